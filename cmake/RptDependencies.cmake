@@ -1,0 +1,63 @@
+# Third parties, each named with its reason in docs/dependencies.md. Nothing is downloaded here.
+find_package(Threads REQUIRED)
+
+add_library(rpt_json INTERFACE)
+add_library(rpt_cli11 INTERFACE)
+if(RPT_DEPS_INCLUDE)
+    target_include_directories(rpt_json SYSTEM INTERFACE ${RPT_DEPS_INCLUDE})
+    target_include_directories(rpt_cli11 SYSTEM INTERFACE ${RPT_DEPS_INCLUDE})
+endif()
+
+find_library(ZSTD_LIBRARY zstd)
+find_path(ZSTD_INCLUDE zstd.h)
+if(ZSTD_LIBRARY AND ZSTD_INCLUDE)
+    add_library(rpt_zstd INTERFACE)
+    target_link_libraries(rpt_zstd INTERFACE ${ZSTD_LIBRARY})
+    target_compile_definitions(rpt_zstd INTERFACE RPT_HAS_ZSTD=1)
+endif()
+
+if(NOT RPT_LAB_ONLY)
+    find_package(SQLite3 REQUIRED)
+    if(RPT_TESTS)
+        find_package(GTest REQUIRED)
+    endif()
+    if(RPT_BENCHMARKS)
+        find_package(benchmark REQUIRED)
+    endif()
+    if(NOT TARGET rpt_zstd)
+        message(FATAL_ERROR "zstd is missing: apt-get install libzstd-dev")
+    endif()
+endif()
+
+# LibTorch: CMAKE_PREFIX_PATH or LIBTORCH name it; `make build` puts it into build/venv.
+# We link its libraries by file and take its include folder as a system folder: its CMake package would also
+# search for CUDA and Caffe2 parts that nothing here uses.
+if(RPT_TORCH)
+    find_path(RPT_TORCH_INCLUDE ATen/ATen.h REQUIRED
+        HINTS $ENV{LIBTORCH}/include ${CMAKE_PREFIX_PATH}
+        PATHS ${CMAKE_SOURCE_DIR}/build/venv/lib/python3.11/site-packages/torch/include
+        PATH_SUFFIXES include ../../include NO_CMAKE_SYSTEM_PATH)
+    get_filename_component(RPT_TORCH_ROOT ${RPT_TORCH_INCLUDE} DIRECTORY)
+    add_library(rpt_torch INTERFACE)
+    target_include_directories(rpt_torch SYSTEM INTERFACE ${RPT_TORCH_INCLUDE} ${RPT_TORCH_INCLUDE}/torch/csrc/api/include)
+    foreach(lib torch torch_cpu c10)
+        target_link_libraries(rpt_torch INTERFACE ${RPT_TORCH_ROOT}/lib/lib${lib}.so)
+    endforeach()
+    if(EXISTS ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so)
+        # registered by static initialisers only, so the linker must be told to keep it
+        target_link_libraries(rpt_torch INTERFACE -Wl,--no-as-needed ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so
+            ${RPT_TORCH_ROOT}/lib/libc10_cuda.so -Wl,--as-needed)
+    endif()
+    target_link_options(rpt_torch INTERFACE -Wl,-rpath,${RPT_TORCH_ROOT}/lib)
+
+    # One precompiled <ATen/ATen.h> for every room that needs it: 14 s a file otherwise.
+    file(WRITE ${CMAKE_BINARY_DIR}/aten_pch.cc "")
+    add_library(rpt_aten_pch STATIC ${CMAKE_BINARY_DIR}/aten_pch.cc)
+    target_link_libraries(rpt_aten_pch PUBLIC rpt_torch PRIVATE rpt_warnings)
+    target_precompile_headers(rpt_aten_pch PRIVATE <ATen/ATen.h>)
+endif()
+
+function(rpt_use_torch target)
+    target_link_libraries(${target} PUBLIC rpt_torch)
+    target_precompile_headers(${target} REUSE_FROM rpt_aten_pch)
+endfunction()

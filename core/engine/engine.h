@@ -1,0 +1,115 @@
+// What a reader needs of a model, as plain numbers: the seam behind which LibTorch stands today and native kernels
+// may stand tomorrow.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/sha256.h"
+#include "core/model/config.h"
+#include "core/text/tokenizer.h"
+
+namespace rpt::engine {
+
+// One chunk as the lower half sees it. n_tokens < m only for the provisional tail of a document.
+struct EncodedChunk {
+    uint64_t index = 0;           // number in its document or session, from 0
+    uint32_t n_tokens = 0;
+    std::vector<float> key;       // [d]
+    std::vector<float> query;     // [d]
+    std::vector<float> states;    // [n_tokens, d]
+};
+
+// One neighbour: the states of a chunk and of its successor. Borrowed for the duration of a call.
+struct Neighbour {
+    std::span<const float> chunk;      // [n, d], n <= m; missing tokens are masked
+    std::span<const float> successor;  // [n, d], n <= m; empty if there is none
+};
+
+// What one retrieved neighbour counted for: its gate value (1 without a gate).
+struct NeighbourUse {
+    float gate = 1.0f;
+};
+
+// Lower half alone, for documents: canonical blocks of S tokens, so that equal tokens give bit-equal chunks however
+// they came. One thread at a time.
+class DocumentEncoder {
+  public:
+    virtual ~DocumentEncoder() = default;
+    // The next block. With S tokens the encoder moves on; with fewer (the tail of what is known so far) it does not and
+    // the same block may be encoded again with more tokens: chunks that were complete come out bit-equal. The last
+    // chunk of a short block may have fewer than m tokens.
+    virtual std::vector<EncodedChunk> encode_block(std::span<const int32_t> tokens) = 0;
+    // Tokens in blocks that are done; a multiple of S.
+    virtual uint64_t position() const = 0;
+};
+
+// Both halves, for reading and continuing. Tokens go through advance_lower(), then the neighbours of every chunk that
+// closed are set, then advance_upper(). One thread at a time.
+class Stream {
+  public:
+    virtual ~Stream() = default;
+    virtual uint64_t position() const = 0;            // tokens read
+    // Tokens until the end of the current block: the most that one advance_lower() takes (1 .. S).
+    virtual size_t room() const = 0;
+    // Returns the chunks that closed within these tokens, in order. Feeding S tokens, pieces, or one at a time gives
+    // the same numbers within 1e-4 (spec S6).
+    virtual std::vector<EncodedChunk> advance_lower(std::span<const int32_t> tokens) = 0;
+    // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal answer. At most the
+    // engine's max_neighbours().
+    virtual std::vector<NeighbourUse> set_neighbours(uint64_t chunk, std::span<const Neighbour> neighbours) = 0;
+    // The upper half over the tokens of the last advance_lower().
+    // Logits of the last token, [vocab].
+    virtual void advance_upper(std::span<float> last_logits) = 0;
+    // Natural log-probability of `next[i]` after token i, one for each token; then as above if wanted.
+    virtual void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
+                                      std::span<float> last_logits) = 0;
+    // An independent copy of the whole state (a checkpoint for rewind).
+    virtual std::unique_ptr<Stream> clone() const = 0;
+};
+
+// Immutable and shared; its streams may run on different threads, though one model call at a time is fastest.
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    virtual const model::ModelConfig& config() const = 0;
+    virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
+    virtual const Digest& fingerprint() const = 0;
+    virtual uint64_t parameters() const = 0;
+    virtual uint64_t weight_bytes() const = 0;
+    virtual std::unique_ptr<DocumentEncoder> new_document() const = 0;
+    virtual std::unique_ptr<Stream> new_stream() const = 0;
+};
+
+enum class Device { kAuto, kCpu, kCuda };
+enum class Precision { kModel, kF32, kBf16, kF16 };
+
+struct EngineOptions {
+    Device device = Device::kAuto;
+    int device_index = 0;
+    Precision precision = Precision::kModel;
+};
+
+// Opens a package with LibTorch. Throws what Package::open throws, kDevice for a device that is not there.
+std::shared_ptr<const Engine> open_torch_engine(const std::string& path, const EngineOptions& options,
+                                                const CallControl& control = {});
+// Threads of one model call, process-wide inside LibTorch. 0: physical cores.
+void set_compute_threads(int threads);
+int compute_threads();
+
+// Rates of this machine that bound a model, measured on the spot: matrix products at the model's own shapes
+// (FLOP/s), and reading memory (bytes/s). For `rpt bench`.
+struct MachineRates {
+    double gemm_flops = 0;
+    double read_bytes = 0;
+};
+MachineRates measure_machine(const model::ModelConfig& config);
+// Multiply-adds times two that one token costs: lower half alone (ingest), both halves (decode).
+double lower_flops_per_token(const model::ModelConfig& config);
+double decode_bytes_per_token(const Engine& engine);
+
+}  // namespace rpt::engine

@@ -1,0 +1,73 @@
+// Byte-level BPE: bytes to token ids with exact byte spans, and back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/span.h"
+
+namespace rpt::text {
+
+struct Token {
+    int32_t id;
+    uint32_t size;  // bytes of the text that this token covers; 0 for special tokens
+};
+
+// Immutable after construction; shared by any number of threads.
+class Tokenizer {
+  public:
+    // The `tokenizers` JSON layout (model.type BPE, ByteLevel pre-tokeniser, added special tokens). Throws kCorrupt
+    // or kUnsupported naming what is wrong.
+    static std::shared_ptr<const Tokenizer> from_json(std::string_view json);
+    std::string to_json() const;
+
+    ~Tokenizer();
+
+    int32_t vocab_size() const;
+    // Ids of "<|bos|>", "<|eos|>", "<|pad|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>".
+    int32_t bos() const;
+    int32_t eos() const;
+    int32_t pad() const;
+    // -1 if there is none of that name.
+    int32_t special(std::string_view name) const;
+    bool is_special(int32_t id) const;
+
+    // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text.
+    std::vector<Token> encode(std::string_view text) const;
+    // The plain twin of encode(): slow, obviously right; for tests.
+    std::vector<Token> encode_slow(std::string_view text) const;
+    // Bytes of one token; empty for special ones.
+    std::string_view bytes(int32_t id) const;
+    std::string decode(const std::vector<int32_t>& ids) const;
+
+  private:
+    friend class IncrementalEncoder;
+    struct Impl;
+    explicit Tokenizer(std::unique_ptr<const Impl> impl);
+    std::unique_ptr<const Impl> impl_;
+};
+
+// Encodes a text that arrives in pieces: the tokens do not depend on where it was cut. Keeps back the tail whose
+// tokenisation could still change (at most one pre-token and what its rule looks ahead). One thread at a time. Copyable:
+// a copy is a checkpoint.
+class IncrementalEncoder {
+  public:
+    explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer);
+
+    // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final to `out`.
+    void append(std::string_view text, std::vector<Token>& out);
+    // Adds the tokens of what is kept back, as if the text ended here; the encoder then begins a new text.
+    void finish(std::vector<Token>& out);
+    // Tokens of what is kept back, as if the text ended here; changes nothing.
+    std::vector<Token> peek() const;
+    size_t pending_bytes() const { return pending_.size(); }
+
+  private:
+    std::shared_ptr<const Tokenizer> tokenizer_;
+    std::string pending_;
+};
+
+}  // namespace rpt::text

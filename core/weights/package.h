@@ -1,0 +1,52 @@
+// A model package: one .safetensors file whose metadata holds config and tokenizer. No torch types.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/sha256.h"
+
+namespace rpt::weights {
+
+enum class DType { kF32, kF16, kBf16, kI8, kI64 };
+size_t dtype_size(DType dtype);
+
+struct TensorView {
+    DType dtype;
+    std::vector<int64_t> shape;
+    std::span<const std::byte> data;  // little-endian, row-major; lives as long as the package
+};
+
+// Memory-mapped and immutable; shared by threads.
+class Package {
+  public:
+    // Throws kNotFound, kIo, kCorrupt (truncated, flipped, overlapping, wrong sizes: names which), kVersion.
+    // With `verify` the SHA-256 of the tensor bytes is compared with the one in the metadata.
+    static std::shared_ptr<const Package> open(const std::string& path, bool verify = true);
+    virtual ~Package() = default;
+
+    virtual const std::map<std::string, TensorView>& tensors() const = 0;
+    virtual const std::map<std::string, std::string>& metadata() const = 0;
+    // SHA-256 over config, tokenizer and tensor bytes: what a store is bound to.
+    virtual const Digest& fingerprint() const = 0;
+    // metadata["config"], metadata["tokenizer"]; kCorrupt if absent.
+    const std::string& config_json() const;
+    const std::string& tokenizer_json() const;
+};
+
+struct TensorData {
+    DType dtype;
+    std::vector<int64_t> shape;
+    std::span<const std::byte> data;
+};
+
+// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format",
+// "sha256" to the metadata. Tensors in name order, each aligned to 64 bytes.
+void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
+                   std::map<std::string, std::string> metadata);
+
+}  // namespace rpt::weights
