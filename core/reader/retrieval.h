@@ -1,0 +1,39 @@
+// One search over a reader's own past and the spaces it may read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "core/engine/engine.h"
+#include "storage/store.h"
+
+namespace rpt::reader {
+
+struct RetrieveOptions {
+    uint32_t k = 0;  // 0: what the model was trained with
+    storage::SearchFilter filter;
+    bool with_text = false;
+};
+
+// A chunk that was retrieved, as a person would want it told.
+struct RetrievedChunk {
+    bool own = false;             // of the session's own past; then only `bytes` and `ordinal` of `info` have a meaning
+    storage::HitInfo info;
+    float score = 0;
+    float gate = 1;               // what the neighbour gate made of it; 1 if it was not shown to the model
+    std::string text, next_text;  // if asked for
+};
+
+// Encodes the last chunk of `text` (the unfinished one if there is no whole one) as query, searches the union of
+// `spaces`, best first, ties to the lower chunk id. kArgument for no text or no spaces.
+std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
+                                     const std::vector<std::shared_ptr<storage::Space>>& spaces, storage::Store& store,
+                                     std::string_view text, const RetrieveOptions& options,
+                                     const CallControl& control = {});
+
+}  // namespace rpt::reader

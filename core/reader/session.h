@@ -1,0 +1,97 @@
+// A reader's context over a model and some spaces: read, continue, score.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "core/engine/engine.h"
+#include "core/reader/retrieval.h"
+#include "storage/store.h"
+
+namespace rpt::reader {
+
+struct SessionOptions {
+    bool self_memory = true;  // chunks that left the window stay retrievable, in memory, for this session alone
+};
+
+enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };
+
+struct GenerateOptions {
+    bool no_memory = false;
+    uint32_t max_tokens = 256;
+    uint32_t top_k = 0;        // 0: off
+    float temperature = 0;     // 0: greedy
+    float top_p = 0;           // 0: off
+    float repeat_penalty = 0;  // 0: off; divides positive and multiplies negative logits of recent tokens
+    uint32_t repeat_window = 64;
+    uint64_t seed = 0;         // 0: must have been replaced by the caller (core knows no randomness of its own)
+    std::vector<std::string> stop;
+    RetrieveOptions retrieve;
+};
+
+struct GenerateResult {
+    Finish finish = Finish::kNone;
+    uint32_t stop_index = 0;   // which stop string
+    uint32_t retrievals = 0;
+    uint64_t tokens = 0, bytes = 0;
+    int64_t first_token_us = 0, total_us = 0;
+};
+
+struct GenerateEvent {
+    enum class Type { kText, kHits } type = Type::kText;
+    std::string_view text;                                 // whole code points, never part of a stop string that completes
+    const std::vector<RetrievedChunk>* hits = nullptr;     // precede the first text that used them
+    uint64_t at_token = 0;                                 // kHits: generated tokens so far
+};
+// 0 go on, > 0 stop politely, < 0 fail with kCallback.
+using GenerateSink = std::function<int32_t(const GenerateEvent&)>;
+
+struct Score {
+    uint64_t tokens = 0, bytes = 0;
+    double nats = 0;
+    uint32_t retrievals = 0;
+};
+// For `score --by-chunk`: called once for each closed chunk of the scored text.
+struct ScoredChunk {
+    ByteSpan bytes;
+    uint64_t tokens = 0;
+    double nats = 0;
+    const std::vector<RetrievedChunk>* hits = nullptr;
+};
+
+// One thread at a time. Keeps engine, store and spaces alive.
+class Session {
+  public:
+    // `store` may be null when `spaces` is empty.
+    Session(std::shared_ptr<const engine::Engine> engine, std::shared_ptr<storage::Store> store,
+            std::vector<std::shared_ptr<storage::Space>> spaces, const SessionOptions& options);
+    ~Session();
+
+    // Feeds context; a cut code point waits for the next read. On cancel the session holds what offset() tells.
+    void read(std::string_view bytes, const CallControl& control = {});
+    // Forgets everything after a byte offset (<= offset(), on a code point): cheap near the end, otherwise reads again
+    // from the nearest checkpoint.
+    void rewind(uint64_t byte_offset, const CallControl& control = {});
+    uint64_t offset() const;
+    // Continues. Afterwards, however it ended, the session contains exactly what was delivered. kUtf8 while a cut code
+    // point waits.
+    GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink, const CallControl& control = {});
+    // What would be retrieved at this point.
+    std::vector<RetrievedChunk> retrieve(const RetrieveOptions& options, const CallControl& control = {});
+    // Negative log-likelihood of `text` after the session's content, token by token of `text` encoded on its own border
+    // with the context as one text; the session is unchanged. score(a + b) = score(a) + score(b after a) when the cut is
+    // a token border.
+    Score score(std::string_view text, bool no_memory, const CallControl& control = {},
+                const std::function<void(const ScoredChunk&)>& by_chunk = {});
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rpt::reader
