@@ -56,6 +56,11 @@ struct ModelConfig {
 
     int64_t layers() const { return n_lower + n_upper; }
     bool is_cca_layer(int64_t layer) const;
+    bool has_memory() const { return retrieval != RetrievalKind::kNone; }  // the chunk encoder's states
+    bool has_retriever() const { return retrieval == RetrievalKind::kLambdaRank; }  // keys and queries
+    bool has_cca() const { return !cca_layers.empty(); }
+    // RETRO (retrieval given) has none, whatever `gate` says.
+    bool has_gate() const;
     int64_t chunks_per_block() const { return stride / chunk; }
     // Throws kArgument naming the field that does not fit.
     void validate() const;
