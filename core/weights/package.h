@@ -44,8 +44,9 @@ struct TensorData {
     std::span<const std::byte> data;
 };
 
-// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format",
-// "sha256" to the metadata. Tensors in name order, each aligned to 64 bytes.
+// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format" and
+// "sha256" (of the tensor bytes) to the metadata. Wide types first, then by name, without holes: every tensor is aligned
+// to its element.
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
                    std::map<std::string, std::string> metadata);
 

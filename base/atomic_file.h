@@ -1,0 +1,31 @@
+// Writes a file so that its path holds the old bytes or the new ones, never a part.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace rpt {
+
+// One thread at a time. Not committed: the temporary file is removed, the old one stays.
+class AtomicFile {
+  public:
+    // Opens "<path>.tmp-<pid>" in the same folder. kIo, kNoSpace, kReadOnly with path and errno.
+    explicit AtomicFile(const std::string& path);
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(std::span<const std::byte> bytes);
+    void write(const void* data, size_t size) { write({static_cast<const std::byte*>(data), size}); }
+    // Syncs, renames, syncs the folder.
+    void commit();
+
+  private:
+    [[noreturn]] void fail(const char* what, int code) const;
+
+    std::string path_, temporary_;
+    int fd_ = -1;
+};
+
+}  // namespace rpt

@@ -1,0 +1,26 @@
+// A file's bytes, read-only, without copying them.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace rpt {
+
+// Immutable; shared by threads. The file must not shrink while it is mapped.
+class MappedFile {
+  public:
+    // kNotFound or kIo with the path and errno.
+    explicit MappedFile(const std::string& path);
+    ~MappedFile();
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+
+  private:
+    void* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+}  // namespace rpt
