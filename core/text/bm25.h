@@ -11,7 +11,7 @@ namespace rpt::text {
 // Built once over the chunks of one document; then const and shared. Inverted lists: a query costs its postings.
 class Bm25 {
   public:
-    // `chunks[j]`: token ids of chunk j. `idf_floor`: as in the reference; golden A.5.
+    // `chunks[j]`: token ids of chunk j.
     explicit Bm25(std::span<const std::span<const int32_t>> chunks);
 
     struct Scored {
@@ -28,12 +28,15 @@ class Bm25 {
   private:
     struct Posting {
         int32_t chunk;
-        float weight;  // f (k1 + 1) / (f + k1 (1 - b + b |D| / avgdl)), idf not included
+        double weight;  // f (k1 + 1) / (f + k1 (1 - b + b |D| / avgdl)), idf not included
     };
     std::vector<std::pair<int32_t, double>> idf_;  // sorted by token
     std::vector<std::vector<Posting>> postings_;   // parallel to idf_
     std::vector<std::vector<int32_t>> chunks_;
     double average_length_ = 0;
+
+    // Place of `token` in idf_ and postings_; -1 if no chunk has it.
+    int64_t find(int32_t token) const;
 };
 
 }  // namespace rpt::text

@@ -5,15 +5,23 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "base/span.h"
+#include "core/text/piece_scanner.h"
 
 namespace rpt::text {
 
 struct Token {
     int32_t id;
     uint32_t size;  // bytes of the text that this token covers; 0 for special tokens
+};
+
+// What makes a tokenizer: token i is tokens[i].
+struct Vocabulary {
+    std::vector<std::string> tokens;                   // bytes; for special tokens the name
+    std::vector<int32_t> special;                      // ids, ascending
+    std::vector<std::pair<int32_t, int32_t>> merges;   // by rank; a pair becomes the token of its joined bytes
 };
 
 // Immutable after construction; shared by any number of threads.
@@ -23,11 +31,13 @@ class Tokenizer {
     // or kUnsupported naming what is wrong.
     static std::shared_ptr<const Tokenizer> from_json(std::string_view json);
     std::string to_json() const;
+    // Throws kCorrupt if a byte has no token, a token comes twice or a merge has no result.
+    static std::shared_ptr<const Tokenizer> from_vocabulary(Vocabulary vocabulary);
 
     ~Tokenizer();
 
     int32_t vocab_size() const;
-    // Ids of "<|bos|>", "<|eos|>", "<|pad|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>".
+    // Ids of "<|bos|>", "<|eos|>", "<|pad|>"; -1 where the vocabulary has none.
     int32_t bos() const;
     int32_t eos() const;
     int32_t pad() const;
@@ -35,7 +45,8 @@ class Tokenizer {
     int32_t special(std::string_view name) const;
     bool is_special(int32_t id) const;
 
-    // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text.
+    // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text. The sizes of the tokens
+    // add up to text.size(). Throws kTooLarge for a single pre-token of 4 GiB or more.
     std::vector<Token> encode(std::string_view text) const;
     // The plain twin of encode(): slow, obviously right; for tests.
     std::vector<Token> encode_slow(std::string_view text) const;
@@ -45,6 +56,7 @@ class Tokenizer {
 
   private:
     friend class IncrementalEncoder;
+    friend class PieceEncoder;
     struct Impl;
     explicit Tokenizer(std::unique_ptr<const Impl> impl);
     std::unique_ptr<const Impl> impl_;
@@ -58,6 +70,7 @@ class IncrementalEncoder {
     explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer);
 
     // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final to `out`.
+    // Time is linear in all that was appended, also for one endless word.
     void append(std::string_view text, std::vector<Token>& out);
     // Adds the tokens of what is kept back, as if the text ended here; the encoder then begins a new text.
     void finish(std::vector<Token>& out);
@@ -67,7 +80,8 @@ class IncrementalEncoder {
 
   private:
     std::shared_ptr<const Tokenizer> tokenizer_;
-    std::string pending_;
+    std::string pending_;   // begins where a piece begins
+    PieceScanner scanner_;  // how far that piece was looked at
 };
 
 }  // namespace rpt::text

@@ -1,0 +1,244 @@
+#include "core/text/tokenizer.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "core/text/tokenizer_impl.h"
+
+namespace rpt::text {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) {
+    throw Error(Status::kCorrupt, "rpt", "tokenizer: " + why);
+}
+
+}  // namespace
+
+// Checks the vocabulary as well: everything later relies on it.
+std::vector<int32_t> Tokenizer::Impl::merge_results(const Vocabulary& vocabulary) {
+    const int64_t n = int64_t(vocabulary.tokens.size());
+    std::vector<uint8_t> special(size_t(n), 0);
+    for (int32_t id : vocabulary.special) {
+        if (id < 0 || id >= n) refuse("special id " + std::to_string(id) + " is outside the vocabulary");
+        special[size_t(id)] = 1;
+    }
+    std::unordered_map<std::string_view, int32_t> ids;
+    for (int64_t id = 0; id < n; ++id) {
+        if (special[size_t(id)]) continue;
+        const std::string& token = vocabulary.tokens[size_t(id)];
+        if (token.empty()) refuse("token " + std::to_string(id) + " is empty");
+        if (!ids.emplace(token, int32_t(id)).second)
+            refuse("token " + std::to_string(id) + " stands twice in the vocabulary");
+    }
+    for (int byte = 0; byte < 256; ++byte) {
+        const char c = char(byte);
+        if (!ids.contains(std::string_view(&c, 1)))
+            refuse("byte " + std::to_string(byte) + " has no token; a byte-level vocabulary has all 256");
+    }
+    std::vector<int32_t> results;
+    results.reserve(vocabulary.merges.size());
+    std::vector<std::pair<int32_t, int32_t>> pairs = vocabulary.merges;
+    for (size_t rank = 0; rank < pairs.size(); ++rank) {
+        const auto [left, right] = pairs[rank];
+        const std::string name = "merge " + std::to_string(rank);
+        for (int32_t id : {left, right})
+            if (id < 0 || id >= n || special[size_t(id)])
+                refuse(name + " names " + std::to_string(id) + ", which is not an ordinary token");
+        const auto found = ids.find(vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)]);
+        if (found == ids.end()) refuse(name + " makes a token that the vocabulary lacks");
+        results.push_back(found->second);
+    }
+    std::sort(pairs.begin(), pairs.end());
+    if (std::adjacent_find(pairs.begin(), pairs.end()) != pairs.end())
+        refuse("a merge stands twice in the list");
+    return results;
+}
+
+Tokenizer::Impl::Impl(Vocabulary v)
+    : vocabulary(std::move(v)), merges(vocabulary.merges, merge_results(vocabulary)) {
+    const size_t n = vocabulary.tokens.size();
+    specials.resize(n, 0);
+    for (int32_t id : vocabulary.special) specials[size_t(id)] = 1;
+    sizes.resize(n, 0);
+    whole.assign(std::bit_ceil(n * 2), -1);
+    for (size_t id = 0; id < n; ++id) {
+        if (specials[id]) continue;
+        const std::string& token = vocabulary.tokens[id];
+        sizes[id] = uint32_t(token.size());
+        if (token.size() == 1) byte_ids[uint8_t(token[0])] = int32_t(id);
+    }
+    std::vector<int32_t> ids;
+    for (size_t id = 0; id < n; ++id) {
+        if (specials[id]) continue;
+        const std::string& token = vocabulary.tokens[id];
+        merge_piece(token, ids);
+        if (ids.size() != 1) continue;
+        size_t at = hash_bytes(token.data(), token.size()) & (whole.size() - 1);
+        while (whole[at] >= 0) at = (at + 1) & (whole.size() - 1);
+        whole[at] = int32_t(id);
+    }
+}
+
+void Tokenizer::Impl::merge_piece(std::string_view piece, std::vector<int32_t>& ids) const {
+    ids.resize(piece.size());
+    for (size_t i = 0; i < piece.size(); ++i) ids[i] = byte_ids[uint8_t(piece[i])];
+    if (piece.size() <= kShortPiece)
+        merge_short(merges, ids);
+    else
+        merge_long(merges, ids);
+}
+
+int32_t Tokenizer::Impl::whole_piece(std::string_view piece, uint64_t hash) const {
+    for (size_t at = hash & (whole.size() - 1);; at = (at + 1) & (whole.size() - 1)) {
+        const int32_t id = whole[at];
+        if (id < 0 || vocabulary.tokens[size_t(id)] == piece) return id;
+    }
+}
+
+PieceEncoder::PieceEncoder(const Tokenizer::Impl& impl, std::string_view text, std::vector<Token>& out)
+    : impl_(impl), text_(text), out_(out) {
+    if (text.size() >= 1024)
+        seen_.resize(std::clamp<size_t>(std::bit_ceil(text.size() / 16), 64, 1 << 14));
+}
+
+void PieceEncoder::add(size_t begin, size_t end) {
+    constexpr size_t kCachedPiece = 1024;  // bytes; a longer one seldom comes twice
+    const std::string_view piece = text_.substr(begin, end - begin);
+    if (piece.size() > kCachedPiece) {
+        merge(piece);
+        return;
+    }
+    const uint64_t hash = hash_bytes(piece.data(), piece.size());
+    if (const int32_t id = impl_.whole_piece(piece, hash); id >= 0) {
+        out_.push_back({id, uint32_t(piece.size())});
+        return;
+    }
+    if (seen_.empty()) {
+        merge(piece);
+        return;
+    }
+    Seen& seen = seen_[(hash >> 32) & (seen_.size() - 1)];
+    if (seen.hash == hash && seen.size == piece.size() &&
+        text_.compare(seen.begin, seen.size, piece) == 0) {
+        for (size_t i = 0; i < seen.count; ++i) {
+            const Token token = out_[seen.first + i];  // a copy: push_back may move the vector
+            out_.push_back(token);
+        }
+        return;
+    }
+    const size_t first = out_.size();
+    merge(piece);
+    seen = {hash, begin, piece.size(), first, out_.size() - first};
+}
+
+void PieceEncoder::merge(std::string_view piece) {
+    impl_.merge_piece(piece, ids_);
+    for (int32_t id : ids_) out_.push_back({id, impl_.sizes[size_t(id)]});
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::~Tokenizer() = default;
+
+std::shared_ptr<const Tokenizer> Tokenizer::from_vocabulary(Vocabulary vocabulary) {
+    if (vocabulary.tokens.size() > size_t(INT32_MAX)) refuse("more than 2^31 - 1 tokens");
+    std::sort(vocabulary.special.begin(), vocabulary.special.end());
+    return std::shared_ptr<const Tokenizer>(
+        new Tokenizer(std::make_unique<const Impl>(std::move(vocabulary))));
+}
+
+int32_t Tokenizer::vocab_size() const { return int32_t(impl_->vocabulary.tokens.size()); }
+int32_t Tokenizer::bos() const { return special("<|bos|>"); }
+int32_t Tokenizer::eos() const { return special("<|eos|>"); }
+int32_t Tokenizer::pad() const { return special("<|pad|>"); }
+
+int32_t Tokenizer::special(std::string_view name) const {
+    for (int32_t id : impl_->vocabulary.special)
+        if (impl_->vocabulary.tokens[size_t(id)] == name) return id;
+    return -1;
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+    return id >= 0 && id < vocab_size() && impl_->specials[size_t(id)] != 0;
+}
+
+std::vector<Token> Tokenizer::encode(std::string_view text) const {
+    std::vector<Token> out;
+    out.reserve(text.size() / 4 + 8);
+    PieceEncoder encoder(*impl_, text, out);
+    PieceScanner scanner;
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = *scanner.next(text, begin, true);
+        encoder.add(begin, end);
+        begin = end;
+    }
+    return out;
+}
+
+std::vector<Token> Tokenizer::encode_slow(std::string_view text) const {
+    std::vector<Token> out;
+    for (std::string_view piece : pieces_slow(text)) {
+        std::vector<int32_t> ids;
+        for (char byte : piece) ids.push_back(impl_->byte_ids[uint8_t(byte)]);
+        while (true) {
+            Merge best{UINT32_MAX, -1};
+            size_t place = 0;
+            for (size_t i = 0; i + 1 < ids.size(); ++i) {
+                const Merge merge = impl_->merges.find(ids[i], ids[i + 1]);
+                if (merge.result >= 0 && merge.rank < best.rank) {
+                    best = merge;
+                    place = i;
+                }
+            }
+            if (best.result < 0) break;
+            ids[place] = best.result;
+            ids.erase(ids.begin() + ptrdiff_t(place) + 1);
+        }
+        for (int32_t id : ids) out.push_back({id, uint32_t(bytes(id).size())});
+    }
+    return out;
+}
+
+std::string_view Tokenizer::bytes(int32_t id) const {
+    if (id < 0 || id >= vocab_size())
+        throw Error(Status::kArgument, "rpt",
+                    "tokenizer: id " + std::to_string(id) + " is outside the vocabulary of " +
+                        std::to_string(vocab_size()));
+    if (impl_->specials[size_t(id)]) return {};
+    return impl_->vocabulary.tokens[size_t(id)];
+}
+
+std::string Tokenizer::decode(const std::vector<int32_t>& ids) const {
+    std::string text;
+    for (int32_t id : ids) text += bytes(id);
+    return text;
+}
+
+IncrementalEncoder::IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)) {}
+
+void IncrementalEncoder::append(std::string_view text, std::vector<Token>& out) {
+    pending_ += text;
+    PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
+    size_t begin = 0;
+    while (begin < pending_.size()) {
+        const std::optional<size_t> end = scanner_.next(pending_, begin, false);
+        if (!end) break;
+        encoder.add(begin, *end);
+        begin = *end;
+    }
+    pending_.erase(0, begin);
+}
+
+void IncrementalEncoder::finish(std::vector<Token>& out) {
+    const std::vector<Token> rest = peek();
+    out.insert(out.end(), rest.begin(), rest.end());
+    pending_.clear();
+    scanner_ = {};
+}
+
+std::vector<Token> IncrementalEncoder::peek() const { return tokenizer_->encode(pending_); }
+
+}  // namespace rpt::text
