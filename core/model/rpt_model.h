@@ -17,6 +17,7 @@
 namespace rpt::model {
 
 struct ModelWeights;
+class RopeTable;
 
 // What the lower half gives for B documents of T tokens, l = T / m chunks.
 struct LowerOutput {
@@ -30,8 +31,10 @@ struct LowerOutput {
 // may not run beside them.
 class RptModel {
   public:
-    // Fresh weights: equal config and seed give equal bits on every device. Throws kArgument for a bad config.
+    // Fresh weights: equal config and seed give equal bits. Throws kArgument for a bad config.
     RptModel(const ModelConfig& config, uint64_t seed, at::Device device = at::kCPU);
+    // Ready weights, every slot of the config filled with fp32.
+    RptModel(const ModelConfig& config, ModelWeights weights, at::Device device);
     RptModel(const RptModel&) = delete;
     RptModel& operator=(const RptModel&) = delete;
     ~RptModel();
@@ -72,6 +75,7 @@ class RptModel {
     ModelConfig config_;
     std::unique_ptr<ModelWeights> weights_;
     std::vector<std::pair<std::string, at::Tensor>> parameters_;
+    std::unique_ptr<RopeTable> rope_;
 };
 
 // bool [l, l]: chunk i (row) may retrieve chunk j (column) under the config's pool rule. On the CPU.

@@ -1,0 +1,133 @@
+// Start values: spec 1.2 with true fan-in, 8.2 (small residual outputs), and the hand-made starts of cross-attention.
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+
+#include "core/model/model_weights.h"
+
+namespace rpt::model {
+namespace {
+
+class Draw {
+  public:
+    explicit Draw(uint64_t seed) : generator_(at::detail::createCPUGenerator(seed)) {}
+
+    at::Tensor normal(at::IntArrayRef shape, double std) {
+        return at::empty(shape, at::kFloat).normal_(0.0, std, generator_);
+    }
+    // Rows (or columns, whichever are fewer) of unit length, at right angles.
+    at::Tensor orthogonal(int64_t rows, int64_t columns) {
+        const int64_t many = std::max(rows, columns), few = std::min(rows, columns);
+        const auto [q, r] = at::linalg_qr(normal({many, few}, 1.0));
+        const at::Tensor fixed = q * r.diagonal().sign().unsqueeze(0);  // QR leaves the signs open
+        return (rows >= columns ? fixed : fixed.t()).contiguous();
+    }
+
+  private:
+    at::Generator generator_;
+};
+
+at::Tensor ones(int64_t n) { return at::ones({n}, at::kFloat); }
+at::Tensor zeros(int64_t n) { return at::zeros({n}, at::kFloat); }
+
+constexpr double kNullStd = 1e-4;      // spec 1.2
+constexpr double kSmallOutput = 0.1;   // neighbour states begin as the stored ones (spec 8.2)
+
+struct Initialiser {
+    const ModelConfig& c;
+    Draw& draw;
+
+    at::Tensor matrix(int64_t rows, int64_t columns, double scale = 1.0) {
+        return draw.normal({rows, columns}, scale / std::sqrt(static_cast<double>(columns)));
+    }
+
+    void self_attention(SelfAttentionWeights& w, int64_t kv_heads, bool null_kv, double out_scale) {
+        w.norm = ones(c.dim);
+        w.qkv = matrix((c.n_heads + 2 * kv_heads) * c.head_dim, c.dim);
+        w.out = matrix(c.dim, c.n_heads * c.head_dim, out_scale);
+        if (null_kv) {
+            w.null_key = draw.normal({kv_heads, c.head_dim}, kNullStd);
+            w.null_value = draw.normal({kv_heads, c.head_dim}, kNullStd);
+        }
+    }
+
+    void cross_attention(CrossAttentionWeights& w, bool source_norm, double out_scale) {
+        const int64_t width = c.n_heads * c.head_dim;
+        w.query_norm = ones(c.dim);
+        if (source_norm) w.source_norm = ones(c.dim);
+        w.query = matrix(width, c.dim);
+        w.key_value = matrix(2 * width, c.dim);
+        w.out = matrix(c.dim, width, out_scale);
+        w.null_key = draw.normal({c.n_heads, c.head_dim}, kNullStd);
+        w.null_value = draw.normal({c.n_heads, c.head_dim}, kNullStd);
+    }
+
+    // Copy: what is attended is written back as itself. Induction: moreover attention looks for the same state; with
+    // the value taken one token later, the memory proposes what followed (spec, findings on far copies).
+    void memory_attention(CrossAttentionWeights& w) {
+        cross_attention(w, c.cca_kv_norm, c.cca_output_scale);
+        if (c.cca_start == CcaStart::kUsual) return;
+        const int64_t width = c.n_heads * c.head_dim;
+        const at::Tensor value = draw.orthogonal(width, c.dim);
+        w.key_value.narrow(0, width, width).copy_(value);
+        w.out.copy_(value.t() * c.cca_output_scale);
+        if (c.cca_start == CcaStart::kCopy) return;
+        w.query = draw.orthogonal(width, c.dim);
+        w.key_value.narrow(0, 0, width).copy_(w.query);
+    }
+};
+
+}  // namespace
+
+void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
+    const ModelConfig& c = config;
+    list_slots(c, w);  // makes the optional parts
+    const double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(c.layers()));
+    const double embedding_std = c.scale_logits ? 1.0 : 1.0 / std::sqrt(static_cast<double>(c.dim));
+
+    Draw trunk_draw(seed);
+    Initialiser trunk{c, trunk_draw};
+    w.embedding = trunk_draw.normal({c.vocab, c.dim}, embedding_std);
+    for (LayerWeights& layer : w.layers) {
+        trunk.self_attention(layer.attention, c.n_kv_heads, c.null_self_kv, residual);
+        layer.ffn.norm = ones(c.dim);
+        const int64_t inner = c.ffn == FfnKind::kSwiglu ? 2 * c.ffn_dim : c.ffn_dim;
+        layer.ffn.in = trunk.matrix(inner, c.dim);
+        layer.ffn.out = trunk.matrix(c.dim, c.ffn_dim, residual);
+    }
+    if (c.final_norm) w.final_norm = ones(c.dim);
+    if (!c.tied_output) w.output = trunk_draw.normal({c.vocab, c.dim}, embedding_std);
+
+    Draw memory_draw(seed ^ 0x6d656d6f7279ULL);
+    Initialiser memory{c, memory_draw};
+    for (LayerWeights& layer : w.layers) {
+        if (layer.cross) memory.memory_attention(*layer.cross);
+    }
+    if (w.chunk_encoder) {
+        memory.self_attention(*w.chunk_encoder, c.n_heads, true, kSmallOutput);
+    }
+    if (w.retriever) {
+        RetrieverWeights& r = *w.retriever;
+        r.key_norm = ones(c.dim);
+        r.key = memory.matrix(c.dim, c.dim);
+        r.key_bias = zeros(c.dim);
+        r.query_norm = ones(c.dim);
+        r.query = memory.matrix(c.dim, c.dim);
+        r.query_bias = zeros(c.dim);
+    }
+    if (w.augment_self) {
+        memory.self_attention(*w.augment_self, c.n_heads, true, kSmallOutput);
+        memory.cross_attention(*w.augment_query, true, kSmallOutput);
+    }
+    if (w.gate) {
+        GateWeights& g = *w.gate;
+        memory.self_attention(g.attention, c.n_heads, c.null_self_kv, kSmallOutput);
+        g.norm = ones(c.dim);
+        // s / sqrt(d) begins near 0.1 N(0, 1): the gate is even-handed but not stuck (spec 1.12)
+        g.score = memory_draw.normal({1, c.dim}, 0.1);
+        g.bias = zeros(1);
+        if (c.gate == GateKind::kBias) g.direction = memory_draw.normal({c.dim}, 0.01);
+    }
+}
+
+}  // namespace rpt::model

@@ -1,0 +1,190 @@
+#include "core/model/layers.h"
+
+#include <cmath>
+#include <limits>
+
+namespace rpt::model {
+namespace {
+
+at::Tensor mean_of_tokens(const at::Tensor& states, const at::Tensor& present) {
+    if (!present.defined()) return states.mean(-2);
+    const at::Tensor weight = present.unsqueeze(-1).to(states.scalar_type());
+    return (states * weight).sum(-2) / weight.sum(-2).clamp_min(1.0);
+}
+
+// Grouped-query attention: query head h reads key head h / (H / G).
+at::Tensor repeat_heads(const at::Tensor& x, int64_t heads) {
+    const int64_t groups = x.size(-2);
+    return groups == heads ? x : x.repeat_interleave(heads / groups, -2);
+}
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps) {
+    if (!gain.defined()) return x;
+    return at::rms_norm(x, gain.sizes(), gain, eps);
+}
+
+at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
+                        const at::Tensor& x) {
+    const at::Tensor inner = at::linear(rms_norm(x, w.norm, config.norm_eps), w.in);
+    if (config.ffn == FfnKind::kGelu) return at::linear(at::gelu(inner, "tanh"), w.out);
+    const int64_t f = config.ffn_dim;
+    return at::linear(at::silu(inner.narrow(-1, 0, f)) * inner.narrow(-1, f, f), w.out);
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                  const at::Tensor& mask, bool causal) {
+    const int64_t heads = q.size(-2);
+    std::optional<at::Tensor> bias;
+    if (mask.defined()) {
+        bias = mask.to(q.scalar_type()).expand({q.size(0), mask.dim() == 4 ? mask.size(1) : 1, q.size(1), k.size(1)});
+    }
+    return at::scaled_dot_product_attention(
+               q.transpose(1, 2), repeat_heads(k, heads).transpose(1, 2),
+               repeat_heads(v, heads).transpose(1, 2), bias, 0.0, causal)
+        .transpose(1, 2)
+        .flatten(2);
+}
+
+at::Tensor attend_slow(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                       const at::Tensor& mask, at::Tensor* weights) {
+    const int64_t heads = q.size(-2);
+    const at::Tensor keys = repeat_heads(k, heads).permute({0, 2, 3, 1});
+    at::Tensor scores = at::matmul(q.transpose(1, 2), keys).to(at::kFloat) *
+                        (1.0 / std::sqrt(static_cast<double>(q.size(-1))));
+    if (mask.defined()) scores = scores + mask;
+    const at::Tensor p = at::softmax(scores, -1);
+    if (weights != nullptr) *weights = p;
+    return at::matmul(p.to(v.scalar_type()), repeat_heads(v, heads).transpose(1, 2))
+        .transpose(1, 2)
+        .flatten(2);
+}
+
+at::Tensor additive_mask(const at::Tensor& visible) {
+    return at::zeros(visible.sizes(), visible.options().dtype(at::kFloat))
+        .masked_fill_(visible.logical_not(), -std::numeric_limits<float>::infinity());
+}
+
+Projected split_heads(const ModelConfig& config, const at::Tensor& qkv) {
+    const at::Tensor heads = qkv.unflatten(-1, {qkv.size(-1) / config.head_dim, config.head_dim});
+    const int64_t groups = (heads.size(-2) - config.n_heads) / 2;
+    return {heads.narrow(-2, 0, config.n_heads), heads.narrow(-2, config.n_heads, groups),
+            heads.narrow(-2, config.n_heads + groups, groups)};
+}
+
+at::Tensor with_null(const at::Tensor& null, const at::Tensor& x) {
+    const at::Tensor row = null.to(x.scalar_type()).unsqueeze(0).unsqueeze(0);
+    return at::cat({row.expand({x.size(0), 1, x.size(2), x.size(3)}), x}, 1);
+}
+
+namespace {
+
+// q and k are neighbours in memory, so one turn serves both.
+Projected rotated_projection(const ModelConfig& config, const SelfAttentionWeights& w,
+                             const RopeTable& rope, const at::Tensor& x) {
+    const at::Tensor heads =
+        at::linear(rms_norm(x, w.norm, config.norm_eps), w.qkv)
+            .unflatten(-1, {w.qkv.size(0) / config.head_dim, config.head_dim});
+    const int64_t groups = config.n_kv_heads;
+    const at::Tensor qk = rope.rotate(heads.narrow(-2, 0, config.n_heads + groups), 0);
+    return {qk.narrow(-2, 0, config.n_heads), qk.narrow(-2, config.n_heads, groups),
+            heads.narrow(-2, config.n_heads + groups, groups)};
+}
+
+// [B, nb, n, ..] -> [B nb, n, ..]
+at::Tensor merge_rows(const at::Tensor& x) { return x.flatten(0, 1); }
+
+}  // namespace
+
+at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights& w,
+                           const RopeTable& rope, const at::Tensor& x) {
+    const int64_t batch = x.size(0), length = x.size(1), stride = config.stride;
+    const int64_t blocks = length / stride;
+    const bool null_kv = w.null_key.defined();
+    Projected p = rotated_projection(config, w, rope, x);
+    const auto in_blocks = [&](const at::Tensor& t) { return t.unflatten(1, {blocks, stride}); };
+    const at::Tensor q = in_blocks(p.q), k = in_blocks(p.k), v = in_blocks(p.v);
+
+    const auto causal = at::ones({stride, stride}, x.options().dtype(at::kBool)).tril();
+    const auto mask_of = [&](const at::Tensor& visible) {
+        if (!null_kv) return additive_mask(visible);
+        return additive_mask(at::cat({at::ones_like(visible.narrow(1, 0, 1)), visible}, 1));
+    };
+    const auto null_first = [&](const at::Tensor& null, const at::Tensor& t) {
+        return null_kv ? with_null(null, t) : t;
+    };
+
+    // The first block has no past: half the keys, and no mask where the kernel knows the triangle.
+    const at::Tensor q0 = q.select(1, 0), k0 = k.select(1, 0), v0 = v.select(1, 0);
+    at::Tensor first =
+        null_kv ? attend(q0, with_null(w.null_key, k0), with_null(w.null_value, v0), mask_of(causal))
+                : attend(q0, k0, v0, {}, true);
+    if (blocks == 1) return at::linear(first, w.out);
+
+    const auto windows = [&](const at::Tensor& t) {
+        return merge_rows(at::cat({t.narrow(1, 0, blocks - 1), t.narrow(1, 1, blocks - 1)}, 2));
+    };
+    const at::Tensor visible = at::cat({at::ones_like(causal), causal}, 1);
+    const at::Tensor rest =
+        attend(merge_rows(q.narrow(1, 1, blocks - 1)), null_first(w.null_key, windows(k)),
+               null_first(w.null_value, windows(v)), mask_of(visible));
+    const at::Tensor all =
+        at::cat({first.unsqueeze(1), rest.unflatten(0, {batch, blocks - 1})}, 1);
+    return at::linear(all.reshape({batch, length, all.size(-1)}), w.out);
+}
+
+at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWeights& w,
+                                const RopeTable& rope, const at::Tensor& x) {
+    Projected p = rotated_projection(config, w, rope, x);
+    const at::Tensor position = at::arange(x.size(1), at::TensorOptions().dtype(at::kLong));
+    const at::Tensor block = position.div(config.stride, "floor");
+    const at::Tensor query = position.unsqueeze(1), key = position.unsqueeze(0);
+    at::Tensor visible = key.le(query).logical_and(
+        block.unsqueeze(0).ge(block.unsqueeze(1) - 1));
+    if (w.null_key.defined()) {
+        p.k = with_null(w.null_key, p.k);
+        p.v = with_null(w.null_value, p.v);
+        visible = at::cat({at::ones_like(visible.narrow(1, 0, 1)), visible}, 1);
+    }
+    return at::linear(attend_slow(p.q, p.k, p.v, additive_mask(visible).to(x.device())), w.out);
+}
+
+at::Tensor bidirectional_attention(const ModelConfig& config, const SelfAttentionWeights& w,
+                                   const RopeTable& rope, const at::Tensor& qkv,
+                                   const at::Tensor& present) {
+    const at::Tensor heads = qkv.unflatten(-1, {qkv.size(-1) / config.head_dim, config.head_dim});
+    const int64_t groups = (heads.size(-2) - config.n_heads) / 2;
+    const at::Tensor qk = rope.rotate(heads.narrow(-2, 0, config.n_heads + groups), 0);
+    at::Tensor mask;
+    if (present.defined()) {
+        const at::Tensor null_seen = at::ones_like(present.narrow(1, 0, 1));
+        mask = additive_mask(at::cat({null_seen, present}, 1)).unsqueeze(1).unsqueeze(1);
+    }
+    const at::Tensor out =
+        attend(qk.narrow(-2, 0, config.n_heads),
+               with_null(w.null_key, qk.narrow(-2, config.n_heads, groups)),
+               with_null(w.null_value, heads.narrow(-2, config.n_heads + groups, groups)), mask);
+    return at::linear(out, w.out);
+}
+
+at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const RopeTable& rope,
+                         const at::Tensor& h, const at::Tensor& present) {
+    const SelfAttentionWeights& encoder = *w.chunk_encoder;
+    const at::Tensor qkv = at::linear(rms_norm(h, encoder.norm, config.norm_eps), encoder.qkv);
+    return h + bidirectional_attention(config, encoder, rope, qkv, present);
+}
+
+at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
+                     const at::Tensor& present) {
+    const at::Tensor pooled = mean_of_tokens(states, present);
+    return at::linear(rms_norm(pooled, w.key_norm, config.norm_eps), w.key, w.key_bias);
+}
+
+at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
+                       const at::Tensor& states, const at::Tensor& present) {
+    const at::Tensor pooled = mean_of_tokens(states, present);
+    return at::linear(rms_norm(pooled, w.query_norm, config.norm_eps), w.query, w.query_bias);
+}
+
+}  // namespace rpt::model

@@ -1,0 +1,89 @@
+// Every learnt tensor of a model, by its place in the network. Names and shapes: docs/format/model.md.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/model/config.h"
+
+namespace rpt::model {
+
+// Attention of a sequence on itself; undefined tensors are parts that the config leaves out.
+struct SelfAttentionWeights {
+    at::Tensor norm;        // [d]
+    at::Tensor qkv;         // [(H + 2 G) d_h, d]: H query heads, G key heads, G value heads
+    at::Tensor out;         // [d, H d_h]
+    at::Tensor null_key;    // [G, d_h], never rotated
+    at::Tensor null_value;  // [G, d_h]
+};
+
+// Attention of one sequence on another; always with a null key, so that a row without any source is finite.
+struct CrossAttentionWeights {
+    at::Tensor query_norm;   // [d]
+    at::Tensor source_norm;  // [d]; undefined: sources enter as they are
+    at::Tensor query;        // [H d_h, d]
+    at::Tensor key_value;    // [2 H d_h, d]
+    at::Tensor out;          // [d, H d_h]
+    at::Tensor null_key;     // [H, d_h]
+    at::Tensor null_value;   // [H, d_h]
+};
+
+struct FeedForwardWeights {
+    at::Tensor norm;  // [d]
+    at::Tensor in;    // [f, d]; SwiGLU: [2 f, d], the gated half first
+    at::Tensor out;   // [d, f]
+};
+
+struct LayerWeights {
+    SelfAttentionWeights attention;
+    std::optional<CrossAttentionWeights> cross;
+    FeedForwardWeights ffn;
+};
+
+struct RetrieverWeights {
+    at::Tensor key_norm, key, key_bias;        // [d], [d, d], [d]
+    at::Tensor query_norm, query, query_bias;  // [d], [d, d], [d]
+};
+
+struct GateWeights {
+    SelfAttentionWeights attention;
+    at::Tensor norm;       // [d]
+    at::Tensor score;      // [1, d]
+    at::Tensor bias;       // [1]
+    at::Tensor direction;  // [d], only for GateKind::kBias
+};
+
+struct ModelWeights {
+    at::Tensor embedding;  // [V, d]
+    std::vector<LayerWeights> layers;
+    at::Tensor final_norm;  // [d]
+    at::Tensor output;      // [V, d]; undefined where the output is tied to the embedding
+    std::optional<SelfAttentionWeights> chunk_encoder;  // spec 1.8
+    std::optional<RetrieverWeights> retriever;          // spec 1.8
+    std::optional<SelfAttentionWeights> augment_self;   // spec 1.11, first step
+    std::optional<CrossAttentionWeights> augment_query;  // spec 1.11, second step
+    std::optional<GateWeights> gate;                    // spec 1.12
+
+    const at::Tensor& output_matrix() const { return output.defined() ? output : embedding; }
+};
+
+// A tensor's name, the shape that the config gives it, and where it stands.
+struct NamedSlot {
+    std::string name;
+    std::vector<int64_t> shape;
+    at::Tensor* tensor;
+};
+
+// Every slot of `config` in `weights`, whose optional parts are made on the way. The order is that of the network.
+std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& weights);
+
+// Start values on the CPU. The trunk's numbers depend on the seed and the trunk's fields alone, so that models that
+// differ in their memory start with the same trunk.
+void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& weights);
+
+}  // namespace rpt::model

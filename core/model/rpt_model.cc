@@ -1,0 +1,154 @@
+#include "core/model/rpt_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "core/model/cross_attention.h"
+#include "core/model/layers.h"
+#include "core/model/model_weights.h"
+#include "core/model/neighbours.h"
+#include "core/model/rope.h"
+#include "core/model/token_loss.h"
+
+namespace rpt::model {
+namespace {
+
+constexpr int64_t kLogitBytes = 32 << 20;  // of one slice: stays near the last-level cache
+
+double logit_scale(const ModelConfig& config) {
+    return config.scale_logits ? 1.0 / std::sqrt(static_cast<double>(config.dim)) : 1.0;
+}
+
+ModelWeights initialised(const ModelConfig& config, uint64_t seed) {
+    config.validate();
+    ModelWeights weights;
+    initialise(config, seed, weights);
+    return weights;
+}
+
+}  // namespace
+
+RptModel::RptModel(const ModelConfig& config, uint64_t seed, at::Device device)
+    : RptModel(config, initialised(config, seed), device) {}
+
+RptModel::RptModel(const ModelConfig& config, ModelWeights weights, at::Device device)
+    : config_(config),
+      weights_(std::make_unique<ModelWeights>(std::move(weights))),
+      rope_(std::make_unique<RopeTable>(config, device)) {
+    for (const NamedSlot& slot : list_slots(config_, *weights_)) {
+        *slot.tensor = slot.tensor->detach().to(device).contiguous().requires_grad_(true);
+        parameters_.emplace_back(slot.name, *slot.tensor);
+    }
+}
+
+RptModel::~RptModel() = default;
+
+LowerOutput RptModel::lower(const at::Tensor& tokens) const {
+    const ModelConfig& c = config_;
+    RPT_CHECK(tokens.dim() == 2 && tokens.size(1) % c.stride == 0 && tokens.size(1) > 0);
+    at::Tensor h = at::embedding(weights_->embedding, tokens);
+    for (int64_t i = 0; i < c.n_lower; ++i) {
+        const LayerWeights& layer = weights_->layers[static_cast<size_t>(i)];
+        h = h + block_attention(c, layer.attention, *rope_, h);
+        h = h + feed_forward(c, layer.ffn, h);
+    }
+    LowerOutput out;
+    out.hidden = h;
+    if (!c.has_memory()) return out;
+    const int64_t batch = h.size(0), chunks = h.size(1) / c.chunk;
+    out.states = encode_chunks(c, *weights_, *rope_, h.view({batch * chunks, c.chunk, c.dim}))
+                     .view({batch, chunks, c.chunk, c.dim});
+    if (!c.has_retriever()) return out;
+    out.keys = chunk_key(c, *weights_->retriever, out.states);
+    out.queries = chunk_query(c, *weights_->retriever, out.states);
+    return out;
+}
+
+at::Tensor RptModel::retrieval_scores(const LowerOutput& low) const {
+    RPT_CHECK(low.keys.defined());
+    const at::Tensor keys = low.keys.to(at::kFloat), queries = low.queries.to(at::kFloat);
+    return at::bmm(queries, keys.transpose(1, 2)) * (1.0 / std::sqrt(static_cast<double>(config_.dim)));
+}
+
+at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
+                           Diagnostics* diagnostics) const {
+    const ModelConfig& c = config_;
+    const ModelWeights& w = *weights_;
+    const int64_t batch = low.hidden.size(0), chunks = low.hidden.size(1) / c.chunk;
+
+    Neighbours n;
+    at::Tensor multiplier, mask;
+    if (c.has_cca() && neighbours.defined()) {
+        RPT_CHECK(neighbours.dim() == 3 && neighbours.size(1) == chunks);
+        const at::Tensor indices = neighbours.to(low.hidden.device());
+        const int64_t k = indices.size(2);
+        n = gather_neighbours(low.states, indices);
+        if (c.augment) {
+            n.states = augment_gathered(c, w, *rope_, n, low.states, indices,
+                                        low.hidden.view({batch * chunks, c.chunk, c.dim}));
+        }
+        if (c.has_gate()) {
+            const at::Tensor valid = indices.ge(0);
+            const at::Tensor pooled = pool_neighbours(n).view({batch, chunks, k, c.dim});
+            const at::Tensor scores = gate_scores(c, *w.gate, pooled, valid, chunks);
+            multiplier = gate_multiplier(c, scores);
+            if (!multiplier.defined()) {
+                n.states = n.states + scores.reshape({batch * chunks, k, 1, 1}) * w.gate->direction;
+            } else {
+                multiplier = multiplier.view({batch * chunks, k});
+            }
+            if (diagnostics != nullptr) {
+                const at::Tensor shown = (multiplier.defined() ? multiplier : scores).detach();
+                const at::Tensor weight = valid.to(at::kFloat);
+                diagnostics->gate_mean = (shown.reshape(valid.sizes()).to(at::kFloat) * weight).sum() /
+                                         weight.sum().clamp_min(1.0);
+            }
+        }
+        mask = memory_mask(n);
+    }
+
+    at::Tensor null_mass;
+    if (diagnostics != nullptr && c.has_cca()) {
+        null_mass = at::zeros({}, low.hidden.options().dtype(at::kFloat));
+    }
+    at::Tensor h = low.hidden;
+    for (int64_t i = c.n_lower; i < c.layers(); ++i) {
+        const LayerWeights& layer = w.layers[static_cast<size_t>(i)];
+        h = h + block_attention(c, layer.attention, *rope_, h);
+        if (layer.cross) {
+            const MemoryKv memory =
+                neighbours.defined() ? project_memory(c, *layer.cross, *rope_, n, multiplier, mask)
+                                     : null_memory(*layer.cross, batch * chunks);
+            h = h + chunked_cross_attention(c, *layer.cross, *rope_, h, memory,
+                                            null_mass.defined() ? &null_mass : nullptr);
+        }
+        h = h + feed_forward(c, layer.ffn, h);
+    }
+    if (null_mass.defined()) {
+        diagnostics->null_mass = null_mass / static_cast<double>(c.cca_layers.size());
+    }
+    return c.final_norm ? rms_norm(h, w.final_norm, c.norm_eps) : h;
+}
+
+at::Tensor RptModel::token_nll(const at::Tensor& hidden, const at::Tensor& targets) const {
+    const int64_t rows = std::clamp<int64_t>(kLogitBytes / 4 / config_.vocab, 64, 4096);
+    return token_loss(hidden.reshape({-1, config_.dim}), weights_->output_matrix(),
+                      targets.reshape({-1}).to(hidden.device()), logit_scale(config_), rows)
+        .view(targets.sizes());
+}
+
+at::Tensor RptModel::logits(const at::Tensor& hidden) const {
+    return at::linear(hidden * logit_scale(config_), weights_->output_matrix());
+}
+
+at::Tensor allowed_mask(const ModelConfig& config, int64_t l) {
+    at::Tensor mask = at::zeros({l, l}, at::kBool);
+    for (int64_t i = 0; i < l; ++i) {
+        const int64_t last = last_retrievable(config, i);
+        if (last >= 0) mask[i].narrow(0, 0, last + 1).fill_(true);
+    }
+    return mask;
+}
+
+}  // namespace rpt::model
