@@ -220,16 +220,25 @@ IncrementalEncoder::IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenize
     : tokenizer_(std::move(tokenizer)) {}
 
 void IncrementalEncoder::append(std::string_view text, std::vector<Token>& out) {
-    pending_ += text;
-    PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
+    const size_t n_pending = pending_.size(), n_out = out.size();
+    PieceScanner scanner = scanner_;
     size_t begin = 0;
-    while (begin < pending_.size()) {
-        const std::optional<size_t> end = scanner_.next(pending_, begin, false);
-        if (!end) break;
-        encoder.add(begin, *end);
-        begin = *end;
+    try {
+        pending_ += text;
+        PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
+        while (begin < pending_.size()) {
+            const std::optional<size_t> end = scanner.next(pending_, begin, false);
+            if (!end) break;
+            encoder.add(begin, *end);
+            begin = *end;
+        }
+    } catch (...) {  // out of memory, or a word too long: as if nothing had been appended
+        pending_.resize(n_pending);
+        out.resize(n_out);
+        throw;
     }
     pending_.erase(0, begin);
+    scanner_ = scanner;
 }
 
 void IncrementalEncoder::finish(std::vector<Token>& out) {

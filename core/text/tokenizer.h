@@ -70,6 +70,7 @@ class IncrementalEncoder {
     explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer);
 
     // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final to `out`.
+    // When it throws, nothing was appended.
     // Time is linear in all that was appended, also for one endless word.
     void append(std::string_view text, std::vector<Token>& out);
     // Adds the tokens of what is kept back, as if the text ended here; the encoder then begins a new text.

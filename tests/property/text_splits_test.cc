@@ -1,0 +1,191 @@
+// Tokens do not depend on how the bytes arrive, and the fast paths equal their plain twins.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "core/text/bpe_trainer.h"
+#include "core/text/tokenizer_impl.h"
+#include "core/text/utf8_gate.h"
+
+namespace rpt::text {
+
+namespace {
+
+class TextProperty : public ::testing::Test {
+  protected:
+    static void append_utf8(std::string& text, uint32_t point) {
+        if (point < 0x80) {
+            text += char(point);
+        } else if (point < 0x800) {
+            text += {char(0xC0 | point >> 6), char(0x80 | (point & 63))};
+        } else if (point < 0x10000) {
+            if (point >= 0xD800 && point <= 0xDFFF) return;
+            text += {char(0xE0 | point >> 12), char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
+        } else {
+            text += {char(0xF0 | point >> 18), char(0x80 | (point >> 12 & 63)),
+                     char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
+        }
+    }
+
+    std::string random_text(size_t n_fragments) {
+        static constexpr const char* kFragments[] = {
+            "the ", "reader", " reads", "don't", "'", "'r", "'ll", "  ", "\n", "\n\n", " ", "\t ", "\u3000", "12",
+            "3.14", "==", "\u00e9", "\u65e5\u672c", "\U0001F600", "aaaaaaaa", "----------", "ab", "\u00b2", "\u0301"};
+        std::string text;
+        for (size_t i = 0; i < n_fragments; ++i) {
+            if (random() % 4)
+                text += kFragments[random() % std::size(kFragments)];
+            else
+                append_utf8(text, uint32_t(random() % (random() % 2 ? 0x110000 : 0x300)));
+        }
+        return text;
+    }
+
+    std::shared_ptr<const Tokenizer> train(int32_t vocab_size) {
+        BpeTrainer trainer;
+        for (int i = 0; i < 200; ++i) trainer.add(random_text(50));
+        return trainer.train(vocab_size);
+    }
+
+    static std::vector<std::pair<int32_t, uint32_t>> plain(const std::vector<Token>& tokens) {
+        std::vector<std::pair<int32_t, uint32_t>> pairs;
+        for (const Token& token : tokens) pairs.emplace_back(token.id, token.size);
+        return pairs;
+    }
+
+    std::mt19937 random{42};
+};
+
+}  // namespace
+
+TEST_F(TextProperty, any_split_gives_the_same_tokens) {
+    const auto tokenizer = train(600);
+    for (int round = 0; round < 4000; ++round) {
+        const std::string text = random_text(1 + random() % 40);
+        const size_t most = 1 + random() % 12;  // bytes a part: cuts fall inside code points too
+        Utf8Gate gate;
+        IncrementalEncoder encoder(tokenizer);
+        std::vector<Token> tokens;
+        for (size_t at = 0; at < text.size();) {
+            const size_t size = 1 + random() % most;
+            for (const auto& piece : gate.append(std::string_view(text).substr(at, size)))
+                encoder.append(piece.text, tokens);
+            at += size;
+            if (random() % 4 == 0) {  // what is final, and what is not yet, are the tokens of the text so far
+                std::vector<Token> so_far = tokens;
+                for (const Token& token : encoder.peek()) so_far.push_back(token);
+                const std::string_view seen = std::string_view(text).substr(0, std::min(at, text.size()));
+                ASSERT_EQ(plain(so_far), plain(tokenizer->encode(seen.substr(0, valid_utf8_prefix(seen)))));
+            }
+        }
+        EXPECT_TRUE(gate.finish().empty());
+        encoder.finish(tokens);
+        ASSERT_EQ(plain(tokens), plain(tokenizer->encode(text)));
+    }
+}
+
+TEST_F(TextProperty, encoder_begins_a_new_text_after_finish) {
+    const auto tokenizer = train(600);
+    IncrementalEncoder encoder(tokenizer);
+    for (int round = 0; round < 500; ++round) {
+        const std::string text = random_text(random() % 10);
+        std::vector<Token> tokens;
+        encoder.append(text, tokens);
+        encoder.finish(tokens);
+        ASSERT_EQ(plain(tokens), plain(tokenizer->encode(text)));
+    }
+}
+
+TEST_F(TextProperty, encode_equals_its_plain_twin_and_decodes_back) {
+    for (const int32_t vocab_size : {262, 300, 600, 1200}) {
+        const auto tokenizer = train(vocab_size);
+        for (int round = 0; round < 500; ++round) {
+            const std::string text = random_text(random() % (round % 20 ? 30 : 2000));  // the long ones use the cache
+            const std::vector<Token> tokens = tokenizer->encode(text);
+            ASSERT_EQ(plain(tokens), plain(tokenizer->encode_slow(text)));
+            std::vector<int32_t> ids;
+            size_t size = 0;
+            for (const Token& token : tokens) {
+                ids.push_back(token.id);
+                size += token.size;
+            }
+            EXPECT_EQ(size, text.size());
+            EXPECT_EQ(tokenizer->decode(ids), text);
+        }
+    }
+}
+
+TEST_F(TextProperty, long_pieces_equal_the_plain_twin) {
+    const auto tokenizer = train(900);
+    for (int round = 0; round < 200; ++round) {
+        std::string text;
+        const size_t size = 60 + random() % 400;
+        const auto letters = 1 + random() % 5;
+        while (text.size() < size) text += "aehrdbt"[random() % (letters + 1)];
+        ASSERT_EQ(plain(tokenizer->encode(text)), plain(tokenizer->encode_slow(text)));
+    }
+}
+
+// A list of merges in which a token is used before the merge that makes it again: two merges may yield one token.
+TEST_F(TextProperty, merges_out_of_order_equal_the_plain_twin) {
+    for (int round = 0; round < 300; ++round) {
+        Vocabulary vocabulary;
+        for (int byte = 0; byte < 256; ++byte) vocabulary.tokens.emplace_back(1, char(byte));
+        std::vector<std::string> made{"a", "b"};
+        while (made.size() < 14) {
+            std::string next = made[random() % made.size()] + made[random() % made.size()];
+            if (next.size() > 1 && std::find(made.begin(), made.end(), next) == made.end()) made.push_back(next);
+        }
+        for (size_t i = 2; i < made.size(); ++i) vocabulary.tokens.push_back(made[i]);
+        const auto id = [&](const std::string& token) {
+            return int32_t(std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), token) - vocabulary.tokens.begin());
+        };
+        for (const std::string& left : made)
+            for (const std::string& right : made)
+                if (size_t(id(left + right)) < vocabulary.tokens.size())
+                    vocabulary.merges.emplace_back(id(left), id(right));
+        std::shuffle(vocabulary.merges.begin(), vocabulary.merges.end(), random);
+        const auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
+        for (int k = 0; k < 10; ++k) {
+            std::string text;
+            for (size_t size = 1 + random() % 200; size > 0; --size) text += random() % 2 ? 'a' : 'b';
+            ASSERT_EQ(plain(tokenizer->encode(text)), plain(tokenizer->encode_slow(text)));
+        }
+    }
+}
+
+TEST_F(TextProperty, scanner_equals_its_plain_twin_at_every_code_point) {
+    std::string text;
+    for (uint32_t point = 0; point < 0x110000; ++point) {
+        for (const char* before : {"a", "1", ".", " ", "'"}) {
+            text += before;
+            append_utf8(text, point);
+        }
+    }
+    const std::vector<std::string_view> slow = pieces_slow(text);
+    PieceScanner scanner;
+    size_t begin = 0;
+    for (std::string_view piece : slow) {
+        const size_t end = *scanner.next(text, begin, true);
+        ASSERT_EQ(end, begin + piece.size()) << "at byte " << begin;
+        begin = end;
+    }
+    EXPECT_EQ(begin, text.size());
+}
+
+// Quadratic work would take hours here, not seconds.
+TEST_F(TextProperty, one_endless_word_is_encoded_in_linear_time) {
+    const auto tokenizer = train(600);
+    std::string text(size_t(4) << 20, 'a');
+    for (size_t i = 0; i < text.size(); i += 1 + random() % 7) text[i] = "ehrt"[random() % 4];
+    const std::vector<Token> at_once = tokenizer->encode(text);
+    IncrementalEncoder encoder(tokenizer);
+    std::vector<Token> tokens;
+    for (size_t at = 0; at < text.size(); at += 64) encoder.append(std::string_view(text).substr(at, 64), tokens);
+    EXPECT_TRUE(tokens.empty());
+    encoder.append(" .", tokens);
+    EXPECT_EQ(plain(tokens), plain(at_once));
+}
+
+}  // namespace rpt::text
