@@ -346,11 +346,11 @@ typedef struct rpt_doc_info {
  * store has no model. */
 RPT_API rpt_status rpt_doc_begin(rpt_space *space, const rpt_doc_options *options, rpt_doc **out, rpt_error *err);
 /* Adds bytes and encodes what became complete. Bytes may be cut anywhere, also within a character: the stored result
- * depends on the text alone. UTF8 names the document's offset of the first invalid byte and takes nothing. After
- * CANCELLED or TIMEOUT either all or none of the bytes were taken; rpt_doc_offset tells. Nothing is durable before a
- * flush. */
+ * depends on the text alone. UTF8 names the document's offset of the first invalid byte and takes nothing. A failure
+ * after that check (CANCELLED, TIMEOUT, DEVICE, IO) has taken all the bytes or none, as rpt_doc_offset tells, and the
+ * next call goes on with the work. Nothing is promised to be durable before a flush. */
 RPT_API rpt_status rpt_doc_append(rpt_doc *doc, const void *bytes, size_t size, const rpt_call *call, rpt_error *err);
-/* Bytes taken so far. Never waits; 0 for NULL. */
+/* Bytes taken by the calls that have returned. Never waits; 0 for NULL. */
 RPT_API uint64_t rpt_doc_offset(const rpt_doc *doc);
 
 #define RPT_FLUSH_TAIL 0x1u /* also the unfinished chunk at the end, until the next flush replaces it */
@@ -471,7 +471,7 @@ RPT_API rpt_status rpt_session_read(rpt_session *session, const void *bytes, siz
  * otherwise reads again from a checkpoint. */
 RPT_API rpt_status rpt_session_rewind(rpt_session *session, uint64_t byte_offset, const rpt_call *call,
                                       rpt_error *err);
-/* Bytes the session holds. Never waits, also while the session works; 0 for NULL. */
+/* Bytes the session holds after the last call that returned. Never waits, also while the session works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session *session);
 /* What would be retrieved at this point. Besides spaces, own past counts if the session has SELF_MEMORY. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session *session, const rpt_retrieve_options *options,

@@ -1,0 +1,121 @@
+#include "capi/hits.h"
+
+#include <cmath>
+#include <string>
+
+#include "capi/guard.h"
+#include "capi/records.h"
+
+namespace rpt::capi {
+
+namespace {
+
+constexpr uint32_t kMaxHits = 1024;
+
+rpt_str borrow(const std::string& text) { return {text.data(), text.size()}; }
+rpt_span span(const ByteSpan& bytes) { return {bytes.begin, bytes.end}; }
+
+rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
+    const storage::HitInfo& info = chunk.info;
+    rpt_hit out{};
+    out.flags = chunk.own ? RPT_HIT_OWN : 0u;
+    out.rank = static_cast<uint32_t>(rank);
+    out.score = chunk.score;
+    out.gate = chunk.gate;
+    out.chunk_id = info.chunk_id;
+    out.doc_id = info.document_id;
+    out.revision = info.revision;
+    out.ordinal = info.ordinal;
+    out.span = span(info.bytes);
+    out.next = span(info.next_bytes);
+    out.owner = borrow(info.owner);
+    out.collection = borrow(info.collection);
+    out.key = borrow(info.key);
+    out.uri = borrow(info.uri);
+    out.text = borrow(chunk.text);
+    out.next_text = borrow(chunk.next_text);
+    out.timestamp_ms = info.timestamp_ms;
+    return out;
+}
+
+}  // namespace
+
+reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options, const char* name) {
+    const rpt_retrieve_options o = read_options(options, name);
+    check_flags(o.flags, RPT_RETRIEVE_TEXT | RPT_RETRIEVE_EXACT, "options.flags");
+    if (o.k > kMaxHits || o.has_min_score > 1 || !std::isfinite(o.min_score) ||
+        o.exclude_bytes.begin > o.exclude_bytes.end) {
+        throw Error(Status::kArgument, "rpt",
+                    std::string("\"") + name +
+                        "\" is out of range: k to 1024, has_min_score 0 or 1, min_score finite, exclude_bytes "
+                        "begin <= end");
+    }
+    reader::RetrieveOptions out;
+    out.k = o.k;
+    out.with_text = o.flags & RPT_RETRIEVE_TEXT;
+    out.filter.exact = o.flags & RPT_RETRIEVE_EXACT;
+    out.filter.max_per_document = o.max_per_doc;
+    if (o.has_min_score) out.filter.min_score = o.min_score;
+    out.filter.exclude_key = read_optional_name(o.exclude_key, kMaxKey, "exclude_key");
+    out.filter.exclude_bytes = {o.exclude_bytes.begin, o.exclude_bytes.end};
+    return out;
+}
+
+SpaceList read_spaces(rpt_space* const* spaces, size_t n_spaces) {
+    if (n_spaces > kMaxSpaces) {
+        throw Error(Status::kArgument, "rpt", std::to_string(n_spaces) + " spaces are more than 64");
+    }
+    if (n_spaces && !spaces) throw_null("spaces");
+    SpaceList out;
+    for (size_t i = 0; i < n_spaces; ++i) {
+        const SpaceRef& ref = require(spaces[i], "spaces").ref;
+        if (out.store && out.store != ref.store) {
+            throw Error(Status::kArgument, "rpt", "the spaces belong to different stores; give spaces of one store");
+        }
+        out.store = ref.store;
+        out.spaces.push_back(ref.space);
+    }
+    return out;
+}
+
+}  // namespace rpt::capi
+
+using namespace rpt::capi;
+
+rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text, size_t size,
+                        const rpt_retrieve_options* options, const rpt_call* call, rpt_hits** out, rpt_error* err) {
+    return guard(err, [&] {
+        clear_out(out);
+        const SpaceList list = read_spaces(spaces, n_spaces);
+        if (!list.store) throw rpt::Error(rpt::Status::kArgument, "rpt", "no spaces to search; give at least one");
+        check_text(text, size, "text");
+        if (!size) throw rpt::Error(rpt::Status::kArgument, "rpt", "\"text\" is empty; there is nothing to ask");
+        const rpt::reader::RetrieveOptions choices = read_retrieve_options(options, "options");
+        const EngineRef engine = list.store->require_engine();
+        Call control(call, list.store->environment->ending());
+        std::vector<rpt::reader::RetrievedChunk> found;
+        list.store->environment->compute(control, [&] {
+            found = rpt::reader::retrieve(*engine, list.spaces, *list.store->store,
+                                          {static_cast<const char*>(text), size}, choices, control.control());
+        });
+        *out = new rpt_hits(std::move(found));
+    });
+}
+
+size_t rpt_hits_count(const rpt_hits* hits) { return hits ? hits->found.size() : 0; }
+
+rpt_status rpt_hits_get(const rpt_hits* hits, size_t index, rpt_hit* hit, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_hit> result(hit, "hit");
+        const auto& found = require(hits, "hits").found;
+        if (index >= found.size()) {
+            throw rpt::Error(rpt::Status::kArgument, "rpt",
+                             "hit " + std::to_string(index) + " of " + std::to_string(found.size()));
+        }
+        result.set(describe(found[index], index));
+    });
+}
+
+void rpt_hits_free(rpt_hits* hits) {
+    if (hits && !hits->foreign()) delete hits;
+}

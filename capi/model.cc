@@ -1,0 +1,95 @@
+#include "capi/model.h"
+
+#include <algorithm>
+
+#include "capi/guard.h"
+#include "capi/records.h"
+
+using namespace rpt::capi;
+namespace engine = rpt::engine;
+
+namespace {
+
+engine::EngineOptions read_model_options(const rpt_model_options* options) {
+    const rpt_model_options o = read_options(options, "options");
+    check_flags(o.flags, 0, "options.flags");
+    check_reserved(o.reserved0, "options");
+    if (o.device < RPT_DEVICE_AUTO || o.device > RPT_DEVICE_CUDA || o.dtype < RPT_DTYPE_MODEL ||
+        o.dtype > RPT_DTYPE_F16 || o.device_index < 0) {
+        throw rpt::Error(rpt::Status::kArgument, "rpt",
+                         "model options out of range: device " + std::to_string(o.device) + ", device_index " +
+                             std::to_string(o.device_index) + ", dtype " + std::to_string(o.dtype));
+    }
+    engine::EngineOptions out;
+    out.device = static_cast<engine::Device>(o.device);
+    out.device_index = o.device_index;
+    out.precision = static_cast<engine::Precision>(o.dtype);
+    return out;
+}
+
+}  // namespace
+
+// The two enumerations are the header's numbers.
+static_assert(static_cast<int>(engine::Device::kAuto) == RPT_DEVICE_AUTO);
+static_assert(static_cast<int>(engine::Device::kCuda) == RPT_DEVICE_CUDA);
+static_assert(static_cast<int>(engine::Precision::kModel) == RPT_DTYPE_MODEL);
+static_assert(static_cast<int>(engine::Precision::kF16) == RPT_DTYPE_F16);
+
+rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_options* options, const rpt_call* call,
+                          rpt_model** out, rpt_error* err) {
+    return guard(err, [&] {
+        clear_out(out);
+        const EnvironmentRef environment = require(env, "env").environment;
+        const std::string file = read_name(path, kMaxPath, "path");
+        const engine::EngineOptions choices = read_model_options(options);
+        Call control(call, environment->ending());
+        EngineRef opened;
+        environment->compute(control, [&] { opened = engine::open_torch_engine(file, choices, control.control()); });
+        *out = new rpt_model(environment, std::move(opened));
+    });
+}
+
+rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_model_info> result(info, "info");
+        const engine::Engine& e = *require(model, "model").engine;
+        const auto& config = e.config();
+        rpt_model_info out{};
+        out.chunk_tokens = static_cast<uint32_t>(config.chunk);
+        out.block_tokens = static_cast<uint32_t>(config.stride);
+        out.window_tokens = static_cast<uint32_t>(2 * config.stride);
+        out.neighbours = static_cast<uint32_t>(config.neighbours);
+        out.key_dim = static_cast<uint32_t>(config.dim);
+        out.vocab_size = static_cast<uint32_t>(config.vocab);
+        out.layers = static_cast<uint32_t>(config.layers());
+        out.parameters = e.parameters();
+        out.weight_bytes = e.weight_bytes();
+        out.state_bytes_per_chunk = static_cast<uint64_t>(config.chunk * config.dim) * sizeof(float);
+        std::copy(e.fingerprint().begin(), e.fingerprint().end(), out.fingerprint);
+        result.set(out);
+    });
+}
+
+rpt_status rpt_model_measure(rpt_model* model, const rpt_call* call, rpt_machine_rates* rates, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_machine_rates> result(rates, "rates");
+        rpt_model& m = require(model, "model");
+        const EnvironmentRef environment = m.owner;
+        const EngineRef e = m.engine;
+        Call control(call, environment->ending());
+        rpt_machine_rates out{};
+        environment->compute(control, [&] {
+            control.control().check();
+            const engine::MachineRates measured = engine::measure_machine(e->config());
+            out.gemm_flops = measured.gemm_flops;
+            out.read_bytes = measured.read_bytes;
+            out.lower_flops_per_token = engine::lower_flops_per_token(e->config());
+            out.decode_bytes_per_token = engine::decode_bytes_per_token(*e);
+        });
+        result.set(out);
+    });
+}
+
+void rpt_model_close(rpt_model* model) {
+    if (model && !model->foreign()) dispose_handle(model);
+}
