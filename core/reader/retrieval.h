@@ -22,18 +22,21 @@ struct RetrieveOptions {
 
 // A chunk that was retrieved, as a person would want it told.
 struct RetrievedChunk {
-    bool own = false;             // of the session's own past; then only `bytes` and `ordinal` of `info` have a meaning
+    bool own = false;  // of the session's own past; then only `bytes` and `ordinal` of `info` have
+                       // a meaning
     storage::HitInfo info;
     float score = 0;
-    float gate = 1;               // what the neighbour gate made of it; 1 if it was not shown to the model
+    float gate = 1;  // what the neighbour gate made of it; 1 if it was not shown to the model
     std::string text, next_text;  // if asked for
 };
 
-// Encodes the last chunk of `text` (the unfinished one if there is no whole one) as query, searches the union of
-// `spaces`, best first, ties to the lower chunk id. kArgument for no text or no spaces.
+// Encodes the last chunk of `text` (the unfinished one if there is no whole one) as query, searches
+// the union of `spaces`, best first, ties to the lower chunk id. kArgument for no text or no
+// spaces.
 std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
-                                     const std::vector<std::shared_ptr<storage::Space>>& spaces, storage::Store& store,
-                                     std::string_view text, const RetrieveOptions& options,
+                                     const std::vector<std::shared_ptr<storage::Space>>& spaces,
+                                     storage::Store& store, std::string_view text,
+                                     const RetrieveOptions& options,
                                      const CallControl& control = {});
 
 }  // namespace rpt::reader

@@ -16,7 +16,9 @@
 namespace rpt::reader {
 
 struct SessionOptions {
-    bool self_memory = true;  // chunks that left the window stay retrievable, in memory, for this session alone
+    bool self_memory =
+        true;  // chunks that left the window stay retrievable, in memory, for this session alone
+    RetrieveOptions retrieve;  // for read() and score(); k 0: what the model was trained with
 };
 
 enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };
@@ -24,19 +26,21 @@ enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };
 struct GenerateOptions {
     bool no_memory = false;
     uint32_t max_tokens = 256;
-    uint32_t top_k = 0;        // 0: off
-    float temperature = 0;     // 0: greedy
-    float top_p = 0;           // 0: off
-    float repeat_penalty = 0;  // 0: off; divides positive and multiplies negative logits of recent tokens
+    uint32_t top_k = 0;     // 0: off
+    float temperature = 0;  // 0: greedy
+    float top_p = 0;        // 0: off
+    float repeat_penalty =
+        0;  // 0: off; divides positive and multiplies negative logits of recent tokens
     uint32_t repeat_window = 64;
-    uint64_t seed = 0;         // 0: must have been replaced by the caller (core knows no randomness of its own)
+    uint64_t seed =
+        0;  // 0: must have been replaced by the caller (core knows no randomness of its own)
     std::vector<std::string> stop;
     RetrieveOptions retrieve;
 };
 
 struct GenerateResult {
     Finish finish = Finish::kNone;
-    uint32_t stop_index = 0;   // which stop string
+    uint32_t stop_index = 0;  // which stop string
     uint32_t retrievals = 0;
     uint64_t tokens = 0, bytes = 0;
     int64_t first_token_us = 0, total_us = 0;
@@ -44,9 +48,9 @@ struct GenerateResult {
 
 struct GenerateEvent {
     enum class Type { kText, kHits } type = Type::kText;
-    std::string_view text;                                 // whole code points, never part of a stop string that completes
-    const std::vector<RetrievedChunk>* hits = nullptr;     // precede the first text that used them
-    uint64_t at_token = 0;                                 // kHits: generated tokens so far
+    std::string_view text;  // whole code points, never part of a stop string that completes
+    const std::vector<RetrievedChunk>* hits = nullptr;  // precede the first text that used them
+    uint64_t at_token = 0;                              // kHits: generated tokens so far
 };
 // 0 go on, > 0 stop politely, < 0 fail with kCallback.
 using GenerateSink = std::function<int32_t(const GenerateEvent&)>;
@@ -56,7 +60,10 @@ struct Score {
     double nats = 0;
     uint32_t retrievals = 0;
 };
-// For `score --by-chunk`: called once for each closed chunk of the scored text.
+// For `score --by-chunk`: one for each chunk that has tokens of the scored text, the unfinished
+// last one included, so that tokens and nats add up to the whole. `hits` shaped the predictions of
+// these tokens: the chunk before asked for them. Bytes are the session's, as far as they belong to
+// the scored text.
 struct ScoredChunk {
     ByteSpan bytes;
     uint64_t tokens = 0;
@@ -65,32 +72,50 @@ struct ScoredChunk {
 };
 
 // One thread at a time. Keeps engine, store and spaces alive.
+//
+// The model is fed whole chunks as they fill, and the last of them, the unfinished one and the tail
+// whose tokens could still change only when something is asked, on a copy. So results depend on the
+// text alone, not on how it was cut into reads, and memory options of the question govern the chunk
+// that asks.
 class Session {
   public:
-    // `store` may be null when `spaces` is empty.
+    // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no <|bos|>.
     Session(std::shared_ptr<const engine::Engine> engine, std::shared_ptr<storage::Store> store,
             std::vector<std::shared_ptr<storage::Space>> spaces, const SessionOptions& options);
     ~Session();
 
-    // Feeds context; a cut code point waits for the next read. On cancel the session holds what offset() tells.
+    // Feeds context; a cut code point waits for the next read. Invalid UTF-8 throws kUtf8 with the
+    // session's offset and nothing is taken. On cancel or failure the session holds what offset()
+    // tells: whole slices of some KiB.
     void read(std::string_view bytes, const CallControl& control = {});
-    // Forgets everything after a byte offset (<= offset(), on a code point): cheap near the end, otherwise reads again
-    // from the nearest checkpoint.
+    // Forgets everything after a byte offset (<= offset(), on a code point, else kArgument): cheap
+    // near the end, otherwise reads again from the nearest checkpoint. Afterwards the session is as
+    // if it had never read further; also after a cancel, which only leaves the reading again to the
+    // next call.
     void rewind(uint64_t byte_offset, const CallControl& control = {});
     uint64_t offset() const;
-    // Continues. Afterwards, however it ended, the session contains exactly what was delivered. kUtf8 while a cut code
-    // point waits.
-    GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink, const CallControl& control = {});
-    // What would be retrieved at this point.
-    std::vector<RetrievedChunk> retrieve(const RetrieveOptions& options, const CallControl& control = {});
-    // Negative log-likelihood of `text` after the session's content, token by token of `text` encoded on its own border
-    // with the context as one text; the session is unchanged. score(a + b) = score(a) + score(b after a) when the cut is
-    // a token border.
+    // Continues. Afterwards, however it ended, the session contains exactly what was delivered:
+    // what the sink was called with. kUtf8 while a cut code point waits. A code point that the
+    // model left unfinished at the end is not delivered; bytes that are no UTF-8 are delivered as
+    // U+FFFD. Of several stop strings the one that is complete first wins. HITS events come when
+    // what is in force changes, also to nothing.
+    GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink,
+                            const CallControl& control = {});
+    // What would be retrieved at this point, by the last whole chunk (the unfinished one if there
+    // is none). kArgument for an empty session, kUnsupported for a model without a retriever.
+    std::vector<RetrievedChunk> retrieve(const RetrieveOptions& options,
+                                         const CallControl& control = {});
+    // Negative log-likelihood of `text` after the session's content, both encoded as one text; the
+    // session is unchanged. A token counts if it ends inside `text`, also if it begins in the
+    // context's last bytes. With `no_memory` the chunks from the context's last whole one on have
+    // no neighbours. kUtf8 while a cut code point waits or for invalid text. score(a + b) =
+    // score(a) + score(b after a) when the cut is a token border.
     Score score(std::string_view text, bool no_memory, const CallControl& control = {},
                 const std::function<void(const ScoredChunk&)>& by_chunk = {});
 
-  private:
     struct Impl;
+
+  private:
     std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,53 @@
+// Feeds a stream piece by piece: no piece reaches over a chunk's border, and a chunk that closes is
+// given neighbours.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/cancel.h"
+#include "core/engine/engine.h"
+#include "core/reader/memory_search.h"
+#include "core/reader/own_past.h"
+#include "core/reader/sequence.h"
+
+namespace rpt::reader {
+
+// How chunks that close get their neighbours.
+struct MemoryUse {
+    const RetrieveOptions* retrieve = nullptr;  // null: they get none
+    bool tell = false;                          // fill Piece::hits
+};
+
+struct Piece {
+    size_t begin = 0, end = 0;  // input positions
+    bool closed = false;        // `end` is a chunk's border
+    bool searched = false;
+    std::vector<RetrievedChunk>
+        hits;  // in force for the predictions from position end - 1 on, for m of them
+    std::vector<float> query;  // of the chunk that closed; empty without a retriever
+};
+
+// Borrows everything. One thread at a time.
+class ChunkFeeder {
+  public:
+    // `own` gets every chunk that closes; null: the session does not remember itself.
+    ChunkFeeder(const engine::Engine& engine, storage::Store* store,
+                std::span<const std::shared_ptr<storage::Space>> spaces, OwnPast* own);
+
+    // Lower half over the positions from where the stream stands to `end` or the border of its
+    // chunk, whichever is nearer; neighbours of the chunk if it closed. The stream's upper half
+    // must follow. After a failure the stream stands in between: drop it.
+    Piece advance_lower(engine::Stream& stream, const Sequence& sequence, size_t end,
+                        const MemoryUse& use, const CallControl& control) const;
+    const MemorySearch& search() const { return search_; }
+
+  private:
+    const engine::Engine& engine_;
+    MemorySearch search_;
+    OwnPast* own_;
+};
+
+}  // namespace rpt::reader

@@ -1,0 +1,137 @@
+#include "core/reader/memory_search.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+
+namespace rpt::reader {
+
+namespace {
+
+// Text of a stored chunk; none if the document's text was discarded or it was deleted meanwhile.
+std::string stored_text(storage::Store& store, uint64_t chunk_id, bool successor) {
+    try {
+        return store.read_hit_text(chunk_id, successor);
+    } catch (const Error& error) {
+        if (error.status() == Status::kUnsupported || error.status() == Status::kNotFound)
+            return {};
+        throw;
+    }
+}
+
+std::string own_text(std::string_view text, ByteSpan bytes) {
+    const uint64_t begin = std::min<uint64_t>(bytes.begin, text.size());
+    return std::string(text.substr(begin, std::min<uint64_t>(bytes.end, text.size()) - begin));
+}
+
+}  // namespace
+
+void NeighbourSet::add(storage::HitStates states) {
+    held_.push_back(std::move(states));
+}
+
+void NeighbourSet::add(std::vector<float> chunk, std::vector<float> successor) {
+    held_.push_back({std::make_shared<const std::vector<float>>(std::move(chunk)),
+                     std::make_shared<const std::vector<float>>(std::move(successor))});
+}
+
+std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
+    std::vector<engine::Neighbour> out;
+    for (const storage::HitStates& states : held_) {
+        engine::Neighbour neighbour;
+        neighbour.chunk = *states.chunk;
+        if (states.successor) neighbour.successor = *states.successor;
+        out.push_back(neighbour);
+    }
+    return out;
+}
+
+std::vector<Found> MemorySearch::find(std::span<const float> query, uint64_t number,
+                                      const OwnPast* own, const RetrieveOptions& options,
+                                      const CallControl& control) const {
+    const size_t k = options.k != 0 ? options.k : size_t(config_.neighbours);
+    std::vector<Found> found;
+    if (own != nullptr) {
+        const int64_t last = model::last_retrievable(config_, int64_t(number));
+        for (const OwnPast::Scored& scored : own->search(query, last, k))
+            if (!options.filter.min_score || scored.score >= *options.filter.min_score)
+                found.push_back({true, scored.chunk, scored.score});
+    }
+    if (!spaces_.empty())
+        for (const storage::Hit& hit : store_->search(spaces_, query, k, options.filter, control))
+            found.push_back({false, hit.chunk_id, hit.score});
+    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+        if (a.score != b.score) return a.score > b.score;
+        if (a.own != b.own) return a.own;
+        return a.id < b.id;
+    });
+    if (found.size() > k) found.resize(k);
+    return found;
+}
+
+std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, const OwnPast* own,
+                                                   std::string_view text, bool with_text) const {
+    std::vector<RetrievedChunk> told;
+    std::vector<Found> kept;
+    for (const Found& one : found) {
+        RetrievedChunk chunk;
+        chunk.own = one.own;
+        chunk.score = one.score;
+        if (one.own) {
+            chunk.info.ordinal = one.id;
+            chunk.info.bytes = own->bytes(one.id);
+            if (one.id + 1 < own->size()) chunk.info.next_bytes = own->bytes(one.id + 1);
+            if (with_text) {
+                chunk.text = own_text(text, chunk.info.bytes);
+                chunk.next_text = own_text(text, chunk.info.next_bytes);
+            }
+        } else {
+            std::optional<storage::HitInfo> info = store_->describe(one.id);
+            if (!info) continue;
+            chunk.info = std::move(*info);
+            if (with_text) {
+                chunk.text = stored_text(*store_, one.id, false);
+                if (!chunk.info.next_bytes.empty())
+                    chunk.next_text = stored_text(*store_, one.id, true);
+            }
+        }
+        kept.push_back(one);
+        told.push_back(std::move(chunk));
+    }
+    found = std::move(kept);
+    return told;
+}
+
+NeighbourSet MemorySearch::load(std::vector<Found>& found, const OwnPast* own,
+                                std::vector<RetrievedChunk>* told) const {
+    std::vector<storage::Hit> hits;
+    for (const Found& one : found)
+        if (!one.own) hits.push_back({one.id, one.score});
+    std::vector<storage::HitStates> stored;
+    if (!hits.empty()) stored = store_->load_states(hits);
+    NeighbourSet set;
+    size_t next_stored = 0, kept = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+        if (found[i].own) {
+            const uint64_t chunk = found[i].id;
+            set.add(own->states(chunk),
+                    chunk + 1 < own->size() ? own->states(chunk + 1) : std::vector<float>());
+        } else {
+            storage::HitStates states = std::move(stored.at(next_stored++));
+            if (!states.chunk) continue;
+            set.add(std::move(states));
+        }
+        if (kept != i) {
+            found[kept] = found[i];
+            if (told != nullptr) (*told)[kept] = std::move((*told)[i]);
+        }
+        ++kept;
+    }
+    found.resize(kept);
+    if (told != nullptr) told->resize(kept);
+    return set;
+}
+
+}  // namespace rpt::reader

@@ -1,0 +1,65 @@
+// One search over a session's own past and the spaces it may read, and what the search found made
+// ready for the model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/reader/own_past.h"
+#include "core/reader/retrieval.h"
+
+namespace rpt::reader {
+
+// A place in the merged order: score descending; at equal scores the own past first, by number,
+// then chunk ids.
+struct Found {
+    bool own = false;
+    uint64_t id = 0;  // of the chunk in the store, or the number of the own chunk
+    float score = 0;
+};
+
+// Neighbours of one chunk and what keeps their numbers alive.
+class NeighbourSet {
+  public:
+    void add(storage::HitStates states);
+    void add(std::vector<float> chunk, std::vector<float> successor);
+    // Borrowed from this object.
+    std::vector<engine::Neighbour> neighbours() const;
+    size_t size() const { return held_.size(); }
+
+  private:
+    std::vector<storage::HitStates> held_;
+};
+
+// Borrows store and spaces. One thread at a time.
+class MemorySearch {
+  public:
+    // `store` may be null if there are no spaces.
+    MemorySearch(const model::ModelConfig& config, storage::Store* store,
+                 std::span<const std::shared_ptr<storage::Space>> spaces)
+        : config_(config), store_(store), spaces_(spaces) {}
+
+    // Best k (0: the model's K) for the query of a session's chunk `number`: of `own` (may be null)
+    // only what model::last_retrievable allows; of the spaces what the filter lets through.
+    // min_score counts for both, the cap per document for the spaces alone.
+    std::vector<Found> find(std::span<const float> query, uint64_t number, const OwnPast* own,
+                            const RetrieveOptions& options, const CallControl& control) const;
+    // As people want it told; entries of `found` that were deleted meanwhile are dropped from both
+    // lists. `text` is the session's, for own chunks.
+    std::vector<RetrievedChunk> describe(std::vector<Found>& found, const OwnPast* own,
+                                         std::string_view text, bool with_text) const;
+    // States for the model. What was deleted meanwhile is dropped from `found`, and from `told`
+    // unless it is null.
+    NeighbourSet load(std::vector<Found>& found, const OwnPast* own,
+                      std::vector<RetrievedChunk>* told) const;
+
+  private:
+    const model::ModelConfig& config_;
+    storage::Store* store_;
+    std::span<const std::shared_ptr<storage::Space>> spaces_;
+};
+
+}  // namespace rpt::reader

@@ -1,0 +1,45 @@
+// The chunks a session has read, kept in memory for this session alone.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/span.h"
+#include "core/engine/engine.h"
+
+namespace rpt::reader {
+
+// Chunk numbers run from 0 without gaps. One thread at a time.
+class OwnPast {
+  public:
+    struct Scored {
+        uint64_t chunk;
+        float score;  // <query, key> / sqrt(d)
+    };
+
+    explicit OwnPast(size_t dim) : dim_(dim) {}
+
+    uint64_t size() const { return entries_.size(); }
+    // `chunk.index` must be size().
+    void append(const engine::EncodedChunk& chunk, ByteSpan bytes);
+    // Forgets chunk n and all later ones.
+    void truncate(uint64_t n);
+    // Best k of the chunks 0 .. last (none if negative): score descending, ties to the lower
+    // number. Scores that are not finite do not count.
+    std::vector<Scored> search(std::span<const float> query, int64_t last, size_t k) const;
+    ByteSpan bytes(uint64_t chunk) const { return entries_[chunk].bytes; }
+    // [m, d], through fp16: half the memory, an error of 2^-11 relative.
+    std::vector<float> states(uint64_t chunk) const;
+
+  private:
+    struct Entry {
+        ByteSpan bytes;
+        std::vector<uint16_t> states;
+    };
+    size_t dim_;
+    std::vector<float> keys_;  // [size, dim]
+    std::vector<Entry> entries_;
+};
+
+}  // namespace rpt::reader

@@ -1,0 +1,186 @@
+// Continuing: sampled tokens to delivered text.
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "base/error.h"
+#include "core/reader/sampler.h"
+#include "core/reader/session_impl.h"
+#include "core/reader/stop_matcher.h"
+#include "core/text/utf8_gate.h"
+
+namespace rpt::reader {
+
+namespace {
+
+// The monotonic clock measures here and decides nothing.
+class Stopwatch {
+  public:
+    int64_t us() const {
+        return std::chrono::duration_cast<std::chrono::microseconds>(
+                   std::chrono::steady_clock::now() - begin_)
+            .count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Events to the host; remembers what it was given.
+class Delivery {
+  public:
+    explicit Delivery(const GenerateSink& sink) : sink_(sink) {}
+
+    const std::string& text() const { return text_; }
+    bool host_stopped() const { return host_stopped_; }
+
+    void deliver_text(const std::string& text) {
+        if (text.empty() || host_stopped_) return;
+        text_ += text;
+        GenerateEvent event;
+        event.text = text;
+        send(event);
+    }
+
+    // Says what is in force, unless it is nothing again.
+    void deliver_hits(const std::vector<RetrievedChunk>& hits, uint64_t at_token) {
+        if ((hits.empty() && !told_) || host_stopped_) return;
+        told_ = !hits.empty();
+        GenerateEvent event;
+        event.type = GenerateEvent::Type::kHits;
+        event.hits = &hits;
+        event.at_token = at_token;
+        send(event);
+    }
+
+  private:
+    void send(const GenerateEvent& event) {
+        if (!sink_) return;
+        const int32_t answer = sink_(event);
+        if (answer < 0)
+            throw Error(Status::kCallback, "rpt",
+                        "generate: the host's callback returned " + std::to_string(answer));
+        host_stopped_ = answer > 0;
+    }
+
+    const GenerateSink& sink_;
+    std::string text_;
+    bool told_ = false, host_stopped_ = false;
+};
+
+// One run on a copy of the session's stream.
+class Run {
+  public:
+    Run(Session::Impl& impl, const GenerateOptions& options, const CallControl& control,
+        Delivery& delivery)
+        : impl_(impl),
+          options_(options),
+          control_(control),
+          delivery_(delivery),
+          sampler_(options, *impl.engine_->tokenizer()),
+          stops_(options.stop),
+          pieces_(impl.feeder()),
+          logits_(size_t(impl.engine_->config().vocab)) {
+        use_ = {options.no_memory ? nullptr : &options.retrieve, true};
+    }
+
+    void run(GenerateResult& result) {
+        for (const text::Token& token : impl_.encoder_.peek())
+            impl_.sequence_.push(token.id, token.size);
+        stream_ = impl_.stream_->clone();
+        feed(result);
+        delivery_.deliver_hits(hits_, 0);
+        while (!delivery_.host_stopped()) {
+            if (result.tokens == options_.max_tokens) return end(Finish::kLength, result);
+            control_.check();
+            const int32_t token = sampler_.sample(logits_, recent());
+            if (result.first_token_us == 0) result.first_token_us = watch_.us();
+            if (token == impl_.engine_->tokenizer()->eos()) return end(Finish::kEos, result);
+            ++result.tokens;
+            if (take(token, result)) return;
+            if (result.tokens == options_.max_tokens || delivery_.host_stopped()) continue;
+            if (feed(result)) delivery_.deliver_hits(hits_, result.tokens);
+        }
+        result.finish = Finish::kHost;
+    }
+
+    int64_t us() const { return watch_.us(); }
+
+  private:
+    // Ordinary tokens before this point.
+    std::span<const int32_t> recent() const { return impl_.sequence_.ids().subspan(1); }
+
+    // Bytes of a sampled token on their way to the host; true if a stop string ended the run.
+    bool take(int32_t token, GenerateResult& result) {
+        const std::string_view bytes = impl_.engine_->tokenizer()->bytes(token);
+        impl_.sequence_.push(token, bytes.size());
+        impl_.sequence_.text += bytes;
+        std::string text;
+        for (const auto& piece : code_points_.append(bytes)) text += piece.text;
+        delivery_.deliver_text(stops_.push(text));
+        if (delivery_.host_stopped() || !stops_.matched()) return false;
+        result.finish = Finish::kStop;
+        result.stop_index = *stops_.matched();
+        return true;
+    }
+
+    void end(Finish finish, GenerateResult& result) {
+        delivery_.deliver_text(stops_.take_held());
+        result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
+    }
+
+    // All that the sequence holds; true if a chunk closed, whose hits are then in force.
+    bool feed(GenerateResult& result) {
+        bool closed = false;
+        while (stream_->position() < impl_.sequence_.size()) {
+            Piece piece = pieces_.advance_lower(*stream_, impl_.sequence_, impl_.sequence_.size(),
+                                                use_, control_);
+            stream_->advance_upper(logits_);
+            result.retrievals += piece.searched;
+            if (!piece.closed) continue;
+            closed = true;
+            hits_ = std::move(piece.hits);
+        }
+        return closed;
+    }
+
+    Session::Impl& impl_;
+    const GenerateOptions& options_;
+    const CallControl& control_;
+    Delivery& delivery_;
+    Stopwatch watch_;
+    Sampler sampler_;
+    StopMatcher stops_;
+    text::Utf8Gate code_points_{text::Utf8Gate::Mode::kReplace};
+    ChunkFeeder pieces_;
+    MemoryUse use_;
+    std::unique_ptr<engine::Stream> stream_;
+    std::vector<RetrievedChunk> hits_;
+    std::vector<float> logits_;
+};
+
+}  // namespace
+
+GenerateResult Session::generate(const GenerateOptions& options, const GenerateSink& sink,
+                                 const CallControl& control) {
+    impl_->require_whole_code_points("generate");
+    GenerateResult result;
+    Delivery delivery(sink);
+    Run run(*impl_, options, control, delivery);
+    control.check();
+    impl_->feed(control);
+    std::exception_ptr failure;
+    try {
+        const Impl::Aside aside(*impl_);
+        run.run(result);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    impl_->take(delivery.text());
+    if (failure) std::rethrow_exception(failure);
+    result.bytes = delivery.text().size();
+    result.total_us = run.us();
+    return result;
+}
+
+}  // namespace rpt::reader

@@ -1,0 +1,159 @@
+#include "core/reader/session_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace rpt::reader {
+
+namespace {
+
+constexpr size_t kCheckpoints =
+    3;  // of the last borders of blocks: rewinding within two blocks is cheap
+constexpr size_t kMarkDistance =
+    1024;                           // bytes; a rewind encodes at most so much again, and the tail
+constexpr size_t kMarkTail = 4096;  // bytes; a longer tail is not worth a copy
+
+bool begins_code_point(const std::string& text, uint64_t offset) {
+    return offset == text.size() || (uint8_t(text[offset]) & 0xC0) != 0x80;
+}
+
+}  // namespace
+
+Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
+                    std::shared_ptr<storage::Store> store,
+                    std::vector<std::shared_ptr<storage::Space>> spaces,
+                    const SessionOptions& options)
+    : engine_(std::move(engine)),
+      store_(std::move(store)),
+      spaces_(std::move(spaces)),
+      options_(options),
+      sequence_(engine_->tokenizer()->bos()),
+      encoder_(engine_->tokenizer()) {
+    if (engine_->tokenizer()->bos() < 0)
+        throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
+    if (!spaces_.empty() && store_ == nullptr)
+        throw Error(Status::kArgument, "rpt", "session: spaces need their store");
+    const model::ModelConfig& config = engine_->config();
+    if (options_.self_memory && config.retrieval == model::RetrievalKind::kLambdaRank)
+        own_ = std::make_unique<OwnPast>(size_t(config.dim));
+    stream_ = engine_->new_stream();
+    marks_.push_back({1, 0, encoder_});
+}
+
+void Session::Impl::require_whole_code_points(const char* what) const {
+    if (cut_.empty()) return;
+    throw Error(Status::kUtf8, "rpt",
+                std::string(what) + ": the context ends inside a code point at byte " +
+                    std::to_string(sequence_.text.size()) + "; read the rest of it first",
+                int64_t(sequence_.text.size()));
+}
+
+size_t Session::Impl::target() const {
+    const size_t m = size_t(engine_->config().chunk);
+    const size_t n_whole = sequence_.size() / m;
+    return n_whole == 0 ? 0 : (n_whole - 1) * m;
+}
+
+void Session::Impl::take(std::string_view text) {
+    text::IncrementalEncoder encoder = encoder_;
+    std::vector<text::Token> fresh;
+    encoder.append(text, fresh);
+    const size_t positions = sequence_.size(), text_bytes = sequence_.text.size();
+    try {
+        sequence_.text += text;
+        for (const text::Token& token : fresh) sequence_.push(token.id, token.size);
+        if (encoder.pending_bytes() <= kMarkTail &&
+            sequence_.text.size() >= marks_.back().text_bytes + kMarkDistance)
+            marks_.push_back({sequence_.size(), sequence_.text.size(), encoder});
+    } catch (...) {
+        sequence_.truncate(positions, text_bytes);
+        throw;
+    }
+    std::swap(encoder_, encoder);
+}
+
+void Session::Impl::restore_stream() {
+    std::unique_ptr<engine::Stream> stream =
+        checkpoints_.empty() ? engine_->new_stream() : checkpoints_.back()->clone();
+    if (own_) own_->truncate(stream->position() / uint64_t(engine_->config().chunk));
+    stream_ = std::move(stream);
+}
+
+void Session::Impl::feed(const CallControl& control) {
+    if (!stream_) restore_stream();
+    const uint64_t stride = uint64_t(engine_->config().stride);
+    const ChunkFeeder pieces = feeder();
+    const MemoryUse use{&options_.retrieve, false};
+    std::vector<float> logits(size_t(engine_->config().vocab));
+    const size_t end = target();
+    while (stream_->position() < end) {
+        try {
+            pieces.advance_lower(*stream_, sequence_, end, use, control);
+            stream_->advance_upper(logits);
+        } catch (...) {
+            stream_.reset();
+            throw;
+        }
+        if (stream_->position() % stride != 0) continue;
+        checkpoints_.push_back(stream_->clone());
+        if (checkpoints_.size() > kCheckpoints) checkpoints_.erase(checkpoints_.begin());
+    }
+}
+
+void Session::Impl::rewind(uint64_t byte_offset, const CallControl& control) {
+    const std::string place = "rewind: byte " + std::to_string(byte_offset);
+    if (byte_offset == sequence_.text.size() + cut_.size()) return;
+    if (byte_offset > sequence_.text.size() + cut_.size())
+        throw Error(Status::kArgument, "rpt",
+                    place + " is behind the " +
+                        std::to_string(sequence_.text.size() + cut_.size()) +
+                        " bytes that were read");
+    if (byte_offset > sequence_.text.size() || !begins_code_point(sequence_.text, byte_offset))
+        throw Error(Status::kArgument, "rpt", place + " lies inside a code point");
+    if (byte_offset == sequence_.text.size()) {
+        cut_.clear();
+        return;
+    }
+    size_t n_marks = marks_.size();
+    while (marks_[n_marks - 1].text_bytes > byte_offset) --n_marks;  // the first mark is at 0
+    const Mark& mark = marks_[n_marks - 1];
+    text::IncrementalEncoder encoder = mark.encoder;
+    std::vector<text::Token> again;
+    encoder.append(
+        std::string_view(sequence_.text).substr(mark.text_bytes, byte_offset - mark.text_bytes),
+        again);
+    size_t common = mark.positions;  // positions that stay as they are
+    while (common < sequence_.size() && common - mark.positions < again.size() &&
+           sequence_.ids()[common] == again[common - mark.positions].id)
+        ++common;
+    // Shorter than what is there or, by the encoder's promise, at most as long: no allocation from
+    // here.
+    RPT_CHECK(mark.positions + again.size() <= sequence_.size());
+    sequence_.truncate(common, byte_offset);
+    for (size_t i = common - mark.positions; i < again.size(); ++i)
+        sequence_.push(again[i].id, again[i].size);
+    std::swap(encoder_, encoder);
+    cut_.clear();
+    marks_.erase(marks_.begin() + ptrdiff_t(n_marks), marks_.end());
+
+    const size_t valid = std::min(common, target());
+    while (!checkpoints_.empty() && checkpoints_.back()->position() > valid)
+        checkpoints_.pop_back();
+    if (stream_ && stream_->position() > valid) stream_.reset();
+    feed(control);
+}
+
+Session::Impl::Aside::Aside(Impl& impl)
+    : impl_(impl),
+      positions_(impl.sequence_.size()),
+      text_bytes_(impl.sequence_.text.size()),
+      own_(impl.own_ ? impl.own_->size() : 0) {}
+
+Session::Impl::Aside::~Aside() {
+    impl_.sequence_.truncate(positions_, text_bytes_);
+    if (impl_.own_) impl_.own_->truncate(own_);
+}
+
+}  // namespace rpt::reader

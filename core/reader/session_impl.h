@@ -1,0 +1,71 @@
+// What a session consists of; shared by the files that implement it.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/reader/chunk_feeder.h"
+#include "core/reader/own_past.h"
+#include "core/reader/sequence.h"
+#include "core/reader/session.h"
+
+namespace rpt::reader {
+
+struct Session::Impl {
+    Impl(std::shared_ptr<const engine::Engine> engine, std::shared_ptr<storage::Store> store,
+         std::vector<std::shared_ptr<storage::Space>> spaces, const SessionOptions& options);
+
+    // Takes valid text in whole code points: tokens that are final join the sequence. Feeds
+    // nothing. All or nothing.
+    void take(std::string_view text);
+    // Feeds the stream up to target(). A failure loses at most the way from the last checkpoint,
+    // never text.
+    void feed(const CallControl& control);
+    void rewind(uint64_t byte_offset, const CallControl& control);
+    // Where the stream stands once all is fed that reading feeds: the begin of the last whole
+    // chunk.
+    size_t target() const;
+    void require_whole_code_points(const char* what) const;
+    ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
+
+    // Makes what a question adds (tokens of the tail, generated ones, chunks of the own past) go
+    // away with it.
+    class Aside {
+      public:
+        explicit Aside(Impl& impl);
+        ~Aside();
+        Aside(const Aside&) = delete;
+        Aside& operator=(const Aside&) = delete;
+
+      private:
+        Impl& impl_;
+        size_t positions_, text_bytes_;
+        uint64_t own_;
+    };
+
+    std::shared_ptr<const engine::Engine> engine_;
+    std::shared_ptr<storage::Store> store_;
+    std::vector<std::shared_ptr<storage::Space>> spaces_;
+    SessionOptions options_;
+
+    Sequence sequence_;                 // final tokens; its text goes on with the tail
+    text::IncrementalEncoder encoder_;  // keeps back the tail
+    std::string cut_;                   // of a code point, 0 to 3 bytes; behind the text
+
+    std::unique_ptr<engine::Stream> stream_;  // null: to be made again from the last checkpoint
+    std::unique_ptr<OwnPast> own_;            // null without self memory; as far as the stream
+    std::vector<std::unique_ptr<engine::Stream>> checkpoints_;  // at borders of blocks, ascending
+
+  private:
+    // From where the text can be encoded again: what the encoder was after `text_bytes`.
+    struct Mark {
+        size_t positions;
+        size_t text_bytes;
+        text::IncrementalEncoder encoder;
+    };
+    void restore_stream();
+    std::vector<Mark> marks_;
+};
+
+}  // namespace rpt::reader
