@@ -16,13 +16,15 @@ namespace {
 
 using namespace rpt::text;
 
-// Words with Zipf's frequencies, so that caches see what they would see in prose: common words and a long tail.
+// Words with Zipf's frequencies, so that caches see what they would see in prose: common words and
+// a long tail.
 std::string make_prose(size_t size) {
     std::mt19937 random(5);
     std::vector<std::string> words(60000);
     for (size_t w = 0; w < words.size(); ++w) {
         const size_t length = 2 + size_t(std::log2(double(w + 2)) / 2) + random() % 3;
-        for (size_t i = 0; i < length; ++i) words[w] += i % 2 ? "aeiou"[random() % 5] : "bcdfghlmnprstvw"[random() % 15];
+        for (size_t i = 0; i < length; ++i)
+            words[w] += i % 2 ? "aeiou"[random() % 5] : "bcdfghlmnprstvw"[random() % 15];
     }
     std::uniform_real_distribution<double> uniform(0, std::log(double(words.size())));
     std::string text;
@@ -100,7 +102,12 @@ void encode_endless_word(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(bench_tokenizer().encode(text));
     set_bytes(state, text.size());
 }
-BENCHMARK(encode_endless_word)->Arg(1)->Arg(8)->Arg(100)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(encode_endless_word)
+    ->Arg(1)
+    ->Arg(8)
+    ->Arg(100)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1);
 
 void train_8k(benchmark::State& state) {
     for (auto _ : state) {
@@ -114,7 +121,8 @@ BENCHMARK(train_8k)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 std::vector<int32_t> bench_ids() {
     std::vector<int32_t> ids;
-    for (const Token& token : bench_tokenizer().encode(std::string_view(bench_text()).substr(0, size_t(1) << 20)))
+    for (const Token& token :
+         bench_tokenizer().encode(std::string_view(bench_text()).substr(0, size_t(1) << 20)))
         ids.push_back(token.id);
     ids.resize(2000 * 64);
     return ids;
