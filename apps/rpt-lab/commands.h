@@ -1,0 +1,29 @@
+// The commands of rpt-lab: each adds its words to the command line and leaves what to run in
+// `action`.
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace rpt::lab {
+
+// Exit codes of all commands.
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
+inline constexpr int kInterrupted = 130;
+
+struct Common {
+    bool quiet = false;
+    bool json = false;
+    std::function<int()> action;  // of the chosen command
+};
+
+void add_tokenizer_command(CLI::App& app, Common& common);
+void add_data_command(CLI::App& app, Common& common);
+void add_train_command(CLI::App& app, Common& common);
+void add_export_command(CLI::App& app, Common& common);
+void add_eval_command(CLI::App& app, Common& common);
+
+}  // namespace rpt::lab

@@ -1,0 +1,56 @@
+// rpt-lab: makes and measures models.
+#include <cstdio>
+#include <exception>
+
+#include <ATen/ATen.h>
+#include <ATen/Version.h>
+#include <malloc.h>
+
+#include "apps/rpt-lab/commands.h"
+#include "base/error.h"
+
+namespace {
+
+// Training frees and takes the same large tensors every step. By default glibc hands each back to
+// the kernel, and faulting the pages in again costs more than many of the operations on them.
+void keep_large_blocks() {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, -1);
+    mallopt(M_TOP_PAD, 64 << 20);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    using namespace rpt::lab;
+    keep_large_blocks();
+    CLI::App app("rpt-lab makes and measures models for librpt", "rpt-lab");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", [] { return "rpt-lab 0.1.0\n" + at::show_config(); });
+    app.footer("Example: rpt-lab train configs/nano.json --data-dir data --out runs/nano");
+    Common common;
+    app.add_flag("--quiet", common.quiet, "No progress on stderr");
+    app.add_flag("--json", common.json, "One JSON object on stdout");
+    app.fallthrough();
+    add_tokenizer_command(app, common);
+    add_data_command(app, common);
+    add_train_command(app, common);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? kDone : kWrongUsage;
+    }
+    try {
+        return common.action();
+    } catch (const rpt::Error& error) {
+        std::fprintf(stderr, "rpt-lab: %s\n", error.what());
+        return error.status() == rpt::Status::kCancelled ? kInterrupted : kFailed;
+    } catch (const c10::Error& error) {
+        std::fprintf(stderr, "rpt-lab: tensor library: %s\n", error.what_without_backtrace());
+        return kFailed;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "rpt-lab: %s\n", error.what());
+        return kFailed;
+    }
+}

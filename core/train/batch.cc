@@ -1,0 +1,52 @@
+#include "core/train/batch.h"
+
+#include "base/error.h"
+#include "core/train/counter_random.h"
+
+namespace rpt::train {
+namespace {
+
+constexpr uint64_t kWithholdStream = 11;
+constexpr uint64_t kOwnStream = 12;
+
+}  // namespace
+
+Sample make_sample(const TrainConfig& config, const ShardVocabulary& vocabulary,
+                   std::span<const int32_t> text, int64_t step, int64_t slot) {
+    const model::ModelConfig& model = config.model;
+    const TrainOptions& options = config.train;
+    const int64_t length = options.length;
+    const int64_t n = static_cast<int64_t>(text.size());
+    const int64_t l = length / model.chunk;
+    RPT_CHECK(n > 0 && n <= length);
+
+    Sample sample;
+    sample.n_tokens = n;
+    sample.inputs.assign(length, vocabulary.pad);
+    sample.targets.assign(length, -1);
+    sample.inputs[0] = vocabulary.bos;
+    for (int64_t p = 0; p < n; ++p) {
+        if (p + 1 < n) sample.inputs[p + 1] = text[p];
+        sample.targets[p] = text[p];
+    }
+    const uint64_t place = static_cast<uint64_t>(step * options.batch_documents + slot);
+    sample.withheld =
+        draw_uniform(options.seed, kWithholdStream, place) < options.neighbour_dropout;
+    for (int64_t i = 0; i < l; ++i) {
+        const uint64_t draw = options.sampling_per_chunk
+                                  ? place * static_cast<uint64_t>(l) + static_cast<uint64_t>(i)
+                                  : static_cast<uint64_t>(step);
+        sample.own_draws.push_back(
+            static_cast<float>(draw_uniform(options.seed, kOwnStream, draw)));
+    }
+    const std::vector<int32_t> ids(sample.inputs.begin(), sample.inputs.end());
+    if (model.retrieval == model::RetrievalKind::kLambdaRank) {
+        sample.candidates = make_candidates(model, options, ids, n);
+        sample.pairs = count_valid_pairs(model, sample.candidates);
+    } else if (model.retrieval == model::RetrievalKind::kGiven) {
+        sample.given = make_given_neighbours(model, options.given_query, model.neighbours, ids, n);
+    }
+    return sample;
+}
+
+}  // namespace rpt::train

@@ -1,0 +1,37 @@
+// One training step's data, complete before the model sees it. No torch.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/train/candidates.h"
+#include "core/train/shard.h"
+
+namespace rpt::train {
+
+// A token sequence as the model reads it: x_0 is the beginning-of-text token, x_p = t_p-1, and
+// position p predicts t_p. Chunks are cut on the inputs.
+struct Sample {
+    std::vector<int64_t> inputs;   // [L]
+    std::vector<int64_t> targets;  // [L], -1 on padding
+    int64_t n_tokens = 0;          // inputs that are text
+    ChunkLists candidates;         // with a retriever
+    ChunkLists given;              // with given neighbours
+    int64_t pairs = 0;             // of the ranking loss
+    bool withheld = false;         // this sample reads without a memory
+    std::vector<float> own_draws;  // [l], uniform: below P_own a chunk reads its own neighbours
+};
+
+struct Batch {
+    int64_t step = 0;
+    std::vector<Sample> samples;
+    int64_t n_targets = 0;  // predicted tokens
+    int64_t pairs = 0;
+};
+
+// `text`: at most `length` tokens. Draws depend on (seed, step, slot) alone.
+Sample make_sample(const TrainConfig& config, const ShardVocabulary& vocabulary,
+                   std::span<const int32_t> text, int64_t step, int64_t slot);
+
+}  // namespace rpt::train

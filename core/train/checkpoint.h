@@ -1,0 +1,32 @@
+// All of a training run's state in one file: parameters, optimiser moments, the number of updates.
+// Data order and random draws depend on that number alone, so nothing else is needed to go on
+// exactly (docs/training.md).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/train/shard.h"
+#include "core/train/trainer.h"
+
+namespace rpt::train {
+
+// Replaces `path` at once: there is never half a checkpoint. `notes` are kept as metadata.
+void save_checkpoint(Trainer& trainer, const ShardVocabulary& vocabulary,
+                     const std::map<std::string, std::string>& notes, const std::string& path);
+
+// Fills model, moments and step. Throws kModelMismatch if the checkpoint is of another model or
+// tokenizer, kCorrupt naming a tensor that is missing or has another shape.
+void load_checkpoint(const std::string& path, const ShardVocabulary& vocabulary, Trainer& trainer);
+
+// The model of a checkpoint, without the optimiser.
+struct CheckpointModel {
+    std::unique_ptr<model::RptModel> model;
+    int64_t step = 0;
+    Digest tokenizer{};
+    std::string training_json;  // the TrainConfig it was trained with
+};
+CheckpointModel load_checkpoint_model(const std::string& path, at::Device device);
+
+}  // namespace rpt::train

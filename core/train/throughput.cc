@@ -1,0 +1,56 @@
+#include "core/train/throughput.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace rpt::train {
+
+double forward_flops_per_token(const model::ModelConfig& c) {
+    const double d = static_cast<double>(c.dim);
+    const double q = static_cast<double>(c.n_heads * c.head_dim);
+    const double kv = static_cast<double>(c.n_kv_heads * c.head_dim);
+    const double ffn =
+        static_cast<double>(c.ffn_dim) * (c.ffn == model::FfnKind::kSwiglu ? 3.0 : 2.0);
+    // a query sees its block's earlier tokens and the block before: 1.5 S keys on average
+    const double self_attention =
+        2 * (2 * d * q + 2 * d * kv) + 4 * q * 1.5 * static_cast<double>(c.stride);
+    double flops = static_cast<double>(c.layers()) * (self_attention + 2 * d * ffn);
+    flops += 2 * d * static_cast<double>(c.vocab);
+    if (c.retrieval == model::RetrievalKind::kNone || c.cca_layers.empty()) return flops;
+
+    const double m = static_cast<double>(c.chunk);
+    const double read =
+        2.0 * static_cast<double>(c.neighbours);  // neighbour tokens a token of text
+    const double four = 2 * 4 * d * d;            // q, k, v and output of full width
+    flops += four + 4 * d * m;                    // chunk encoder
+    if (c.augment)
+        flops += read * (four + 4 * d * 2 * m) + read * (2 * 2 * d * d + 4 * d * m) + 2 * 2 * d * d;
+    const double cross = 2 * 2 * d * q + read * 2 * 2 * d * q + 4 * q * read * m;
+    return flops + static_cast<double>(c.cca_layers.size()) * cross;
+}
+
+double gemm_flops_per_second(const model::ModelConfig& c, int64_t rows, at::Device device,
+                             at::ScalarType dtype) {
+    const at::NoGradGuard no_grad;
+    const auto options = at::TensorOptions().device(device).dtype(dtype);
+    const at::Tensor a = at::ones({rows, c.dim}, options);
+    const at::Tensor b = at::ones({c.dim, c.ffn_dim}, options);
+    at::Tensor out = at::mm(a, b);
+    const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(c.dim * c.ffn_dim);
+    using Clock = std::chrono::steady_clock;
+    double best = 0;
+    const auto end = Clock::now() + std::chrono::milliseconds(330);
+    while (Clock::now() < end) {
+        const auto start = Clock::now();
+        const int repeats = 4;
+        for (int i = 0; i < repeats; ++i) at::mm_out(out, a, b);
+        out.select(0, 0).select(0, 0).item<double>();  // waits for an accelerator
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        best = std::max(best, repeats * flops / seconds);
+    }
+    return best;
+}
+
+}  // namespace rpt::train

@@ -1,0 +1,223 @@
+#include "core/train/trainer.h"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+#include "core/train/lambda_rank.h"
+#include "core/train/neighbour_choice.h"
+#include "core/train/schedules.h"
+
+namespace rpt::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double lap(Clock::time_point& since) {
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - since).count();
+    since = now;
+    return seconds;
+}
+
+bool has_bf16_products() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+// bf16 products inside, fp32 parameters; nothing when fp32 is asked for.
+class AutocastScope {
+  public:
+    AutocastScope(at::Device device, Precision precision)
+        : type_(device.type()), on_(precision == Precision::kBf16) {
+        if (!on_) return;
+        was_ = at::autocast::is_autocast_enabled(type_);
+        at::autocast::set_autocast_enabled(type_, true);
+        at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+    }
+    ~AutocastScope() {
+        if (!on_) return;
+        at::autocast::clear_cache();
+        at::autocast::set_autocast_enabled(type_, was_);
+    }
+    AutocastScope(const AutocastScope&) = delete;
+    AutocastScope& operator=(const AutocastScope&) = delete;
+
+  private:
+    at::DeviceType type_;
+    bool on_;
+    bool was_ = false;
+};
+
+at::Tensor stack_rows(std::span<const Sample> samples, std::vector<int64_t> Sample::*field,
+                      at::Device device) {
+    const int64_t n = static_cast<int64_t>((samples[0].*field).size());
+    at::Tensor rows = at::empty({static_cast<int64_t>(samples.size()), n}, at::kLong);
+    for (size_t b = 0; b < samples.size(); ++b) {
+        std::copy((samples[b].*field).begin(), (samples[b].*field).end(),
+                  rows.data_ptr<int64_t>() + b * n);
+    }
+    return rows.to(device);
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainConfig& config, model::RptModel& model, at::Device device)
+    : config_(config),
+      model_(model),
+      device_(device),
+      optimizer_(model.parameters(), config.train) {
+    if (config.train.precision == Precision::kBf16 && device.is_cpu() && !has_bf16_products()) {
+        throw Error(Status::kUnsupported, "rpt",
+                    "train.precision bf16 needs a processor with AVX512-BF16; use fp32");
+    }
+    const int64_t l = config.train.length / config.model.chunk;
+    pool_ = at::empty({l}, at::kLong);
+    for (int64_t i = 0; i < l; ++i) {
+        pool_.data_ptr<int64_t>()[i] =
+            std::clamp<int64_t>(model::last_retrievable(config.model, i) + 1, 0, l);
+    }
+    pool_ = pool_.to(device);
+}
+
+at::Tensor Trainer::neighbours(std::span<const Sample> samples, const at::Tensor& scores,
+                               double p_own) const {
+    const int64_t l = config_.train.length / config_.model.chunk;
+    const int64_t k = config_.model.neighbours;
+    at::Tensor plain;  // scores on the CPU; the choice carries no gradient
+    if (scores.defined()) plain = scores.detach().to(at::kCPU, at::kFloat).contiguous();
+    at::Tensor chosen = at::empty({static_cast<int64_t>(samples.size()), l, k}, at::kLong);
+    for (size_t b = 0; b < samples.size(); ++b) {
+        std::span<const float> row;
+        if (plain.defined())
+            row = {plain.data_ptr<float>() + b * l * l, static_cast<size_t>(l * l)};
+        const auto numbers = choose_neighbours(config_.model, samples[b], row, p_own);
+        std::copy(numbers.begin(), numbers.end(), chosen.data_ptr<int64_t>() + b * l * k);
+    }
+    return chosen.to(device_);
+}
+
+void Trainer::forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
+                               StepReport& report) {
+    const model::ModelConfig& model = config_.model;
+    const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
+    const bool ranks = model.retrieval == model::RetrievalKind::kLambdaRank;
+    auto since = Clock::now();
+    at::Tensor loss;
+    {
+        const AutocastScope autocast(device_, config_.train.precision);
+        const at::Tensor inputs = stack_rows(samples, &Sample::inputs, device_);
+        const at::Tensor targets = stack_rows(samples, &Sample::targets, device_);
+        const model::LowerOutput low = model_.lower(inputs);
+        const at::Tensor scores = ranks ? model_.retrieval_scores(low) : at::Tensor();
+        report.lower += lap(since);
+        const at::Tensor chosen = reads ? neighbours(samples, scores, report.p_own) : at::Tensor();
+        report.choice += lap(since);
+        model::RptModel::Diagnostics seen;
+        const at::Tensor hidden = model_.upper(low, chosen, diagnose ? &seen : nullptr);
+        report.upper += lap(since);
+        const at::Tensor nll =
+            model_.token_nll(hidden, targets).sum() / static_cast<double>(batch.n_targets);
+        report.head += lap(since);
+        report.loss += nll.detach().item<double>();
+        loss = nll;
+        if (ranks && config_.train.targets != TargetKind::kNone && batch.pairs > 0) {
+            const int64_t l = pool_.size(0);
+            at::Tensor candidate = at::empty(
+                {static_cast<int64_t>(samples.size()), l, config_.train.candidates}, at::kInt);
+            at::Tensor target = at::empty(candidate.sizes(), at::kFloat);
+            for (size_t b = 0; b < samples.size(); ++b) {
+                const ChunkLists& lists = samples[b].candidates;
+                std::copy(lists.chunk.begin(), lists.chunk.end(),
+                          candidate.data_ptr<int32_t>() + b * lists.chunk.size());
+                std::copy(lists.score.begin(), lists.score.end(),
+                          target.data_ptr<float>() + b * lists.score.size());
+            }
+            const at::Tensor aux =
+                lambda_rank_sum(scores, pool_, candidate.to(device_, at::kLong), target.to(device_),
+                                report.tau, config_.train.lambda) /
+                static_cast<double>(batch.pairs);
+            report.aux += aux.detach().item<double>();
+            loss = loss + report.alpha * aux;
+        }
+        if (diagnose && seen.gate_mean.defined()) report.gate_mean = seen.gate_mean.item<double>();
+        if (diagnose && seen.null_mass.defined()) report.null_mass = seen.null_mass.item<double>();
+        report.choice += lap(since);
+    }
+    if (!std::isfinite(loss.item<double>())) {
+        throw Error(Status::kState, "rpt",
+                    "training loss is not finite at step " + std::to_string(step_ + 1) +
+                        "; resume from the last checkpoint with a lower train.lr");
+    }
+    loss.backward();
+    report.backward += lap(since);
+}
+
+StepReport Trainer::step(const Batch& batch, bool diagnose) {
+    RPT_CHECK(batch.step == step_);
+    const TrainOptions& t = config_.train;
+    const auto fraction = [&](double share) {
+        return static_cast<int64_t>(share * static_cast<double>(t.steps));
+    };
+    auto since = Clock::now();
+    const auto start = since;
+    StepReport report;
+    report.step = step_ + 1;
+    // the first update already moves: schedules are read at the number of the update, from 1
+    report.lr = learning_rate(step_ + 1, t.lr, t.lr * t.min_lr_fraction,
+                              fraction(t.warmup_fraction), t.steps);
+    report.tau = linear_ramp(step_, t.tau_start, t.tau_max, fraction(t.tau_fraction));
+    report.alpha = linear_ramp(step_, 0.0, t.alpha_max, fraction(t.alpha_ramp_fraction));
+    report.p_own = own_probability(step_, t.own_start, fraction(t.sampling_end_fraction));
+    report.tokens = batch.n_targets;
+
+    optimizer_.clear_gradients();
+    const size_t micro =
+        t.micro_documents > 0 ? static_cast<size_t>(t.micro_documents) : batch.samples.size();
+    for (size_t at = 0; at < batch.samples.size(); at += micro) {
+        forward_backward(std::span(batch.samples).subspan(at, micro), batch, diagnose && at == 0,
+                         report);
+    }
+    since = Clock::now();
+    report.gradient_norm = optimizer_.step(report.lr);
+    report.update = lap(since);
+    report.total = std::chrono::duration<double>(since - start).count();
+    ++step_;
+    return report;
+}
+
+ValidationReport Trainer::validate(std::span<const Sample> samples) const {
+    const at::NoGradGuard no_grad;
+    const model::ModelConfig& model = config_.model;
+    const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
+    ValidationReport report;
+    for (const Sample& sample : samples) {
+        const AutocastScope autocast(device_, config_.train.precision);
+        const std::span<const Sample> one(&sample, 1);
+        const at::Tensor targets = stack_rows(one, &Sample::targets, device_);
+        const model::LowerOutput low = model_.lower(stack_rows(one, &Sample::inputs, device_));
+        const bool ranks = model.retrieval == model::RetrievalKind::kLambdaRank;
+        const at::Tensor scores = ranks ? model_.retrieval_scores(low) : at::Tensor();
+        const at::Tensor chosen = reads ? neighbours(one, scores, 1.0) : at::Tensor();
+        const auto nll = [&](const at::Tensor& with) {
+            return model_.token_nll(model_.upper(low, with), targets).sum().item<double>();
+        };
+        const double none = nll(at::Tensor());
+        report.none += none;
+        report.own += reads ? nll(chosen) : none;
+        report.tokens += sample.n_tokens;
+    }
+    report.own /= static_cast<double>(std::max<int64_t>(1, report.tokens));
+    report.none /= static_cast<double>(std::max<int64_t>(1, report.tokens));
+    return report;
+}
+
+}  // namespace rpt::train

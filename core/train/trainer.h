@@ -1,0 +1,68 @@
+// One training step: lower half, choice of neighbours, upper half, the two losses, update (spec
+// 2, 8.2).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <span>
+
+#include "core/model/rpt_model.h"
+#include "core/train/adamw.h"
+#include "core/train/batch.h"
+
+namespace rpt::train {
+
+struct StepReport {
+    int64_t step = 0;  // updates done, this one included
+    double loss = 0;   // nats a token
+    double aux = 0;    // ranking loss, mean over pairs
+    double lr = 0, tau = 0, alpha = 0, p_own = 0;
+    double gradient_norm = 0;
+    double gate_mean = -1;  // -1: not measured in this step
+    double null_mass = -1;
+    int64_t tokens = 0;
+    // Seconds of each part.
+    double lower = 0, choice = 0, upper = 0, head = 0, backward = 0, update = 0, total = 0;
+};
+
+struct ValidationReport {
+    double own = 0;   // nats a token with the model's own neighbours (or BM25 of the chunk, where
+                      // they are given)
+    double none = 0;  // without neighbours
+    int64_t tokens = 0;
+};
+
+// One thread at a time; the model is borrowed and updated in place.
+class Trainer {
+  public:
+    // Throws kUnsupported if bf16 is asked for and the machine has no such arithmetic.
+    Trainer(const TrainConfig& config, model::RptModel& model, at::Device device);
+
+    // `diagnose`: also measure gate and null mass (one more pass over the attention scores). Throws
+    // kState when the loss is not finite; the parameters are then as before the step.
+    StepReport step(const Batch& batch, bool diagnose);
+    // No gradient, no update.
+    ValidationReport validate(std::span<const Sample> samples) const;
+
+    int64_t steps_done() const { return step_; }
+    void set_steps_done(int64_t step) { step_ = step; }
+    AdamW& optimizer() { return optimizer_; }
+    model::RptModel& model() { return model_; }
+    const TrainConfig& config() const { return config_; }
+
+  private:
+    void forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
+                          StepReport& report);
+    at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,
+                          double p_own) const;
+
+    TrainConfig config_;
+    model::RptModel& model_;
+    at::Device device_;
+    AdamW optimizer_;
+    at::Tensor pool_;  // int64 [l]: chunk i may retrieve [0, pool[i])
+    int64_t step_ = 0;
+};
+
+}  // namespace rpt::train

@@ -1,0 +1,212 @@
+#include "core/train/training_run.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "core/train/batch_pipeline.h"
+#include "core/train/checkpoint.h"
+#include "core/train/sample_source.h"
+#include "core/train/throughput.h"
+
+namespace rpt::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+// log.jsonl: one object a line, flushed at once so that it can be followed.
+class RunLog {
+  public:
+    // Lines after `step` are dropped: a run that goes on from there writes them again.
+    RunLog(const fs::path& path, int64_t step) {
+        std::string kept;
+        std::ifstream in(path);
+        for (std::string line; std::getline(in, line);) {
+            const Json json = Json::parse(line, nullptr, false);
+            if (json.is_object() && json.value("step", int64_t{0}) <= step) kept += line + "\n";
+        }
+        in.close();
+        out_.open(path, std::ios::trunc);
+        out_ << kept << std::flush;
+        if (!out_) throw Error(Status::kIo, "os", "cannot write \"" + path.string() + "\"");
+    }
+    void write(const Json& line) { out_ << line.dump() << "\n" << std::flush; }
+
+  private:
+    std::ofstream out_;
+};
+
+std::shared_ptr<const Shard> open_shard(const std::string& data_dir, const std::string& name,
+                                        const TrainConfig& config) {
+    const std::string path = (fs::path(data_dir) / name).string();
+    auto shard = Shard::open(path);
+    if (shard->vocabulary().size > config.model.vocab) {
+        throw Error(Status::kArgument, "rpt",
+                    "shard \"" + path + "\" has " + std::to_string(shard->vocabulary().size) +
+                        " token kinds, model.vocab is " + std::to_string(config.model.vocab));
+    }
+    return shard;
+}
+
+void require_same(const ShardVocabulary& a, const ShardVocabulary& b) {
+    if (a != b)
+        throw Error(Status::kArgument, "rpt", "the shards were made with different tokenizers");
+}
+
+// The first samples of a shuffle of each validation shard, the same in every run with this seed.
+std::vector<Sample> validation_samples(const TrainConfig& config, const std::string& data_dir,
+                                       const ShardVocabulary& vocabulary) {
+    TrainConfig plain = config;
+    plain.train.neighbour_dropout = 0;
+    plain.train.targets = TargetKind::kNone;
+    plain.train.given_query = GivenQuery::kChunk;
+    std::vector<Sample> samples;
+    for (const std::string& name : config.validation) {
+        auto shard = open_shard(data_dir, name, config);
+        require_same(shard->vocabulary(), vocabulary);
+        SampleSource source({{shard, 1.0}}, config.train.length, config.train.min_fill, 0);
+        const auto n =
+            std::min<int64_t>(config.train.validate_samples, static_cast<int64_t>(source.pieces()));
+        for (int64_t i = 0; i < n; ++i) {
+            const std::vector<int32_t> text = source.read(source.next());
+            samples.push_back(make_sample(plain, vocabulary, text, 0, i));
+        }
+    }
+    return samples;
+}
+
+Json step_line(const StepReport& r, double tokens_per_second, double share, double seconds) {
+    Json line = {{"step", r.step},      {"loss", r.loss},
+                 {"aux", r.aux},        {"lr", r.lr},
+                 {"tau", r.tau},        {"alpha", r.alpha},
+                 {"p_own", r.p_own},    {"gradient_norm", r.gradient_norm},
+                 {"tokens", r.tokens},  {"tokens_per_second", tokens_per_second},
+                 {"gemm_share", share}, {"seconds", seconds}};
+    if (r.gate_mean >= 0) line["gate_mean"] = r.gate_mean;
+    if (r.null_mass >= 0) line["null_mass"] = r.null_mass;
+    line["phases"] = {{"lower", r.lower}, {"choice", r.choice},     {"upper", r.upper},
+                      {"head", r.head},   {"backward", r.backward}, {"update", r.update}};
+    return line;
+}
+
+void start_from(const std::string& path, const ShardVocabulary& vocabulary,
+                model::RptModel& model) {
+    const CheckpointModel start = load_checkpoint_model(path, at::kCPU);
+    if (start.tokenizer != vocabulary.tokenizer) {
+        throw Error(Status::kModelMismatch, "rpt",
+                    "\"" + path + "\" was trained with another tokenizer than the shards'");
+    }
+    const at::NoGradGuard no_grad;
+    std::map<std::string, at::Tensor> known(start.model->parameters().begin(),
+                                            start.model->parameters().end());
+    for (const auto& [name, parameter] : model.parameters()) {
+        const auto it = known.find(name);
+        if (it == known.end() || it->second.sizes() != parameter.sizes()) {
+            throw Error(Status::kModelMismatch, "rpt",
+                        "\"" + path + "\" has no fitting tensor \"" + name + "\"");
+        }
+        parameter.detach().copy_(it->second);
+    }
+}
+
+}  // namespace
+
+bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume, at::Device device,
+                  const RunHooks& hooks) {
+    config.validate();
+    if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
+    const fs::path out(paths.out_dir);
+    const std::string checkpoint = (out / "checkpoint.safetensors").string();
+    const bool has_run = fs::exists(checkpoint);
+    if (has_run && !resume) {
+        throw Error(
+            Status::kExists, "rpt",
+            "\"" + paths.out_dir + "\" holds a run; pass --resume or name another directory");
+    }
+    std::error_code made;
+    fs::create_directories(out, made);
+    if (made)
+        throw Error(Status::kIo, "os",
+                    "cannot create \"" + paths.out_dir + "\": " + made.message());
+
+    std::vector<WeightedShard> shards;
+    for (const DataSource& source : config.data) {
+        shards.push_back({open_shard(paths.data_dir, source.shard, config), source.weight});
+        require_same(shards.back().shard->vocabulary(), shards.front().shard->vocabulary());
+    }
+    const ShardVocabulary vocabulary = shards.front().shard->vocabulary();
+    const std::vector<Sample> validation = validation_samples(config, paths.data_dir, vocabulary);
+
+    model::RptModel model(config.model, config.train.seed, device);
+    Trainer trainer(config, model, device);
+    if (has_run) {
+        load_checkpoint(checkpoint, vocabulary, trainer);
+    } else if (!paths.start.empty()) {
+        start_from(paths.start, vocabulary, model);
+    }
+    std::ofstream((out / "config.json").string()) << config.to_json() << "\n";
+
+    const TrainOptions& t = config.train;
+    const int64_t micro = t.micro_documents > 0 ? t.micro_documents : t.batch_documents;
+    const bool low_precision = t.precision == Precision::kBf16;
+    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(config.model),
+                          gemm_flops_per_second(config.model, micro * t.length, device,
+                                                low_precision ? at::kBFloat16 : at::kFloat)};
+    for (const auto& [name, parameter] : model.parameters()) start.parameters += parameter.numel();
+    if (hooks.started) hooks.started(start);
+
+    RunLog log(out / "log.jsonl", trainer.steps_done());
+    log.write({{"step", trainer.steps_done()},
+               {"event", has_run ? "resume" : "start"},
+               {"parameters", start.parameters},
+               {"flops_per_token", start.flops_per_token},
+               {"gemm_flops", start.gemm_flops}});
+    BatchPipeline pipeline(config, vocabulary, SampleSource(shards, t.length, t.min_fill, t.seed),
+                           trainer.steps_done());
+    const auto begin = Clock::now();
+    const auto elapsed = [&] {
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    const auto validate = [&] {
+        const ValidationReport report = trainer.validate(validation);
+        log.write({{"step", trainer.steps_done()},
+                   {"event", "validation"},
+                   {"own", report.own},
+                   {"none", report.none},
+                   {"tokens", report.tokens}});
+        if (hooks.validated) hooks.validated(report, trainer.steps_done());
+    };
+    const auto save = [&] { save_checkpoint(trainer, vocabulary, {}, checkpoint); };
+
+    while (trainer.steps_done() < t.steps) {
+        const auto before = Clock::now();
+        const int64_t number = trainer.steps_done() + 1;
+        const bool logged = number % t.log_every == 0 || number == 1 || number == t.steps;
+        const StepReport report = trainer.step(pipeline.next(), logged);
+        const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
+        const double rate = static_cast<double>(t.batch_documents * t.length) / seconds;
+        const double share = rate * start.flops_per_token / start.gemm_flops;
+        if (logged) log.write(step_line(report, rate, share, elapsed()));
+        if (hooks.stepped) hooks.stepped(report, rate, share);
+        const bool stopped = hooks.stop && hooks.stop->load();
+        const bool last = number == t.steps;
+        if (!validation.empty() && !stopped &&
+            (last || (t.validate_every > 0 && number % t.validate_every == 0))) {
+            validate();
+        }
+        if (stopped || last || (t.checkpoint_every > 0 && number % t.checkpoint_every == 0)) save();
+        if (stopped && !last) return false;
+    }
+    return true;
+}
+
+}  // namespace rpt::train
