@@ -1,0 +1,121 @@
+// rpt memory show STORE KEY: one document: its facts and chunks, or its text.
+#include <algorithm>
+
+#include "apps/rpt/memory_access.h"
+#include "apps/rpt/output.h"
+#include "apps/rpt/quantities.h"
+
+namespace rpt::cli {
+namespace {
+
+struct Options {
+    std::string store, key;
+    bool text = false;
+    int64_t chunk = -1;  // -1: all
+};
+
+std::string read_bytes(rpt_space* space, const std::string& key, uint64_t begin, uint64_t size) {
+    std::string out(size, '\0');
+    size_t got = 0;
+    Error error;
+    error.check(rpt_doc_read(space, key.c_str(), begin, out.data(), out.size(), &got, error.out()));
+    out.resize(got);
+    return out;
+}
+
+std::string read_field(rpt_space* space, const std::string& key, int32_t field) {
+    Error error;
+    size_t size = 0;
+    error.check(rpt_doc_get_field(space, key.c_str(), field, nullptr, 0, &size, error.out()));
+    std::string out(size, '\0');
+    error.check(rpt_doc_get_field(space, key.c_str(), field, out.data(), out.size(), &size, error.out()));
+    out.resize(std::min(out.size(), size));
+    return out;
+}
+
+rpt_chunk_info read_chunk(rpt_space* space, const std::string& key, uint64_t ordinal) {
+    rpt_chunk_info info = {};
+    info.struct_size = sizeof(info);
+    Error error;
+    error.check(rpt_doc_get_chunk(space, key.c_str(), ordinal, &info, error.out()));
+    return info;
+}
+
+void print_text(rpt_space* space, const std::string& key, uint64_t bytes) {
+    constexpr uint64_t kPiece = 1 << 20;
+    for (uint64_t at = 0; at < bytes; at += kPiece) print(read_bytes(space, key, at, std::min(kPiece, bytes - at)));
+    flush_output();
+}
+
+int run(const Settings& settings, const Options& options) {
+    Workplace place(settings);
+    place.open_store(settings, options.store, Access::kRead);
+    const SpaceName name{settings.owner, settings.collections.front()};
+    const Space space = open_space(place.store.get(), name);
+    rpt_doc_info info = {};
+    info.struct_size = sizeof(info);
+    Error error;
+    error.check(rpt_doc_stat(space.get(), options.key.c_str(), &info, error.out()));
+    if (options.text && !settings.json && options.chunk < 0) {
+        print_text(space.get(), options.key, info.bytes_accepted);
+        return kExitDone;
+    }
+
+    nlohmann::ordered_json json = document_json(name, options.key, info);
+    json["uri"] = read_field(space.get(), options.key, RPT_FIELD_URI);
+    json["content_hash"] = hex(info.content_hash, sizeof(info.content_hash));
+    if (options.text && options.chunk < 0) json["text"] = read_bytes(space.get(), options.key, 0, info.bytes_accepted);
+    json["chunk_records"] = nlohmann::ordered_json::array();
+    const uint64_t first = options.chunk < 0 ? 0 : static_cast<uint64_t>(options.chunk);
+    const uint64_t last = options.chunk < 0 ? info.chunks : first + 1;
+    if (!settings.json && options.chunk < 0) {
+        print_line(printable(options.key) + "  revision " + std::to_string(info.revision) + ", " +
+                   format_time(info.timestamp_ms) + ", " + format_size(info.bytes_accepted) + ", " +
+                   format_count(info.tokens) + " tokens, " + format_count(info.chunks) + " chunks" +
+                   ((info.flags & RPT_DOC_FINISHED) != 0 ? "" : ", unfinished"));
+    }
+    for (uint64_t ordinal = first; ordinal < last; ++ordinal) {
+        const rpt_chunk_info chunk = read_chunk(space.get(), options.key, ordinal);
+        const bool provisional = (chunk.flags & RPT_CHUNK_PROVISIONAL) != 0;
+        const std::string text =
+            read_bytes(space.get(), options.key, chunk.span.begin, chunk.span.end - chunk.span.begin);
+        if (settings.json) {
+            json["chunk_records"].push_back({{"chunk", chunk.ordinal},
+                                             {"begin", chunk.span.begin},
+                                             {"end", chunk.span.end},
+                                             {"tokens", chunk.tokens},
+                                             {"provisional", provisional},
+                                             {"key_norm", chunk.key_norm},
+                                             {"state_rms", chunk.state_rms},
+                                             {"text", text}});
+            continue;
+        }
+        print_line("chunk " + std::to_string(ordinal) + "  [" + std::to_string(chunk.span.begin) + ", " +
+                   std::to_string(chunk.span.end) + ")  " + std::to_string(chunk.tokens) + " tokens" +
+                   (provisional ? ", provisional" : "") + "  |key| " + format_fixed(chunk.key_norm, 2) + "  rms " +
+                   format_fixed(chunk.state_rms, 3) +
+                   (options.chunk < 0 ? "  \"" + first_line(text, 50) + "\"" : "\n" + printable(text)));
+    }
+    if (settings.json) print_json(json);
+    flush_output();
+    return kExitDone;
+}
+
+}  // namespace
+
+void register_memory_show(Registry& registry, CLI::App& memory) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = add_memory_command(registry, memory, "show", "Show one document, chunk by chunk or its text",
+                                           "rpt memory show notes README.md --chunk 3", options->store);
+    command->add_option("KEY", options->key, "Name of the document")->required();
+    auto* chunk = command->add_option("--chunk", options->chunk, "This chunk alone, in full")
+                      ->type_name("N")
+                      ->check(CLI::NonNegativeNumber);
+    command->add_flag("--text", options->text, "The whole text, byte for byte")->excludes(chunk);
+    add_space_options(*command, registry.settings, false);
+    command->callback([&registry, options] {
+        registry.action = [options](const Settings& settings) { return run(settings, *options); };
+    });
+}
+
+}  // namespace rpt::cli

@@ -1,0 +1,78 @@
+// rpt search STORE QUERY: what the model would retrieve after a text.
+#include "apps/rpt/hit_record.h"
+#include "apps/rpt/output.h"
+#include "apps/rpt/quantities.h"
+#include "apps/rpt/workplace.h"
+
+namespace rpt::cli {
+namespace {
+
+struct Options {
+    std::string store, query, file;
+    uint32_t k = 0;
+    bool exact = false;
+};
+
+int run(const Settings& settings, const Options& options) {
+    const std::string query = options.file.empty() ? options.query : read_text_file(options.file);
+    if (query.empty()) throw Failure("the query is empty: give a text, or --file", kExitUsage);
+    Workplace place(settings);
+    place.open_model(settings);
+    place.open_store(settings, options.store, Access::kRead);
+    place.open_spaces(settings, false);
+
+    rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
+    retrieve.flags = RPT_RETRIEVE_TEXT | (options.exact ? RPT_RETRIEVE_EXACT : 0u);
+    retrieve.k = options.k;
+    const auto spaces = place.borrowed_spaces();
+    Call call(settings);
+    rpt_hits* found = nullptr;
+    Error error;
+    error.check(rpt_retrieve(spaces.data(), spaces.size(), query.data(), query.size(), &retrieve, call.get(), &found,
+                             error.out()));
+    const Hits hits(found);
+
+    LineFinder lines;
+    nlohmann::ordered_json json = {{"hits", nlohmann::ordered_json::array()}};
+    const auto records = copy_hits(hits.get());
+    for (const HitRecord& hit : records) {
+        const auto line = lines.line_of(place, settings, hit);
+        if (settings.json) {
+            json["hits"].push_back(hit_json(hit, line));
+            continue;
+        }
+        print_line(printable(hit.key) + (line ? ":" + std::to_string(*line) : "") + "  [" +
+                   std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  score " +
+                   format_fixed(hit.score, 3));
+        print_line(printable(hit.text));
+        print_line("");
+    }
+    if (settings.json) print_json(json);
+    if (records.empty()) remark(settings, "nothing found: this memory is empty");
+    flush_output();
+    return kExitDone;
+}
+
+}  // namespace
+
+void register_search(Registry& registry) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = add_command(registry, registry.app, "search", "Show what the model would retrieve after a text",
+                                    "rpt search notes \"the voyage to the island\" -k 5");
+    command->add_option("STORE", options->store, "Directory of the memory")->required();
+    auto* query = command->add_option("QUERY", options->query, "Text; its end counts most");
+    command->add_option("-f,--file", options->file, "Read the query from a file, - for stdin")
+        ->type_name("FILE")
+        ->excludes(query);
+    command->add_option("-k", options->k, "Hits wanted (default: as the model was trained)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024));
+    command->add_flag("--exact", options->exact, "Compare with every key instead of using the index");
+    add_space_options(*command, registry.settings, true);
+    add_model_options(*command, registry.settings);
+    command->callback([&registry, options] {
+        registry.action = [options](const Settings& settings) { return run(settings, *options); };
+    });
+}
+
+}  // namespace rpt::cli

@@ -1,0 +1,87 @@
+#include "apps/rpt/hit_record.h"
+
+#include <algorithm>
+
+#include "apps/rpt/output.h"
+#include "apps/rpt/quantities.h"
+
+namespace rpt::cli {
+
+std::vector<HitRecord> copy_hits(const rpt_hits* hits) {
+    std::vector<HitRecord> out;
+    for (size_t i = 0; i < rpt_hits_count(hits); ++i) {
+        rpt_hit hit = {};
+        hit.struct_size = sizeof(hit);
+        Error error;
+        error.check(rpt_hits_get(hits, i, &hit, error.out()));
+        HitRecord record;
+        record.own = (hit.flags & RPT_HIT_OWN) != 0;
+        record.score = hit.score;
+        record.gate = hit.gate;
+        record.owner = view(hit.owner);
+        record.collection = view(hit.collection);
+        record.key = view(hit.key);
+        record.text = view(hit.text);
+        record.chunk = hit.ordinal;
+        record.begin = hit.span.begin;
+        record.end = hit.span.end;
+        out.push_back(std::move(record));
+    }
+    return out;
+}
+
+nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> line) {
+    nlohmann::ordered_json out = {{"score", hit.score}, {"owner", hit.owner}, {"collection", hit.collection},
+                                  {"key", hit.key},     {"chunk", hit.chunk}, {"begin", hit.begin},
+                                  {"end", hit.end}};
+    out["line"] = line ? nlohmann::ordered_json(*line) : nlohmann::ordered_json(nullptr);
+    out["text"] = hit.text;
+    return out;
+}
+
+nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint64_t> line) {
+    nlohmann::ordered_json out = hit_json(hit, line);
+    if (hit.own) {
+        for (const char* name : {"owner", "collection", "key"}) out[name] = nullptr;
+    }
+    out["gate"] = hit.gate;
+    out["own"] = hit.own;
+    return out;
+}
+
+std::string hit_line(const HitRecord& hit) {
+    const std::string where = hit.own ? "this text" : printable(hit.key);
+    return where + " [" + std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  score " +
+           format_fixed(hit.score, 3) + "  gate " + format_fixed(hit.gate, 3) + "  \"" + first_line(hit.text, 60) + "\"";
+}
+
+std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space, const std::string& key) {
+    std::vector<uint64_t> found;
+    std::vector<char> piece(1 << 20);
+    for (uint64_t at = 0;;) {
+        size_t got = 0;
+        // a document deleted since the search, or kept without its text, has no lines to tell
+        if (rpt_doc_read(space, key.c_str(), at, piece.data(), piece.size(), &got, nullptr) < 0) return std::nullopt;
+        for (size_t i = 0; i < got; ++i) {
+            if (piece[i] == '\n') found.push_back(at + i);
+        }
+        at += got;
+        if (got < piece.size()) return found;
+    }
+}
+
+std::optional<uint64_t> LineFinder::line_of(const Workplace& place, const Settings& settings, const HitRecord& hit) {
+    if (hit.own) return std::nullopt;
+    for (size_t i = 0; i < place.spaces.size(); ++i) {
+        if (settings.collections[i] != hit.collection || settings.owner != hit.owner) continue;
+        rpt_space* space = place.spaces[i].get();
+        auto [entry, is_new] = line_ends_.try_emplace({space, hit.key});
+        if (is_new) entry->second = read_line_ends(space, hit.key);
+        if (!entry->second) return std::nullopt;
+        const auto& ends = *entry->second;
+        return 1 + static_cast<uint64_t>(std::lower_bound(ends.begin(), ends.end(), hit.begin) - ends.begin());
+    }
+    return std::nullopt;
+}
+
+}  // namespace rpt::cli

@@ -1,0 +1,40 @@
+// What a hit says, as JSON and for people.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/rpt/workplace.h"
+
+namespace rpt::cli {
+
+struct HitRecord {
+    bool own = false;  // of the text's own past; no owner, collection and key then
+    float score = 0, gate = 1;
+    std::string owner, collection, key, text;
+    uint64_t chunk = 0, begin = 0, end = 0;
+};
+
+std::vector<HitRecord> copy_hits(const rpt_hits* hits);
+nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> line);
+// The same with what only reading gives a meaning: the gate, and whether it was the text's own past.
+nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint64_t> line);
+// `key[begin..end) score 1.23 gate 0.45 "first line"`
+std::string hit_line(const HitRecord& hit);
+
+// Numbers of lines in stored documents. Reads a document once.
+class LineFinder {
+  public:
+    // From 1; nothing if the text is not kept.
+    std::optional<uint64_t> line_of(const Workplace& place, const Settings& settings, const HitRecord& hit);
+
+  private:
+    static std::optional<std::vector<uint64_t>> read_line_ends(rpt_space* space, const std::string& key);
+    std::map<std::pair<rpt_space*, std::string>, std::optional<std::vector<uint64_t>>> line_ends_;
+};
+
+}  // namespace rpt::cli

@@ -1,0 +1,95 @@
+// rpt: a reader with a memory on the command line. A host of librpt like any other: include/rpt.h is all it knows.
+#include <cstdio>
+#include <new>
+
+#include "apps/rpt/handles.h"
+#include "apps/rpt/interrupt.h"
+#include "apps/rpt/output.h"
+#include "apps/rpt/settings.h"
+
+namespace rpt::cli {
+namespace {
+
+void print_version(const Settings& settings) {
+    if (settings.json) {
+        auto build = nlohmann::ordered_json::parse(rpt_build_info(), nullptr, false);
+        print_json({{"version", rpt_version_string()}, {"build", std::move(build)}});
+        return;
+    }
+    print_line(std::string("rpt ") + rpt_version_string());
+    print_line(rpt_build_info());
+    flush_output();
+}
+
+// One line on stderr, whatever the text holds.
+int complain(const std::string& text, int exit_code) {
+    std::string line = printable(text);
+    for (char& c : line) {
+        if (c == '\n') c = ' ';
+    }
+    while (line.ends_with(' ')) line.pop_back();
+    std::fprintf(stderr, "rpt: %s\n", line.c_str());
+    return exit_code;
+}
+
+int parse_and_run(int argc, char** argv) {
+    Settings settings;
+    Action action;
+    bool version = false;
+    CLI::App app("Reads text into a memory on disk and continues, searches and scores any text with it");
+    app.name("rpt");
+    app.footer("Example:\n  rpt add notes ~/notes && rpt complete notes --prompt \"What we know of\" --explain");
+    app.add_flag("-V,--version", version, "Print versions of the library and of what it was built with");
+    app.add_flag("--json", settings.json, "With --version: as JSON");
+    Registry registry{app, settings, action};
+    register_add(registry);
+    register_search(registry);
+    register_complete(registry);
+    register_score(registry);
+    CLI::App* memory = app.add_subcommand("memory", "Administration of a memory; needs no model");
+    memory->require_subcommand(1);
+    memory->footer("Example:\n  rpt memory list notes");
+    register_memory_list(registry, *memory);
+    register_memory_stat(registry, *memory);
+    register_memory_show(registry, *memory);
+    register_memory_delete(registry, *memory);
+    register_memory_drop(registry, *memory);
+    register_memory_rebuild_index(registry, *memory);
+    CLI::App* model = app.add_subcommand("model", "Model packages");
+    model->require_subcommand(1);
+    model->footer("Example:\n  rpt model info");
+    register_model_info(registry, *model);
+    register_bench(registry);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help) == 0 ? kExitDone : kExitFailed;
+    } catch (const CLI::ParseError& problem) {
+        return complain(std::string(problem.what()) + "; see rpt --help", kExitUsage);
+    }
+    if (version) {
+        print_version(settings);
+        return kExitDone;
+    }
+    if (!action) return complain("a command is required; see rpt --help", kExitUsage);
+    watch_interrupts();
+    return action(settings);
+}
+
+int guarded(int argc, char** argv) {
+    try {
+        return parse_and_run(argc, argv);
+    } catch (const Failure& failure) {
+        return complain(failure.what(), interrupted() ? kExitInterrupted : failure.exit_code());
+    } catch (const std::bad_alloc&) {
+        return complain("out of memory", kExitFailed);
+    } catch (const std::exception& problem) {
+        return complain(problem.what(), interrupted() ? kExitInterrupted : kExitFailed);
+    }
+}
+
+}  // namespace
+}  // namespace rpt::cli
+
+int main(int argc, char** argv) { return rpt::cli::guarded(argc, argv); }

@@ -1,0 +1,54 @@
+// What the command line says, common to the commands, and how each command is registered.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace rpt::cli {
+
+struct Settings {
+    bool json = false, quiet = false;
+    std::string model;  // path or name; empty: the shipped one
+    std::string owner = "default";
+    std::vector<std::string> collections = {"default"};
+    int64_t timeout_ms = 0;     // 0: none
+    uint64_t cache_bytes = 0;   // decoded states of the store; 0: the library's choice
+    uint32_t threads = 0;       // 0: physical cores
+};
+
+// Set by the command that was chosen; run after the whole line was understood. Returns the exit code.
+using Action = std::function<int(const Settings&)>;
+
+struct Registry {
+    CLI::App& app;
+    Settings& settings;
+    Action& action;
+};
+
+// A command below `parent` with a line of description and an example; --json, --quiet and --timeout come with it.
+CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name, const std::string& description,
+                      const std::string& example);
+void add_model_options(CLI::App& command, Settings& settings);
+// --owner and one --collection; with `several` it may be given again to read from more than one.
+void add_space_options(CLI::App& command, Settings& settings, bool several);
+CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text);
+CLI::Option* add_count_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text);
+
+// One for each file command_*.cc.
+void register_add(Registry& registry);
+void register_search(Registry& registry);
+void register_complete(Registry& registry);
+void register_score(Registry& registry);
+void register_memory_list(Registry& registry, CLI::App& memory);
+void register_memory_stat(Registry& registry, CLI::App& memory);
+void register_memory_show(Registry& registry, CLI::App& memory);
+void register_memory_delete(Registry& registry, CLI::App& memory);
+void register_memory_drop(Registry& registry, CLI::App& memory);
+void register_memory_rebuild_index(Registry& registry, CLI::App& memory);
+void register_model_info(Registry& registry, CLI::App& model);
+void register_bench(Registry& registry);
+
+}  // namespace rpt::cli

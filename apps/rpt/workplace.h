@@ -1,0 +1,54 @@
+// The library's objects that a command works with, opened as the settings say.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/rpt/handles.h"
+#include "apps/rpt/progress.h"
+#include "apps/rpt/settings.h"
+
+namespace rpt::cli {
+
+// Cancel, deadline and progress of one call. Lives until the call returned.
+class Call {
+  public:
+    explicit Call(const Settings& settings, Progress* progress = nullptr);
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    const rpt_call* get() const { return &call_; }
+
+  private:
+    rpt_call call_ = RPT_CALL_INIT;
+};
+
+enum class Access { kRead, kWrite, kCreate };
+
+struct Workplace {
+    Env env;
+    Model model;
+    Store store;
+    std::vector<Space> spaces;
+
+    explicit Workplace(const Settings& settings);
+
+    void open_model(const Settings& settings);
+    // Binds the store to the model if one is open.
+    void open_store(const Settings& settings, const std::string& path, Access access);
+    // One for each collection; with kCreate they come into being, with kRead a missing one is a failure.
+    void open_spaces(const Settings& settings, bool create);
+    // Without memory: no spaces and not even the text's own past.
+    Session new_session(bool with_memory) const;
+    std::vector<rpt_space*> borrowed_spaces() const;
+    const rpt_model_info& model_info();
+    // Says whether the last bytes reached the disk.
+    void close_store();
+
+  private:
+    rpt_model_info model_info_ = {};
+};
+
+// The whole of a file, or of stdin for "-".
+std::string read_text_file(const std::string& path);
+
+}  // namespace rpt::cli

@@ -1,0 +1,159 @@
+"""The arrows between rooms and the room of each third party, read from the #include lines.
+
+apps -> include/rpt.h -> capi -> core -> storage -> base; see docs/architecture.md.
+"""
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOMS = ["base", "storage", "core", "capi", "include", "apps", "bindings", "tests"]
+SOURCES = {".h", ".hpp", ".c", ".cc", ".cpp", ".cu"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
+
+# What a room may include of our own, by the first folders of the path.
+MAY_INCLUDE = {
+    "base": ["base"],
+    "storage": ["storage", "base"],
+    "core/text": ["core/text", "base"],
+    "core/weights": ["core/weights", "core/text", "base"],
+    "core/model": ["core/model", "core/weights", "core/text", "base"],
+    "core/engine": ["core/engine", "core/model", "core/weights", "core/text", "base"],
+    "core/reader": ["core/reader", "core/engine", "core/model/config.h", "core/text", "storage", "base"],
+    "core/train": ["core/train", "core/model", "core/weights", "core/text", "base"],
+    "core/eval": ["core/eval", "core/train", "core/model", "core/weights", "core/text", "base"],
+    "capi": ["capi", "include", "core/engine", "core/reader", "core/model/config.h", "core/weights", "core/text",
+             "storage", "base"],
+    "include": ["include"],
+    "apps/rpt": ["apps/rpt", "include"],
+    "apps/rpt-lab": ["apps/rpt-lab", "core", "base"],
+}
+
+# The rooms that may see a third party. Whatever is not listed here and not a header of C or C++ is a failure too.
+THIRD_PARTIES = {
+    r"^(ATen|c10|torch|caffe2)/": ["core/model", "core/engine", "core/train", "core/eval", "apps/rpt-lab"],
+    r"^faiss/": ["storage"],
+    r"^sqlite3\.h$": ["storage"],
+    r"^zstd(_errors)?\.h$": ["storage", "core/train", "core/eval", "apps/rpt-lab"],
+    r"^nlohmann/": ["core/text", "core/weights", "core/model", "core/train", "core/eval", "capi", "storage",
+                    "apps/rpt", "apps/rpt-lab"],
+    r"^CLI/": ["apps/rpt", "apps/rpt-lab"],
+    r"^boost/": ["apps"],
+    r"^(gtest|gmock|benchmark)/": [],
+}
+POSIX = re.compile(r"^(sys|linux|arpa|netinet)/|^(unistd|fcntl|poll|pthread|dirent|termios|dlfcn|spawn|signal|sched|"
+                   r"immintrin|cpuid|omp|link|cblas)\.h$")
+STANDARD = re.compile(r"^(c?[a-z_0-9]+|[a-z]+\.h)$")
+
+
+def room_of(path: pathlib.PurePath):
+    parts = path.parts
+    if parts[0] in ("core", "apps") and len(parts) > 2:
+        return "/".join(parts[:2])
+    return parts[0]
+
+
+def sources():
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*")) if (ROOT / room).is_dir() else []:
+            if path.suffix in SOURCES and "golden" not in path.parts:
+                yield path.relative_to(ROOT)
+
+
+def includes(text):
+    return [(kind, name) for kind, name in INCLUDE.findall(text)]
+
+
+def is_below(name, allowed):
+    return any(name == a or name.startswith(a + "/") for a in allowed)
+
+
+def complaints(path: pathlib.PurePath, text: str):
+    """Every include of `text`, standing at `path`, that the house does not allow."""
+    room, found = room_of(path), []
+    if room == "tests":
+        return found
+    for kind, name in includes(text):
+        if name in ("rpt.h", "rpt.hpp", "rpt_unstable.h"):
+            name = "include/" + name
+        ours = name.split("/")[0] in ROOMS
+        if not ours and kind == '"':
+            ours, name = True, f"{path.parent.as_posix()}/{name}"
+        if ours:
+            if room not in MAY_INCLUDE:
+                found.append(f"{path}: no arrow is known for the room {room}")
+            elif not is_below(name, MAY_INCLUDE[room]):
+                found.append(f"{path}: {room} may not include {name}")
+            continue
+        party = next((p for p in THIRD_PARTIES if re.search(p, name)), None)
+        if party is not None:
+            if not is_below(room, THIRD_PARTIES[party]):
+                found.append(f"{path}: {name} has no place in {room}")
+        elif not (POSIX.search(name) or STANDARD.match(name)):
+            found.append(f"{path}: {name} belongs to no third party known here")
+    return found
+
+
+def test_structure_every_include_follows_an_arrow():
+    found = [c for path in sources() for c in complaints(path, (ROOT / path).read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_structure_public_headers_include_only_the_language():
+    for path in sources():
+        if path.parts[0] == "include":
+            for _, name in includes((ROOT / path).read_text()):
+                assert STANDARD.match(name) or name in ("rpt.h",), f"{path}: {name}"
+
+
+@pytest.mark.parametrize("place, line", [
+    ("storage/a.cc", '#include <ATen/ATen.h>'),
+    ("storage/a.cc", '#include "core/text/tokenizer.h"'),
+    ("base/a.h", '#include "storage/store.h"'),
+    ("core/reader/a.cc", '#include <sqlite3.h>'),
+    ("core/reader/a.cc", '#include <torch/all.h>'),
+    ("core/engine/a.cc", '#include "core/reader/session.h"'),
+    ("core/text/a.cc", '#include "include/rpt.h"'),
+    ("apps/rpt/a.cc", '#include "core/reader/session.h"'),
+    ("apps/rpt/a.cc", '#include "base/error.h"'),
+    ("apps/rpt/a.cc", '#include <zstd.h>'),
+    ("include/rpt.h", '#include <nlohmann/json.hpp>'),
+    ("capi/a.cc", '#include <faiss/Index.h>'),
+    ("core/text/a.cc", '#include <fmt/core.h>'),
+])
+def test_structure_a_wrong_arrow_is_noticed(place, line):
+    assert complaints(pathlib.PurePosixPath(place), f"#pragma once\n  {line}\n")
+
+
+@pytest.mark.parametrize("place, line", [
+    ("storage/a.cc", '#include <sqlite3.h>'),
+    ("storage/a.cc", '#include "base/error.h"'),
+    ("core/reader/a.cc", '#include "storage/store.h"'),
+    ("apps/rpt/a.cc", '#include "include/rpt.h"'),
+    ("apps/rpt/a.cc", '#include <rpt.h>'),
+    ("base/a.cc", '#include <sys/stat.h>'),
+    ("base/a.cc", '#include <string_view>'),
+])
+def test_structure_a_right_arrow_passes(place, line):
+    assert not complaints(pathlib.PurePosixPath(place), f"{line}\n")
+
+
+def test_structure_source_names_are_unique_in_their_kind():
+    seen = {}
+    for path in sources():
+        if path.parts[0] in ("tests", "apps", "bindings") or path.name == "rpt.h":
+            continue
+        assert path.name not in seen, f"{path} and {seen[path.name]} share a name"
+        seen[path.name] = path
+
+
+def test_structure_no_source_passes_500_lines():
+    for path in sources():
+        assert len((ROOT / path).read_text().splitlines()) <= 500, path
+
+
+def test_structure_no_room_for_leftovers():
+    for path in sources():
+        for part in (*path.parts[:-1], path.stem):
+            assert part not in ("utils", "util", "misc", "common", "helpers"), path
