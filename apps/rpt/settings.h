@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,7 +15,8 @@ struct Settings {
     std::string model;  // path or name; empty: the shipped one
     std::string owner = "default";
     std::vector<std::string> collections = {"default"};
-    int64_t timeout_ms = 0;     // 0: none
+    int64_t timeout_ms = 0;     // of the whole command, from `start`; 0: none
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     uint64_t cache_bytes = 0;   // decoded states of the store; 0: the library's choice
     uint32_t threads = 0;       // 0: physical cores
 };

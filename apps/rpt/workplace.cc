@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -22,7 +23,11 @@ int32_t on_progress(void* user, uint64_t done, uint64_t total) {
 }  // namespace
 
 Call::Call(const Settings& settings, Progress* progress) {
-    call_.timeout_ms = settings.timeout_ms;
+    if (settings.timeout_ms > 0) {
+        const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                                 settings.start);
+        call_.timeout_ms = std::max<int64_t>(1, settings.timeout_ms - spent.count());
+    }
     call_.cancel = interrupt_token();
     if (progress != nullptr) {
         call_.progress = on_progress;

@@ -1,0 +1,64 @@
+# Completion of rpt for bash.
+_rpt_documents() {
+    # keys of the memory that was named; --owner and --collection as far as they were given
+    rpt memory list "$1" 2>/dev/null | sed -n 's/^[^ ]*  \(.*\)  [0-9.]* [KMGT]*i*B  .*/\1/p'
+}
+
+_rpt() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+    local common="--help --json --quiet --timeout"
+    local space="--owner --collection"
+    local model="--model --threads --cache"
+    local commands="add search complete score memory model bench"
+    local word command= first= store= index
+    COMPREPLY=()
+
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        [[ $word == -* ]] && continue
+        if [[ -z $command ]]; then
+            command=$word
+        elif [[ $command == memory || $command == model ]]; then
+            command="$command $word"
+        elif [[ -z $store ]]; then
+            store=$word
+        fi
+    done
+
+    case $previous in
+        --file|-f|--text) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
+        --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
+        --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        --timeout|--owner|--collection|--threads|--cache|--key|-k|--prompt|-p|--max-tokens|-n|--temperature|-t|--top-k|\
+--top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
+    esac
+
+    case $command in
+        "") first="$commands --help --version --json" ;;
+        add) first="$common $space $model --key --replace" ;;
+        search) first="$common $space $model --file -k --exact" ;;
+        complete) first="$common $space $model --prompt --file --max-tokens --temperature --top-k --top-p
+            --repeat-penalty --seed --stop --explain --no-memory" ;;
+        score) first="$common $space $model --no-memory --by-chunk" ;;
+        bench) first="$common $model --tokens --quick --text --dir" ;;
+        memory) first="list stat show delete drop rebuild-index --help" ;;
+        "memory list") first="$common $space" ;;
+        "memory stat"|"memory rebuild-index") first="$common" ;;
+        "memory show") first="$common $space --chunk --text" ;;
+        "memory delete") first="$common $space" ;;
+        "memory drop") first="$common $space --yes" ;;
+        model) first="info --help" ;;
+        "model info") first="$common $model" ;;
+    esac
+
+    if [[ $current == -* || $command == "" || $command == memory || $command == model ]]; then
+        COMPREPLY=($(compgen -W "$first" -- "$current"))
+    elif [[ ($command == "memory show" || $command == "memory delete") && -n $store ]]; then
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -W "$(_rpt_documents "$store")" -- "$current"))
+    else
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -f -- "$current"))
+    fi
+}
+complete -o filenames -F _rpt rpt

@@ -1,0 +1,132 @@
+import math
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import RPT, SENTENCE
+
+
+def test_search_names_places_and_lines(rpt, store, text):
+    hits = rpt("search", store, SENTENCE, "-k", "5", "--json").json["hits"]
+    assert len(hits) == 5
+    raw = text.encode()
+    for hit in hits:
+        assert list(hit) == ["score", "owner", "collection", "key", "chunk", "begin", "end", "line", "text"]
+        assert (hit["owner"], hit["collection"], hit["key"]) == ("default", "default", "sea.txt")
+        assert raw[hit["begin"]:hit["end"]].decode() == hit["text"]
+        assert hit["line"] == raw[:hit["begin"]].count(b"\n") + 1
+    assert [h["score"] for h in hits] == sorted((h["score"] for h in hits), reverse=True)
+    assert rpt("search", store, SENTENCE, "-k", "5", "--exact", "--json").json["hits"] == hits
+
+
+def test_search_reads_its_query_from_a_file_or_stdin(rpt, store, tmp_path):
+    (tmp_path / "q").write_text(SENTENCE)
+    a = rpt("search", store, SENTENCE, "--json").json
+    assert rpt("search", store, "--file", "q", "--json").json == a
+    assert rpt("search", store, "--file", "-", "--json", stdin=SENTENCE.encode()).json == a
+    rpt("search", store, SENTENCE, "--file", "q", code=2)
+    rpt("search", store, code=2)
+
+
+def test_search_prints_for_people(rpt, store):
+    out = rpt("search", store, SENTENCE, "-k", "1").out
+    assert out.startswith("sea.txt:") and "score" in out
+
+
+def test_search_stays_within_owner_and_collection(rpt, store, tmp_path, text):
+    rpt("add", store, "sea.txt", "--owner", "bob", "--collection", "notes")
+    hits = rpt("search", store, SENTENCE, "--owner", "bob", "--collection", "notes", "--json").json["hits"]
+    assert {(h["owner"], h["collection"]) for h in hits} == {("bob", "notes")}
+    rpt("search", store, SENTENCE, "--owner", "eve", code=1)
+    rpt("add", store, "sea.txt", "--collection", "two")
+    both = rpt("search", store, SENTENCE, "--collection", "default", "--collection", "two", "-k", "80", "--json").json
+    assert {h["collection"] for h in both["hits"]} == {"default", "two"}
+
+
+def test_complete_same_seed_same_text(rpt, store):
+    words = ["complete", store, "--prompt", "the ship came", "--max-tokens", "24", "--temperature", "1", "--seed", "5"]
+    a, b = rpt(*words, "--json").json, rpt(*words, "--json").json
+    assert list(a)[:7] == ["text", "tokens", "finish", "seed", "first_token_ms", "total_ms", "retrievals"]
+    assert a["text"] == b["text"] and a["seed"] == 5 and a["tokens"] == 24 and a["finish"] == "length"
+    assert a["first_token_ms"] > 0 and a["total_ms"] >= a["first_token_ms"]
+    assert rpt(*words).out.rstrip("\n") == a["text"].rstrip("\n")
+
+
+def test_complete_tells_what_shaped_it(rpt, store, text):
+    words = ["complete", store, "--prompt", SENTENCE * 3, "--max-tokens", "40"]
+    got = rpt(*words, "--json").json
+    hits = [h for r in got["retrievals"] for h in r["hits"]]
+    from_memory = [h for h in hits if not h["own"]]
+    assert from_memory
+    for hit in from_memory:
+        assert hit["key"] == "sea.txt" and 0 <= hit["gate"] <= 1
+        assert text.encode()[hit["begin"]:hit["end"]].decode(errors="replace") == hit["text"]
+    assert [r["at_token"] for r in got["retrievals"]] == sorted(r["at_token"] for r in got["retrievals"])
+    explained = rpt(*words, "--explain")
+    assert "sea.txt [" in explained.err and "score" in explained.err and "gate" in explained.err
+    assert "sea.txt [" not in explained.out
+
+
+def test_complete_without_memory_retrieves_nothing(rpt, store):
+    got = rpt("complete", store, "--prompt", SENTENCE * 5, "--max-tokens", "20", "--no-memory", "--json").json
+    assert got["retrievals"] == []
+    own = rpt("complete", "-", "--prompt", SENTENCE * 20, "--max-tokens", "20", "--json").json
+    assert {h["own"] for r in own["retrievals"] for h in r["hits"]} <= {True}
+
+
+def test_complete_reads_stdin_and_stops(rpt, store):
+    free = rpt("complete", store, "--max-tokens", "30", "--json", stdin=b"the sea").json["text"]
+    stop = free[5:7]
+    got = rpt("complete", store, "--max-tokens", "30", "--stop", stop, "--json", stdin=b"the sea").json
+    assert got["finish"] == "stop" and got["text"] == free[:free.index(stop)]
+
+
+def test_complete_streams_and_is_cancelled_cleanly(rpt, store, models, tmp_path):
+    child = subprocess.Popen([RPT, "complete", "mem", "--prompt", "the sea", "--max-tokens", "1000000", "--model",
+                              str(models[0])], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = child.stdout.read(20)
+    assert len(first) == 20
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate()
+    assert child.returncode == 130, err
+    assert rpt("search", store, "ship", "--json").json["hits"]
+
+
+def test_complete_gives_up_in_time(rpt, store):
+    start = time.monotonic()
+    assert rpt("complete", store, "--prompt", "the sea", "--max-tokens", "1000000", "--timeout", "1500ms", code=1).err
+    assert time.monotonic() - start < 60
+
+
+def test_score_is_what_the_chunks_add_up_to(rpt, store, tmp_path):
+    (tmp_path / "t.txt").write_text(SENTENCE * 12)
+    got = rpt("score", store, "t.txt", "--by-chunk", "--json").json
+    assert list(got)[:6] == ["tokens", "bytes", "nats", "perplexity", "bits_per_byte", "retrievals"]
+    assert got["bytes"] == len(SENTENCE) * 12 and got["retrievals"] > 0
+    assert got["perplexity"] == pytest.approx(math.exp(got["nats"] / got["tokens"]))
+    assert got["bits_per_byte"] == pytest.approx(got["nats"] / math.log(2) / got["bytes"])
+    assert sum(c["nats"] for c in got["chunks"]) == pytest.approx(got["nats"], rel=1e-6)
+    assert sum(c["tokens"] for c in got["chunks"]) == got["tokens"]
+    assert [c["begin"] for c in got["chunks"]] == [0] + [c["end"] for c in got["chunks"]][:-1]
+    assert any(h["key"] == "sea.txt" for c in got["chunks"] for h in c["hits"])
+
+
+def test_score_without_memory_needs_no_store(rpt, store, tmp_path):
+    (tmp_path / "t.txt").write_text(SENTENCE * 12)
+    none = rpt("score", store, "t.txt", "--no-memory", "--json").json
+    assert none["retrievals"] == 0
+    assert rpt("score", "-", "t.txt", "--no-memory", "--json").json == none
+    own = rpt("score", "-", "-", "--json", stdin=(SENTENCE * 12).encode()).json
+    assert own["tokens"] == none["tokens"] and own["nats"] != none["nats"]
+
+
+def test_reading_with_another_model_is_refused(rpt, store):
+    err = rpt("search", store, "ship", model=1, code=1).err
+    assert len(err.splitlines()) == 1 and "model" in err
+
+
+def test_reading_where_there_is_no_store_fails_and_makes_none(rpt, tmp_path):
+    rpt("search", "nowhere", "ship", code=1)
+    rpt("memory", "list", "nowhere", code=1)
+    assert not (tmp_path / "nowhere").exists()
