@@ -55,8 +55,9 @@ Bm25::Bm25(std::span<const std::span<const int32_t>> chunks) {
 }
 
 int64_t Bm25::find(int32_t token) const {
-    const auto found = std::lower_bound(idf_.begin(), idf_.end(), token,
-                                        [](const auto& entry, int32_t t) { return entry.first < t; });
+    const auto found =
+        std::lower_bound(idf_.begin(), idf_.end(), token,
+                         [](const auto& entry, int32_t t) { return entry.first < t; });
     return found == idf_.end() || found->first != token ? -1 : found - idf_.begin();
 }
 
@@ -71,7 +72,8 @@ std::vector<Bm25::Scored> Bm25::top(std::span<const int32_t> query, int64_t end,
     std::vector<double> scores(limit, 0.0);
     std::vector<uint8_t> touched(limit, 0);
     std::vector<int32_t> candidates;
-    // one occurrence at a time, in the query's order: the sums are bit for bit those of scores_slow()
+    // one occurrence at a time, in the query's order: the sums are bit for bit those of
+    // scores_slow()
     for (int32_t token : query) {
         const int64_t place = find(token);
         if (place < 0) continue;
@@ -105,7 +107,8 @@ std::vector<double> Bm25::scores_slow(std::span<const int32_t> query) const {
         for (int32_t token : query) {
             const auto f = std::count(chunks_[j].begin(), chunks_[j].end(), token);
             if (f > 0)
-                scores[j] += idf(token) * weight(double(f), double(chunks_[j].size()), average_length_);
+                scores[j] +=
+                    idf(token) * weight(double(f), double(chunks_[j].size()), average_length_);
         }
     }
     return scores;

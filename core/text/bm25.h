@@ -1,4 +1,5 @@
-// Okapi BM25 over chunks of token ids (spec 2.1): k1 = 1.5, b = 0.75, negative idf floored at a quarter of the mean.
+// Okapi BM25 over chunks of token ids (spec 2.1): k1 = 1.5, b = 0.75, negative idf floored at a
+// quarter of the mean.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace rpt::text {
 
-// Built once over the chunks of one document; then const and shared. Inverted lists: a query costs its postings.
+// Built once over the chunks of one document; then const and shared. Inverted lists: a query costs
+// its postings.
 class Bm25 {
   public:
     // `chunks[j]`: token ids of chunk j.
@@ -18,8 +20,9 @@ class Bm25 {
         int32_t chunk;
         float score;
     };
-    // The best `k` chunks with number < `end`, by score descending, ties to the lower number; chunks that share no
-    // token with the query are left out. Every occurrence of a token in the query counts.
+    // The best `k` chunks with number < `end`, by score descending, ties to the lower number;
+    // chunks that share no token with the query are left out. Every occurrence of a token in the
+    // query counts.
     std::vector<Scored> top(std::span<const int32_t> query, int64_t end, size_t k) const;
     // Scores of all chunks (the plain twin of top()).
     std::vector<double> scores_slow(std::span<const int32_t> query) const;

@@ -49,9 +49,10 @@ void merge_short(const MergeTable& table, std::vector<int32_t>& ids) {
 
 namespace {
 
-// The ids as a linked list in arrays; places of pairs wait in one bucket a rank. The lowest bucket is worked through from
-// left to right. A merge makes new pairs: of a higher rank as a rule (a token is made before it is used), which go to
-// their buckets; the rare lower or equal ones go to a small heap and are taken in their turn.
+// The ids as a linked list in arrays; places of pairs wait in one bucket a rank. The lowest bucket
+// is worked through from left to right. A merge makes new pairs: of a higher rank as a rule (a
+// token is made before it is used), which go to their buckets; the rare lower or equal ones go to a
+// small heap and are taken in their turn.
 class LongMerge {
   public:
     LongMerge(const MergeTable& table, std::vector<int32_t>& ids)

@@ -17,7 +17,8 @@ constexpr size_t kLongestPiece = 1024;  // bytes
 
 using Pair = std::pair<int32_t, int32_t>;
 
-// The words of the corpus as token ids, with the counts of neighbouring pairs kept up to date merge by merge.
+// The words of the corpus as token ids, with the counts of neighbouring pairs kept up to date merge
+// by merge.
 class Merger {
   public:
     Merger(const std::vector<std::pair<std::string_view, uint64_t>>& words,
@@ -87,7 +88,9 @@ class Merger {
         }
     };
 
-    static uint64_t key(Pair pair) { return uint64_t(uint32_t(pair.first)) << 32 | uint32_t(pair.second); }
+    static uint64_t key(Pair pair) {
+        return uint64_t(uint32_t(pair.first)) << 32 | uint32_t(pair.second);
+    }
 
     void change(Pair pair, uint32_t w, bool more) {
         const auto [entry, fresh] = places_.try_emplace(key(pair), pairs_.size());
@@ -182,7 +185,8 @@ std::shared_ptr<const Tokenizer> BpeTrainer::train(
         ids.emplace(bytes, id);
         return id;
     };
-    for (uint8_t byte : bytes_in_character_order()) byte_ids[byte] = make(std::string(1, char(byte)));
+    for (uint8_t byte : bytes_in_character_order())
+        byte_ids[byte] = make(std::string(1, char(byte)));
 
     // sorted, so that no hash table's order shows in the result
     std::vector<std::pair<std::string_view, uint64_t>> words(counts_.begin(), counts_.end());
@@ -192,12 +196,15 @@ std::shared_ptr<const Tokenizer> BpeTrainer::train(
         const Merger::Best best = merger.best();
         if (best.count == 0 || best.count < min_frequency) break;
         const auto [left, right] = best.pair;
-        const std::string joined = vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)];
-        if (reserved.contains(spell_bytes(joined))) {  // a text that spells a special name stays in parts
+        const std::string joined =
+            vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)];
+        if (reserved.contains(
+                spell_bytes(joined))) {  // a text that spells a special name stays in parts
             merger.drop(best.pair);
             continue;
         }
-        const auto known = ids.find(joined);  // the same bytes by another way: one token, two merges
+        const auto known =
+            ids.find(joined);  // the same bytes by another way: one token, two merges
         const int32_t id = known != ids.end() ? known->second : make(joined);
         vocabulary.merges.push_back(best.pair);
         merger.merge(best.pair, id);

@@ -11,7 +11,8 @@ std::array<char32_t, 256> byte_characters() {
     std::array<char32_t, 256> characters{};
     char32_t next = 0x100;
     for (uint32_t byte = 0; byte < 256; ++byte) {
-        const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+        const bool printable =
+            (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
         characters[byte] = printable ? char32_t(byte) : next++;
     }
     return characters;

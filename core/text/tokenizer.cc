@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "core/text/byte_alphabet.h"
 #include "core/text/tokenizer_impl.h"
+#include "core/text/utf8_gate.h"
 
 namespace rpt::text {
 
@@ -22,8 +25,15 @@ std::vector<int32_t> Tokenizer::Impl::merge_results(const Vocabulary& vocabulary
     const int64_t n = int64_t(vocabulary.tokens.size());
     std::vector<uint8_t> special(size_t(n), 0);
     for (int32_t id : vocabulary.special) {
-        if (id < 0 || id >= n) refuse("special id " + std::to_string(id) + " is outside the vocabulary");
+        if (id < 0 || id >= n)
+            refuse("special id " + std::to_string(id) + " is outside the vocabulary");
         special[size_t(id)] = 1;
+    }
+    std::set<std::string_view> names;
+    for (int32_t id : vocabulary.special) {
+        const std::string& name = vocabulary.tokens[size_t(id)];
+        if (name.empty() || valid_utf8_prefix(name) != name.size() || !names.insert(name).second)
+            refuse("special token " + std::to_string(id) + " is empty, not utf-8 or stands twice");
     }
     std::unordered_map<std::string_view, int32_t> ids;
     for (int64_t id = 0; id < n; ++id) {
@@ -32,11 +42,14 @@ std::vector<int32_t> Tokenizer::Impl::merge_results(const Vocabulary& vocabulary
         if (token.empty()) refuse("token " + std::to_string(id) + " is empty");
         if (!ids.emplace(token, int32_t(id)).second)
             refuse("token " + std::to_string(id) + " stands twice in the vocabulary");
+        if (names.contains(spell_bytes(token)))
+            refuse("token " + std::to_string(id) + " is spelled like a special token");
     }
     for (int byte = 0; byte < 256; ++byte) {
         const char c = char(byte);
         if (!ids.contains(std::string_view(&c, 1)))
-            refuse("byte " + std::to_string(byte) + " has no token; a byte-level vocabulary has all 256");
+            refuse("byte " + std::to_string(byte) +
+                   " has no token; a byte-level vocabulary has all 256");
     }
     std::vector<int32_t> results;
     results.reserve(vocabulary.merges.size());
@@ -47,7 +60,8 @@ std::vector<int32_t> Tokenizer::Impl::merge_results(const Vocabulary& vocabulary
         for (int32_t id : {left, right})
             if (id < 0 || id >= n || special[size_t(id)])
                 refuse(name + " names " + std::to_string(id) + ", which is not an ordinary token");
-        const auto found = ids.find(vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)]);
+        const auto found =
+            ids.find(vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)]);
         if (found == ids.end()) refuse(name + " makes a token that the vocabulary lacks");
         results.push_back(found->second);
     }
@@ -98,14 +112,14 @@ int32_t Tokenizer::Impl::whole_piece(std::string_view piece, uint64_t hash) cons
     }
 }
 
-PieceEncoder::PieceEncoder(const Tokenizer::Impl& impl, std::string_view text, std::vector<Token>& out)
-    : impl_(impl), text_(text), out_(out) {
-    if (text.size() >= 1024)
-        seen_.resize(std::clamp<size_t>(std::bit_ceil(text.size() / 16), 64, 1 << 14));
-}
+PieceEncoder::PieceEncoder(const Tokenizer::Impl& impl, std::string_view text,
+                           std::vector<Token>& out)
+    : impl_(impl), text_(text), out_(out) {}
 
 void PieceEncoder::add(size_t begin, size_t end) {
     constexpr size_t kCachedPiece = 1024;  // bytes; a longer one seldom comes twice
+    constexpr size_t kCachedText = 1024;   // bytes; a shorter one repeats too little
+    constexpr size_t kMostSeen = 1 << 14;
     const std::string_view piece = text_.substr(begin, end - begin);
     if (piece.size() > kCachedPiece) {
         merge(piece);
@@ -116,10 +130,12 @@ void PieceEncoder::add(size_t begin, size_t end) {
         out_.push_back({id, uint32_t(piece.size())});
         return;
     }
-    if (seen_.empty()) {
+    if (text_.size() < kCachedText) {
         merge(piece);
         return;
     }
+    // made at the first need: an append to an endless word completes no piece and needs none
+    if (seen_.empty()) seen_.resize(std::min(std::bit_ceil(text_.size() / 16), kMostSeen));
     Seen& seen = seen_[(hash >> 32) & (seen_.size() - 1)];
     if (seen.hash == hash && seen.size == piece.size() &&
         text_.compare(seen.begin, seen.size, piece) == 0) {
@@ -149,10 +165,18 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_vocabulary(Vocabulary vocabular
         new Tokenizer(std::make_unique<const Impl>(std::move(vocabulary))));
 }
 
-int32_t Tokenizer::vocab_size() const { return int32_t(impl_->vocabulary.tokens.size()); }
-int32_t Tokenizer::bos() const { return special("<|bos|>"); }
-int32_t Tokenizer::eos() const { return special("<|eos|>"); }
-int32_t Tokenizer::pad() const { return special("<|pad|>"); }
+int32_t Tokenizer::vocab_size() const {
+    return int32_t(impl_->vocabulary.tokens.size());
+}
+int32_t Tokenizer::bos() const {
+    return special("<|bos|>");
+}
+int32_t Tokenizer::eos() const {
+    return special("<|eos|>");
+}
+int32_t Tokenizer::pad() const {
+    return special("<|pad|>");
+}
 
 int32_t Tokenizer::special(std::string_view name) const {
     for (int32_t id : impl_->vocabulary.special)
@@ -248,6 +272,8 @@ void IncrementalEncoder::finish(std::vector<Token>& out) {
     scanner_ = {};
 }
 
-std::vector<Token> IncrementalEncoder::peek() const { return tokenizer_->encode(pending_); }
+std::vector<Token> IncrementalEncoder::peek() const {
+    return tokenizer_->encode(pending_);
+}
 
 }  // namespace rpt::text

@@ -19,16 +19,17 @@ struct Token {
 
 // What makes a tokenizer: token i is tokens[i].
 struct Vocabulary {
-    std::vector<std::string> tokens;                   // bytes; for special tokens the name
-    std::vector<int32_t> special;                      // ids, ascending
-    std::vector<std::pair<int32_t, int32_t>> merges;   // by rank; a pair becomes the token of its joined bytes
+    std::vector<std::string> tokens;  // bytes; for special tokens the name
+    std::vector<int32_t> special;     // ids, ascending
+    // By rank; a pair becomes the token of its joined bytes.
+    std::vector<std::pair<int32_t, int32_t>> merges;
 };
 
 // Immutable after construction; shared by any number of threads.
 class Tokenizer {
   public:
-    // The `tokenizers` JSON layout (model.type BPE, ByteLevel pre-tokeniser, added special tokens). Throws kCorrupt
-    // or kUnsupported naming what is wrong.
+    // The `tokenizers` JSON layout (model.type BPE, ByteLevel pre-tokeniser, added special tokens).
+    // Throws kCorrupt or kUnsupported naming what is wrong.
     static std::shared_ptr<const Tokenizer> from_json(std::string_view json);
     std::string to_json() const;
     // Throws kCorrupt if a byte has no token, a token comes twice or a merge has no result.
@@ -45,8 +46,9 @@ class Tokenizer {
     int32_t special(std::string_view name) const;
     bool is_special(int32_t id) const;
 
-    // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text. The sizes of the tokens
-    // add up to text.size(). Throws kTooLarge for a single pre-token of 4 GiB or more.
+    // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text. The
+    // sizes of the tokens add up to text.size(). Throws kTooLarge for a single pre-token of 4 GiB
+    // or more.
     std::vector<Token> encode(std::string_view text) const;
     // The plain twin of encode(): slow, obviously right; for tests.
     std::vector<Token> encode_slow(std::string_view text) const;
@@ -62,18 +64,19 @@ class Tokenizer {
     std::unique_ptr<const Impl> impl_;
 };
 
-// Encodes a text that arrives in pieces: the tokens do not depend on where it was cut. Keeps back the tail whose
-// tokenisation could still change (at most one pre-token and what its rule looks ahead). One thread at a time. Copyable:
-// a copy is a checkpoint.
+// Encodes a text that arrives in pieces: the tokens do not depend on where it was cut. Keeps back
+// the tail whose tokenisation could still change (at most one pre-token and what its rule looks
+// ahead). One thread at a time. Copyable: a copy is a checkpoint.
 class IncrementalEncoder {
   public:
     explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer);
 
-    // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final to `out`.
-    // When it throws, nothing was appended.
-    // Time is linear in all that was appended, also for one endless word.
+    // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final
+    // to `out`. When it throws, nothing was appended. Time is linear in all that was appended, also
+    // for one endless word.
     void append(std::string_view text, std::vector<Token>& out);
-    // Adds the tokens of what is kept back, as if the text ended here; the encoder then begins a new text.
+    // Adds the tokens of what is kept back, as if the text ended here; the encoder then begins a
+    // new text.
     void finish(std::vector<Token>& out);
     // Tokens of what is kept back, as if the text ended here; changes nothing.
     std::vector<Token> peek() const;

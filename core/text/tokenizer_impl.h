@@ -36,22 +36,24 @@ struct Tokenizer::Impl {
 
     // The token ids of one piece.
     void merge_piece(std::string_view piece, std::vector<int32_t>& ids) const;
-    // The id of a piece that is one token, or -1. Not every token: only those that merging its bytes yields.
+    // The id of a piece that is one token, or -1. Not every token: only those that merging its
+    // bytes yields.
     int32_t whole_piece(std::string_view piece, uint64_t hash) const;
 
     Vocabulary vocabulary;
-    std::vector<uint32_t> sizes;     // bytes of a token in text; 0 for special ones
-    std::vector<uint8_t> specials;   // 1 for special ids
+    std::vector<uint32_t> sizes;    // bytes of a token in text; 0 for special ones
+    std::vector<uint8_t> specials;  // 1 for special ids
     std::array<int32_t, 256> byte_ids;
     MergeTable merges;
-    std::vector<int32_t> whole;      // open addressing, -1 empty
+    std::vector<int32_t> whole;  // open addressing, -1 empty
 
   private:
     static std::vector<int32_t> merge_results(const Vocabulary& vocabulary);
 };
 
-// Encodes the pieces of one buffer into one vector. A repeated piece is copied from where it was encoded before: the
-// cache is a fixed table of (piece, place in the output), so it costs no memory per piece. One thread at a time.
+// Encodes the pieces of one buffer into one vector. A repeated piece is copied from where it was
+// encoded before: the cache is a fixed table of (piece, place in the output), so it costs no memory
+// per piece. One thread at a time.
 class PieceEncoder {
   public:
     PieceEncoder(const Tokenizer::Impl& impl, std::string_view text, std::vector<Token>& out);
@@ -60,7 +62,7 @@ class PieceEncoder {
   private:
     struct Seen {
         uint64_t hash = 0;
-        size_t begin = 0, size = 0;  // of the piece in the text; size 0: empty
+        size_t begin = 0, size = 0;   // of the piece in the text; size 0: empty
         size_t first = 0, count = 0;  // of its tokens in the output
     };
     void merge(std::string_view piece);

@@ -82,7 +82,8 @@ Names read_names(const Json& root, const Json& vocab) {
     Names names;
     if (!vocab.is_object() || vocab.empty()) corrupt("model.vocab is missing or empty");
     if (vocab.size() > kMostTokens) unsupported("more than 2^24 tokens");
-    for (const auto& [name, id] : vocab.items()) names.set(read_id(id, "model.vocab"), name, "model.vocab");
+    for (const auto& [name, id] : vocab.items())
+        names.set(read_id(id, "model.vocab"), name, "model.vocab");
     const Json& added = member(root, "added_tokens");
     if (!added.is_null() && !added.is_array()) corrupt("added_tokens is not a list");
     for (const Json& token : added) {
@@ -96,11 +97,13 @@ Names read_names(const Json& root, const Json& vocab) {
         if (const auto found = vocab.find(name); found != vocab.end() && *found != id)
             corrupt("added_tokens: id " + std::to_string(id) + " differs from model.vocab");
         names.set(id, name, "added_tokens");
-        if (names.special[size_t(id)]) corrupt("added_tokens: id " + std::to_string(id) + " stands twice");
+        if (names.special[size_t(id)])
+            corrupt("added_tokens: id " + std::to_string(id) + " stands twice");
         names.special[size_t(id)] = 1;
     }
     for (size_t id = 0; id < names.known.size(); ++id)
-        if (!names.known[id]) corrupt("id " + std::to_string(id) + " has no token; ids must be 0, 1, 2, ...");
+        if (!names.known[id])
+            corrupt("id " + std::to_string(id) + " has no token; ids must be 0, 1, 2, ...");
     return names;
 }
 
@@ -118,13 +121,15 @@ std::pair<std::string, std::string> read_merge(const Json& merge, size_t rank) {
 
 Vocabulary read_vocabulary(const Json& root) {
     if (!root.is_object()) corrupt("the top level is no object");
+    if (const Json& version = member(root, "version"); !version.is_null() && version != "1.0")
+        unsupported("version must be 1.0");
     const Json& model = member(root, "model");
     if (!model.is_object()) corrupt("model is missing");
     if (const Json& type = member(model, "type"); !type.is_null() && type != "BPE")
         unsupported("model.type must be BPE");
     check_sections(root);
-    for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                            "byte_fallback", "ignore_merges"})
+    for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix",
+                            "end_of_word_suffix", "byte_fallback", "ignore_merges"})
         expect_off(model, key, "model");
 
     const Json& vocab = member(model, "vocab");
@@ -182,25 +187,38 @@ std::string Tokenizer::to_json() const {
     };
     Ordered added = Ordered::array();
     for (int32_t id : vocabulary.special)
-        added.push_back({{"id", id}, {"content", spell(id)}, {"single_word", false}, {"lstrip", false},
-                         {"rstrip", false}, {"normalized", false}, {"special", true}});
+        added.push_back({{"id", id},
+                         {"content", spell(id)},
+                         {"single_word", false},
+                         {"lstrip", false},
+                         {"rstrip", false},
+                         {"normalized", false},
+                         {"special", true}});
     // ordered_json searches its keys one by one: the two long lists are written by hand
     std::string vocab, merges;
     for (int32_t id = 0; id < vocab_size(); ++id)
-        vocab += (id ? ",\n      " : "\n      ") + Ordered(spell(id)).dump() + ": " + std::to_string(id);
+        vocab +=
+            (id ? ",\n      " : "\n      ") + Ordered(spell(id)).dump() + ": " + std::to_string(id);
     for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
         const auto [left, right] = vocabulary.merges[rank];
-        merges += (rank ? ",\n      " : "\n      ") + Ordered(spell(left) + " " + spell(right)).dump();
+        merges +=
+            (rank ? ",\n      " : "\n      ") + Ordered(spell(left) + " " + spell(right)).dump();
     }
-    const Ordered byte_level = {
-        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-    return "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": " +
+    const Ordered byte_level = {{"type", "ByteLevel"},
+                                {"add_prefix_space", false},
+                                {"trim_offsets", true},
+                                {"use_regex", true}};
+    return "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  "
+           "\"added_tokens\": " +
            added.dump() + ",\n  \"normalizer\": null,\n  \"pre_tokenizer\": " + byte_level.dump() +
            ",\n  \"post_processor\": null,\n  \"decoder\": " + byte_level.dump() +
-           ",\n  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
+           ",\n  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": "
+           "null,\n"
            "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
-           "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n"
-           "    \"vocab\": {" + vocab + "\n    },\n    \"merges\": [" + merges + "\n    ]\n  }\n}\n";
+           "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": "
+           "false,\n"
+           "    \"vocab\": {" +
+           vocab + "\n    },\n    \"merges\": [" + merges + "\n    ]\n  }\n}\n";
 }
 
 }  // namespace rpt::text

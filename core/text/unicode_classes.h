@@ -26,8 +26,8 @@ struct CodePoint {
     uint32_t size;  // bytes
 };
 
-// The code point at `at` < text.size(). Text is valid UTF-8 by contract; a stray byte counts as U+FFFD of one byte, so
-// that a broken promise costs tokens, never memory safety.
+// The code point at `at` < text.size(). Text is valid UTF-8 by contract; a stray byte counts as
+// U+FFFD of one byte, so that a broken promise costs tokens, never memory safety.
 inline CodePoint code_point_at(std::string_view text, size_t at) {
     const auto byte = [&](size_t i) { return uint32_t(uint8_t(text[at + i])); };
     const auto tail = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };

@@ -8,7 +8,8 @@ namespace {
 
 struct Part {
     enum Kind { kValid, kInvalid, kUnfinished } kind;
-    size_t size;  // bytes; of an invalid part: as many as could have begun a code point (Unicode 3.9, U+FFFD practice)
+    size_t size;  // bytes; of an invalid part: as many as could have begun a code point
+                  // (Unicode 3.9, U+FFFD practice)
 };
 
 // The code point, or what stands in its place, at `at` < text.size().
@@ -16,7 +17,8 @@ Part part_at(std::string_view text, size_t at) {
     const uint8_t lead = uint8_t(text[at]);
     if (lead < 0x80) return {Part::kValid, 1};
     size_t size = 0;
-    uint8_t low = 0x80, high = 0xBF;  // of the second byte: no overlong forms, no surrogates, nothing above U+10FFFF
+    uint8_t low = 0x80, high = 0xBF;  // of the second byte: no overlong forms, no surrogates,
+                                      // nothing above U+10FFFF
     if (lead >= 0xC2 && lead <= 0xDF) {
         size = 2;
     } else if (lead >= 0xE0 && lead <= 0xEF) {
@@ -101,6 +103,8 @@ std::vector<Utf8Gate::Piece> Utf8Gate::finish() {
     return pieces;
 }
 
-size_t valid_utf8_prefix(std::string_view text) { return valid_end(text, 0); }
+size_t valid_utf8_prefix(std::string_view text) {
+    return valid_end(text, 0);
+}
 
 }  // namespace rpt::text

@@ -12,8 +12,8 @@ namespace rpt::text {
 class Utf8Gate {
   public:
     enum class Mode { kRefuse, kReplace };
-    // A stretch of output that stands for `source_bytes` bytes of the input: equal to text.size() but where
-    // invalid bytes became U+FFFD.
+    // A stretch of output that stands for `source_bytes` bytes of the input: equal to text.size()
+    // but where invalid bytes became U+FFFD.
     struct Piece {
         std::string text;
         uint64_t source_bytes;
@@ -21,10 +21,12 @@ class Utf8Gate {
 
     explicit Utf8Gate(Mode mode = Mode::kRefuse);
 
-    // kRefuse: throws kUtf8 with the document's offset of the first invalid byte (not merely unfinished); nothing of
-    // `bytes` is then taken. kReplace: each maximal invalid part becomes one U+FFFD, in a piece of its own.
+    // kRefuse: throws kUtf8 with the document's offset of the first invalid byte (not merely
+    // unfinished); nothing of `bytes` is then taken. kReplace: each maximal invalid part becomes
+    // one U+FFFD, in a piece of its own.
     std::vector<Piece> append(std::string_view bytes);
-    // The end of the text: an unfinished code point throws kUtf8 with its offset (the gate stays usable) or is replaced.
+    // The end of the text: an unfinished code point throws kUtf8 with its offset (the gate stays
+    // usable) or is replaced.
     std::vector<Piece> finish();
     // Bytes of an unfinished code point kept back, 0 to 3.
     size_t pending() const { return pending_.size(); }

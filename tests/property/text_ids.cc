@@ -42,7 +42,8 @@ int run(int argc, char** argv) {
     if (verb == "encode" && argc == 4) {
         const auto tokenizer = rpt::text::Tokenizer::from_json(read_file(argv[2]));
         for (const std::string& text : read_texts(argv[3])) {
-            for (const rpt::text::Token& token : tokenizer->encode(text)) std::printf("%d ", token.id);
+            for (const rpt::text::Token& token : tokenizer->encode(text))
+                std::printf("%d ", token.id);
             std::printf("\n");
         }
         return 0;

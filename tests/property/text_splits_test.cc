@@ -21,7 +21,8 @@ class TextProperty : public ::testing::Test {
             text += {char(0xC0 | point >> 6), char(0x80 | (point & 63))};
         } else if (point < 0x10000) {
             if (point >= 0xD800 && point <= 0xDFFF) return;
-            text += {char(0xE0 | point >> 12), char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
+            text += {char(0xE0 | point >> 12), char(0x80 | (point >> 6 & 63)),
+                     char(0x80 | (point & 63))};
         } else {
             text += {char(0xF0 | point >> 18), char(0x80 | (point >> 12 & 63)),
                      char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
@@ -30,8 +31,10 @@ class TextProperty : public ::testing::Test {
 
     std::string random_text(size_t n_fragments) {
         static constexpr const char* kFragments[] = {
-            "the ", "reader", " reads", "don't", "'", "'r", "'ll", "  ", "\n", "\n\n", " ", "\t ", "\u3000", "12",
-            "3.14", "==", "\u00e9", "\u65e5\u672c", "\U0001F600", "aaaaaaaa", "----------", "ab", "\u00b2", "\u0301"};
+            "the ",       "reader",   " reads",     "don't", "'",      "'r",
+            "'ll",        "  ",       "\n",         "\n\n",  " ",      "\t ",
+            "\u3000",     "12",       "3.14",       "==",    "\u00e9", "\u65e5\u672c",
+            "\U0001F600", "aaaaaaaa", "----------", "ab",    "\u00b2", "\u0301"};
         std::string text;
         for (size_t i = 0; i < n_fragments; ++i) {
             if (random() % 4)
@@ -72,11 +75,14 @@ TEST_F(TextProperty, any_split_gives_the_same_tokens) {
             for (const auto& piece : gate.append(std::string_view(text).substr(at, size)))
                 encoder.append(piece.text, tokens);
             at += size;
-            if (random() % 4 == 0) {  // what is final, and what is not yet, are the tokens of the text so far
+            if (random() % 4 ==
+                0) {  // what is final, and what is not yet, are the tokens of the text so far
                 std::vector<Token> so_far = tokens;
                 for (const Token& token : encoder.peek()) so_far.push_back(token);
-                const std::string_view seen = std::string_view(text).substr(0, std::min(at, text.size()));
-                ASSERT_EQ(plain(so_far), plain(tokenizer->encode(seen.substr(0, valid_utf8_prefix(seen)))));
+                const std::string_view seen =
+                    std::string_view(text).substr(0, std::min(at, text.size()));
+                ASSERT_EQ(plain(so_far),
+                          plain(tokenizer->encode(seen.substr(0, valid_utf8_prefix(seen)))));
             }
         }
         EXPECT_TRUE(gate.finish().empty());
@@ -101,7 +107,8 @@ TEST_F(TextProperty, encode_equals_its_plain_twin_and_decodes_back) {
     for (const int32_t vocab_size : {262, 300, 600, 1200}) {
         const auto tokenizer = train(vocab_size);
         for (int round = 0; round < 500; ++round) {
-            const std::string text = random_text(random() % (round % 20 ? 30 : 2000));  // the long ones use the cache
+            const std::string text =
+                random_text(random() % (round % 20 ? 30 : 2000));  // the long ones use the cache
             const std::vector<Token> tokens = tokenizer->encode(text);
             ASSERT_EQ(plain(tokens), plain(tokenizer->encode_slow(text)));
             std::vector<int32_t> ids;
@@ -127,7 +134,8 @@ TEST_F(TextProperty, long_pieces_equal_the_plain_twin) {
     }
 }
 
-// A list of merges in which a token is used before the merge that makes it again: two merges may yield one token.
+// A list of merges in which a token is used before the merge that makes it again: two merges may
+// yield one token.
 TEST_F(TextProperty, merges_out_of_order_equal_the_plain_twin) {
     for (int round = 0; round < 300; ++round) {
         Vocabulary vocabulary;
@@ -135,11 +143,13 @@ TEST_F(TextProperty, merges_out_of_order_equal_the_plain_twin) {
         std::vector<std::string> made{"a", "b"};
         while (made.size() < 14) {
             std::string next = made[random() % made.size()] + made[random() % made.size()];
-            if (next.size() > 1 && std::find(made.begin(), made.end(), next) == made.end()) made.push_back(next);
+            if (next.size() > 1 && std::find(made.begin(), made.end(), next) == made.end())
+                made.push_back(next);
         }
         for (size_t i = 2; i < made.size(); ++i) vocabulary.tokens.push_back(made[i]);
         const auto id = [&](const std::string& token) {
-            return int32_t(std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), token) - vocabulary.tokens.begin());
+            return int32_t(std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), token) -
+                           vocabulary.tokens.begin());
         };
         for (const std::string& left : made)
             for (const std::string& right : made)
@@ -149,7 +159,8 @@ TEST_F(TextProperty, merges_out_of_order_equal_the_plain_twin) {
         const auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
         for (int k = 0; k < 10; ++k) {
             std::string text;
-            for (size_t size = 1 + random() % 200; size > 0; --size) text += random() % 2 ? 'a' : 'b';
+            for (size_t size = 1 + random() % 200; size > 0; --size)
+                text += random() % 2 ? 'a' : 'b';
             ASSERT_EQ(plain(tokenizer->encode(text)), plain(tokenizer->encode_slow(text)));
         }
     }
@@ -182,7 +193,8 @@ TEST_F(TextProperty, one_endless_word_is_encoded_in_linear_time) {
     const std::vector<Token> at_once = tokenizer->encode(text);
     IncrementalEncoder encoder(tokenizer);
     std::vector<Token> tokens;
-    for (size_t at = 0; at < text.size(); at += 64) encoder.append(std::string_view(text).substr(at, 64), tokens);
+    for (size_t at = 0; at < text.size(); at += 64)
+        encoder.append(std::string_view(text).substr(at, 64), tokens);
     EXPECT_TRUE(tokens.empty());
     encoder.append(" .", tokens);
     EXPECT_EQ(plain(tokens), plain(at_once));

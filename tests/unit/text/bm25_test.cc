@@ -14,7 +14,9 @@ Bm25 make(const std::vector<std::vector<int32_t>>& chunks) {
     return Bm25(spans);
 }
 
-Bm25 golden() { return make({{1, 2, 3, 1}, {2, 2, 4, 5}, {6, 7, 8, 9}, {1, 4, 4, 9}, {3, 3, 3, 2}}); }
+Bm25 golden() {
+    return make({{1, 2, 3, 1}, {2, 2, 4, 5}, {6, 7, 8, 9}, {1, 4, 4, 9}, {3, 3, 3, 2}});
+}
 
 }  // namespace
 
@@ -59,7 +61,8 @@ TEST(Bm25, top_is_the_ranking_of_the_plain_scores) {
         std::vector<std::vector<int32_t>> chunks(random() % 30);
         for (auto& chunk : chunks) {
             chunk.resize(round % 2 ? 8 : random() % 12);
-            for (int32_t& token : chunk) token = int32_t(random() % 12);  // few: ties and common tokens abound
+            for (int32_t& token : chunk)
+                token = int32_t(random() % 12);  // few: ties and common tokens abound
         }
         const Bm25 bm25 = make(chunks);
         std::vector<int32_t> query(random() % 20);
@@ -74,8 +77,9 @@ TEST(Bm25, top_is_the_ranking_of_the_plain_scores) {
                     return std::count(chunks[j].begin(), chunks[j].end(), token) > 0;
                 }))
                 order.push_back(int32_t(j));
-        std::stable_sort(order.begin(), order.end(),
-                         [&](int32_t a, int32_t b) { return scores[size_t(a)] > scores[size_t(b)]; });
+        std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+            return scores[size_t(a)] > scores[size_t(b)];
+        });
         order.resize(std::min(order.size(), k));
 
         const auto best = bm25.top(query, end, k);

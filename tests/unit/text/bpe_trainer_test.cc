@@ -29,13 +29,15 @@ std::vector<std::string> sample_documents() {
 }
 
 // The plain twin: recounts every pair before every merge.
-Vocabulary train_slow(const std::vector<std::string>& documents, size_t vocab_size, uint64_t min_frequency) {
+Vocabulary train_slow(const std::vector<std::string>& documents, size_t vocab_size,
+                      uint64_t min_frequency) {
     std::map<std::string, uint64_t> counts;
     for (const std::string& document : documents)
         for (std::string_view piece : pieces_slow(document)) ++counts[std::string(piece)];
     Vocabulary vocabulary;
     vocabulary.tokens = BpeTrainer::default_special_tokens();
-    for (int32_t id = 0; id < int32_t(vocabulary.tokens.size()); ++id) vocabulary.special.push_back(id);
+    for (int32_t id = 0; id < int32_t(vocabulary.tokens.size()); ++id)
+        vocabulary.special.push_back(id);
     for (uint8_t byte : bytes_in_character_order()) vocabulary.tokens.emplace_back(1, char(byte));
     const auto id_of = [&](const std::string& token) {
         return int32_t(std::find(vocabulary.tokens.begin() + 6, vocabulary.tokens.end(), token) -
@@ -55,7 +57,8 @@ Vocabulary train_slow(const std::vector<std::string>& documents, size_t vocab_si
             if (it->second > best->second) best = it;
         if (best == pairs.end() || best->second < min_frequency) break;
         const auto [left, right] = best->first;
-        const std::string joined = vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)];
+        const std::string joined =
+            vocabulary.tokens[size_t(left)] + vocabulary.tokens[size_t(right)];
         if (id_of(joined) == int32_t(vocabulary.tokens.size())) vocabulary.tokens.push_back(joined);
         vocabulary.merges.push_back({left, right});
         for (auto& [ids, count] : words)
@@ -76,7 +79,8 @@ TEST(BpeTrainer, learns_what_recounting_learns) {
     for (const std::string& document : documents) trainer.add(document);
     for (const uint64_t min_frequency : {uint64_t(1), uint64_t(2), uint64_t(40)}) {
         const Vocabulary slow = train_slow(documents, 500, min_frequency);
-        EXPECT_EQ(trainer.train(500, min_frequency)->to_json(), Tokenizer::from_vocabulary(slow)->to_json());
+        EXPECT_EQ(trainer.train(500, min_frequency)->to_json(),
+                  Tokenizer::from_vocabulary(slow)->to_json());
     }
 }
 
@@ -97,7 +101,8 @@ TEST(BpeTrainer, special_tokens_come_first_and_are_never_learned) {
     EXPECT_EQ(tokenizer->bos(), 0);
     EXPECT_EQ(tokenizer->special("foobar"), 1);
     EXPECT_EQ(tokenizer->eos(), -1);
-    for (const Token& token : tokenizer->encode("foobar")) EXPECT_FALSE(tokenizer->is_special(token.id));
+    for (const Token& token : tokenizer->encode("foobar"))
+        EXPECT_FALSE(tokenizer->is_special(token.id));
     EXPECT_GT(tokenizer->encode("foobar").size(), 1u);
 }
 
@@ -107,10 +112,13 @@ TEST(BpeTrainer, without_texts_yields_bytes_only) {
     EXPECT_EQ(tokenizer->encode("a b").size(), 3u);
 }
 
-TEST(BpeTrainer, refuses_a_vocabulary_without_room_for_the_bytes) {
+TEST(BpeTrainer, refuses_sizes_and_special_names_that_cannot_be) {
     EXPECT_THROW(BpeTrainer().train(261), Error);
     EXPECT_THROW(BpeTrainer().train(-1), Error);
     EXPECT_THROW(BpeTrainer().train(1000, 2, {"<|a|>", "<|a|>"}), Error);
+    EXPECT_THROW(BpeTrainer().train(1000, 2, {"a"}), Error);  // the byte's own spelling
+    EXPECT_THROW(BpeTrainer().train(1000, 2, {"<|\xFF|>"}), Error);
+    EXPECT_THROW(BpeTrainer().train(1000, 2, {""}), Error);
 }
 
 }  // namespace rpt::text

@@ -45,7 +45,8 @@ TEST(TokenizerJson, accepts_what_the_tokenizers_package_writes) {
     json["model"]["ignore_merges"] = false;
     json["model"]["continuing_subword_prefix"] = "";
     EXPECT_EQ(status_of(json.dump()), Status::kOk);
-    EXPECT_EQ(Tokenizer::from_json(json.dump())->to_json(), Tokenizer::from_json(good().dump())->to_json());
+    EXPECT_EQ(Tokenizer::from_json(json.dump())->to_json(),
+              Tokenizer::from_json(good().dump())->to_json());
 }
 
 TEST(TokenizerJson, reads_special_tokens_that_the_vocabulary_lacks) {
@@ -65,21 +66,35 @@ TEST(TokenizerJson, names_what_is_broken) {
     };
     const Case cases[] = {
         {"top level", Status::kCorrupt, [](Json& j) { j = Json::array(); }},
+        {"version", Status::kUnsupported, [](Json& j) { j["version"] = "2.0"; }},
         {"no model", Status::kCorrupt, [](Json& j) { j.erase("model"); }},
         {"model is text", Status::kCorrupt, [](Json& j) { j["model"] = "BPE"; }},
         {"other model", Status::kUnsupported, [](Json& j) { j["model"]["type"] = "Unigram"; }},
         {"no pre_tokenizer", Status::kUnsupported, [](Json& j) { j["pre_tokenizer"] = nullptr; }},
-        {"untyped pre_tokenizer", Status::kCorrupt, [](Json& j) { j["pre_tokenizer"].erase("type"); }},
-        {"other pre_tokenizer", Status::kUnsupported, [](Json& j) { j["pre_tokenizer"]["type"] = "Whitespace"; }},
-        {"prefix space", Status::kUnsupported, [](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = true; }},
-        {"no regex", Status::kUnsupported, [](Json& j) { j["pre_tokenizer"]["use_regex"] = false; }},
+        {"untyped pre_tokenizer", Status::kCorrupt,
+         [](Json& j) { j["pre_tokenizer"].erase("type"); }},
+        {"other pre_tokenizer", Status::kUnsupported,
+         [](Json& j) { j["pre_tokenizer"]["type"] = "Whitespace"; }},
+        {"prefix space", Status::kUnsupported,
+         [](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = true; }},
+        {"no regex", Status::kUnsupported,
+         [](Json& j) { j["pre_tokenizer"]["use_regex"] = false; }},
         {"no decoder", Status::kUnsupported, [](Json& j) { j.erase("decoder"); }},
-        {"normalizer", Status::kUnsupported, [](Json& j) { j["normalizer"] = {{"type", "NFC"}}; }},
-        {"template", Status::kUnsupported, [](Json& j) { j["post_processor"] = {{"type", "TemplateProcessing"}}; }},
+        {"normalizer", Status::kUnsupported,
+         [](Json& j) {
+             j["normalizer"] = {{"type", "NFC"}};
+         }},
+        {"template", Status::kUnsupported,
+         [](Json& j) {
+             j["post_processor"] = {{"type", "TemplateProcessing"}};
+         }},
         {"dropout", Status::kUnsupported, [](Json& j) { j["model"]["dropout"] = 0.1; }},
-        {"byte fallback", Status::kUnsupported, [](Json& j) { j["model"]["byte_fallback"] = true; }},
-        {"suffix", Status::kUnsupported, [](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
-        {"ignore_merges", Status::kUnsupported, [](Json& j) { j["model"]["ignore_merges"] = true; }},
+        {"byte fallback", Status::kUnsupported,
+         [](Json& j) { j["model"]["byte_fallback"] = true; }},
+        {"suffix", Status::kUnsupported,
+         [](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
+        {"ignore_merges", Status::kUnsupported,
+         [](Json& j) { j["model"]["ignore_merges"] = true; }},
         {"no vocab", Status::kCorrupt, [](Json& j) { j["model"].erase("vocab"); }},
         {"empty vocab", Status::kCorrupt, [](Json& j) { j["model"]["vocab"] = Json::object(); }},
         {"id is text", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = "7"; }},
@@ -87,31 +102,42 @@ TEST(TokenizerJson, names_what_is_broken) {
         {"id below 0", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = -1; }},
         {"id too large", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = UINT64_MAX; }},
         {"id with a gap", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = 1000; }},
-        {"id twice", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = j["model"]["vocab"]["b"]; }},
-        {"byte lost", Status::kCorrupt, [](Json& j) {
+        {"id twice", Status::kCorrupt,
+         [](Json& j) { j["model"]["vocab"]["a"] = j["model"]["vocab"]["b"]; }},
+        {"byte lost", Status::kCorrupt,
+         [](Json& j) {
              const Json id = j["model"]["vocab"]["Z"];
              j["model"]["vocab"].erase("Z");
              j["model"]["vocab"]["ZZ"] = id;
          }},
-        {"empty token", Status::kCorrupt, [](Json& j) { j["model"]["vocab"][""] = j["model"]["vocab"].size(); }},
+        {"empty token", Status::kCorrupt,
+         [](Json& j) { j["model"]["vocab"][""] = j["model"]["vocab"].size(); }},
         {"no byte characters", Status::kUnsupported,
          [](Json& j) { j["model"]["vocab"]["\u65e5"] = j["model"]["vocab"].size(); }},
         {"no merges", Status::kCorrupt, [](Json& j) { j["model"].erase("merges"); }},
         {"merge is a number", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = 5; }},
         {"merge of one", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = "a"; }},
         {"merge of three", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = "a b c"; }},
-        {"merge of strangers", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = "a \u65e5"; }},
-        {"merge without result", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = "Q Q"; }},
-        {"merge of a special", Status::kCorrupt, [](Json& j) { j["model"]["merges"][0] = "<|bos|> a"; }},
-        {"merge twice", Status::kCorrupt, [](Json& j) { j["model"]["merges"].push_back(j["model"]["merges"][0]); }},
+        {"merge of strangers", Status::kCorrupt,
+         [](Json& j) { j["model"]["merges"][0] = "a \u65e5"; }},
+        {"merge without result", Status::kCorrupt,
+         [](Json& j) { j["model"]["merges"][0] = "Q Q"; }},
+        {"merge of a special", Status::kCorrupt,
+         [](Json& j) { j["model"]["merges"][0] = "<|bos|> a"; }},
+        {"merge twice", Status::kCorrupt,
+         [](Json& j) { j["model"]["merges"].push_back(j["model"]["merges"][0]); }},
         {"added is no list", Status::kCorrupt, [](Json& j) { j["added_tokens"] = 5; }},
         {"added is object", Status::kCorrupt, [](Json& j) { j["added_tokens"] = Json::object(); }},
-        {"added without content", Status::kCorrupt, [](Json& j) { j["added_tokens"][0].erase("content"); }},
+        {"added without content", Status::kCorrupt,
+         [](Json& j) { j["added_tokens"][0].erase("content"); }},
         {"added without id", Status::kCorrupt, [](Json& j) { j["added_tokens"][0].erase("id"); }},
-        {"added twice", Status::kCorrupt, [](Json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); }},
+        {"added twice", Status::kCorrupt,
+         [](Json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); }},
         {"added elsewhere", Status::kCorrupt, [](Json& j) { j["added_tokens"][0]["id"] = 3; }},
-        {"added is ordinary", Status::kUnsupported, [](Json& j) { j["added_tokens"][0]["special"] = false; }},
-        {"added takes a byte", Status::kCorrupt, [](Json& j) {
+        {"added is ordinary", Status::kUnsupported,
+         [](Json& j) { j["added_tokens"][0]["special"] = false; }},
+        {"added takes a byte", Status::kCorrupt,
+         [](Json& j) {
              j["added_tokens"][0]["content"] = "a";
              j["added_tokens"][0]["id"] = j["model"]["vocab"]["a"];
          }},

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "core/text/bpe_trainer.h"
 
 namespace rpt::text {
@@ -10,7 +12,8 @@ namespace {
 
 std::shared_ptr<const Tokenizer> trained() {
     BpeTrainer trainer;
-    for (int i = 0; i < 3; ++i) trainer.add("the reader reads the book; don't read it twice, it's 100 % true\n\n");
+    for (int i = 0; i < 3; ++i)
+        trainer.add("the reader reads the book; don't read it twice, it's 100 % true\n\n");
     return trainer.train(320);
 }
 
@@ -36,7 +39,8 @@ std::vector<std::string> cut(const std::string& text) {
 TEST(PieceScanner, cuts_by_the_rule) {
     using Pieces = std::vector<std::string>;
     EXPECT_EQ(cut("I don't know"), (Pieces{"I", " don", "'t", " know"}));
-    EXPECT_EQ(cut("we'll 'retry' they've"), (Pieces{"we", "'ll", " '", "retry", "'", " they", "'ve"}));
+    EXPECT_EQ(cut("we'll 'retry' they've"),
+              (Pieces{"we", "'ll", " '", "retry", "'", " they", "'ve"}));
     EXPECT_EQ(cut("a  b"), (Pieces{"a", " ", " b"}));
     EXPECT_EQ(cut("a\n\n b"), (Pieces{"a", "\n\n", " b"}));
     EXPECT_EQ(cut("a\n\nb"), (Pieces{"a", "\n", "\n", "b"}));
@@ -61,7 +65,8 @@ TEST(PieceScanner, waits_while_more_text_could_move_the_border) {
 
 TEST(Tokenizer, sizes_cover_the_text_and_decode_gives_it_back) {
     const auto tokenizer = trained();
-    for (const std::string text : {"the reader reads", "it's 100 % true\n\n", "\u65e5\u672c \U0001F600 caf\u00e9", "", " ", "<|bos|>"}) {
+    for (const std::string text : {"the reader reads", "it's 100 % true\n\n",
+                                   "\u65e5\u672c \U0001F600 caf\u00e9", "", " ", "<|bos|>"}) {
         const std::vector<Token> tokens = tokenizer->encode(text);
         size_t size = 0;
         for (const Token& token : tokens) {
@@ -98,6 +103,19 @@ TEST(Tokenizer, json_round_trip_keeps_everything) {
     EXPECT_EQ(again->to_json(), tokenizer->to_json());
     const std::string text = "the reader don't read \u65e5\u672c";
     EXPECT_EQ(ids_of(again->encode(text)), ids_of(tokenizer->encode(text)));
+}
+
+TEST(Tokenizer, threads_share_one) {
+    const auto tokenizer = trained();
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text += "the reader " + std::to_string(i * i) + " reads\n";
+    const std::vector<int32_t> wanted = ids_of(tokenizer->encode(text));
+    std::vector<std::vector<int32_t>> answers(4);
+    std::vector<std::thread> threads;
+    for (auto& answer : answers)
+        threads.emplace_back([&] { answer = ids_of(tokenizer->encode(text)); });
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& answer : answers) EXPECT_EQ(answer, wanted);
 }
 
 TEST(Tokenizer, broken_utf8_costs_tokens_and_nothing_else) {

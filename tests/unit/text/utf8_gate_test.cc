@@ -66,7 +66,9 @@ TEST(Utf8Gate, replaces_each_maximal_invalid_part_once) {
 }
 
 TEST(Utf8Gate, pieces_account_for_every_source_byte) {
-    const auto pieces = replaced("ab\xF0\x9F\x98" "c\xFF");
+    const auto pieces = replaced(
+        "ab\xF0\x9F\x98"
+        "c\xFF");
     ASSERT_EQ(pieces.size(), 4u);
     EXPECT_EQ(pieces[0].text, "ab");
     EXPECT_EQ(pieces[0].source_bytes, 2u);
@@ -103,10 +105,12 @@ TEST(Utf8Gate, finish_replaces_an_unfinished_code_point) {
 
 TEST(Utf8Gate, output_does_not_depend_on_how_the_bytes_were_split) {
     std::mt19937 random(11);
-    const std::string fragments[] = {"a", "é", "€", "😀", "\xE2\x82", "\xF0\x9F", "\xFF", "\x80", "\xED\xA0", "\xC0"};
+    const std::string fragments[] = {"a",        "é",    "€",    "😀",        "\xE2\x82",
+                                     "\xF0\x9F", "\xFF", "\x80", "\xED\xA0", "\xC0"};
     for (int round = 0; round < 3000; ++round) {
         std::string bytes;
-        for (size_t i = random() % 20; i > 0; --i) bytes += fragments[random() % std::size(fragments)];
+        for (size_t i = random() % 20; i > 0; --i)
+            bytes += fragments[random() % std::size(fragments)];
         Utf8Gate gate(Mode::kReplace);
         std::string text;
         uint64_t taken = 0;
@@ -143,10 +147,11 @@ TEST(Utf8Gate, valid_prefix_accepts_exactly_the_scalar_values) {
         } else if (point < 0x800) {
             text = {char(0xC0 | point >> 6), char(0x80 | (point & 63))};
         } else if (point < 0x10000) {
-            text = {char(0xE0 | point >> 12), char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
-        } else {
-            text = {char(0xF0 | point >> 18), char(0x80 | (point >> 12 & 63)), char(0x80 | (point >> 6 & 63)),
+            text = {char(0xE0 | point >> 12), char(0x80 | (point >> 6 & 63)),
                     char(0x80 | (point & 63))};
+        } else {
+            text = {char(0xF0 | point >> 18), char(0x80 | (point >> 12 & 63)),
+                    char(0x80 | (point >> 6 & 63)), char(0x80 | (point & 63))};
         }
         const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
         ASSERT_EQ(valid_utf8_prefix(text), surrogate ? 0 : text.size()) << point;
