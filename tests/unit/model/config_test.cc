@@ -1,0 +1,103 @@
+#include "core/model/config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace rpt::model {
+namespace {
+
+TEST(config, json_round_trip_keeps_every_field) {
+    ModelConfig c;
+    c.vocab = 300;
+    c.n_heads = 8;
+    c.n_kv_heads = 2;
+    c.ffn = FfnKind::kSwiglu;
+    c.rope_pairing = RopePairing::kHalves;
+    c.rope_theta = 5e5;
+    c.tied_output = false;
+    c.cca_layers = {3, 5};
+    c.pool = PoolRule::kPaper;
+    c.retrieval = RetrievalKind::kGiven;
+    c.cca_start = CcaStart::kCopy;
+    c.cca_position = CcaPosition::kRope;
+    c.gate = GateKind::kMax;
+    c.gate_floor = 0.25;
+    c.carry_neighbours = false;
+    EXPECT_EQ(ModelConfig::from_json(c.to_json()), c);
+}
+
+TEST(config, missing_keys_keep_their_defaults) {
+    ModelConfig c;
+    c.dim = 128;
+    EXPECT_EQ(ModelConfig::from_json(R"({"dim": 128})"), c);
+}
+
+std::string message_of(const std::string& json) {
+    try {
+        ModelConfig::from_json(json);
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kArgument);
+        return error.what();
+    }
+    return "";
+}
+
+TEST(config, bad_fields_are_refused_by_name) {
+    const std::pair<const char*, const char*> cases[] = {
+        {R"({"depth": 3})", "'depth'"},
+        {R"({"dim": "big"})", "'dim'"},
+        {R"({"dim": -4})", "'dim'"},
+        {R"({"ffn": "relu"})", "'ffn'"},
+        {R"({"stride": 100, "chunk": 64})", "'stride'"},
+        {R"({"n_heads": 6, "n_kv_heads": 4})", "'n_kv_heads'"},
+        {R"({"head_dim": 33})", "'head_dim'"},
+        {R"({"cca_layers": [1]})", "'cca_layers'"},
+        {R"({"cca_layers": [4, 4]})", "'cca_layers'"},
+        {R"({"cca_layers": [4], "retrieval": "none"})", "'cca_layers'"},
+        {R"({"norm_eps": -1})", "'norm_eps'"},
+        {R"([1])", "JSON"},
+        {"{", "JSON"},
+    };
+    for (const auto& [json, wanted] : cases) {
+        EXPECT_NE(message_of(json).find(wanted), std::string::npos) << json;
+    }
+}
+
+// Spec appendix A.1.
+TEST(config, last_retrievable_matches_the_golden_table) {
+    ModelConfig c;
+    c.chunk = 64;
+    c.stride = 1024;
+    const int64_t chunks[] = {15, 16, 31, 32, 47, 48, 63, 64, 100, 255};
+    const int64_t window_start[] = {-3, 13, 13, 29, 29, 45, 45, 61, 93, 237};
+    const int64_t disjoint[] = {-18, -2, -2, 14, 14, 30, 30, 46, 78, 222};
+    const int64_t paper[] = {-17, -16, -1, 0, 15, 16, 31, 32, 68, 223};
+    for (size_t i = 0; i < 10; ++i) {
+        c.pool = PoolRule::kWindowStart;
+        EXPECT_EQ(last_retrievable(c, chunks[i]), window_start[i]);
+        c.pool = PoolRule::kDisjoint;
+        EXPECT_EQ(last_retrievable(c, chunks[i]), disjoint[i]);
+        c.pool = PoolRule::kPaper;
+        EXPECT_EQ(last_retrievable(c, chunks[i]), paper[i]);
+    }
+    c.pool = PoolRule::kWindowStart;
+    c.stride = 4096;
+    EXPECT_EQ(last_retrievable(c, 63), -3);
+    EXPECT_EQ(last_retrievable(c, 255), 189);
+}
+
+// c_{j+1} must never be the chunk that is being predicted.
+TEST(config, last_retrievable_leaves_the_future_alone) {
+    for (const PoolRule rule : {PoolRule::kDisjoint, PoolRule::kWindowStart, PoolRule::kPaper}) {
+        for (const int64_t per_block : {1, 2, 4}) {
+            ModelConfig c;
+            c.pool = rule;
+            c.stride = per_block * c.chunk;
+            for (int64_t i = 0; i < 64; ++i) EXPECT_LE(last_retrievable(c, i) + 1, i);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace rpt::model

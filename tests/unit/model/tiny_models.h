@@ -1,0 +1,101 @@
+// Small models of every family for tests: two lower and two upper layers, chunks of 4, blocks of 8.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/model/rpt_model.h"
+
+namespace rpt::model {
+
+inline ModelConfig tiny_config() {
+    ModelConfig c;
+    c.vocab = 37;
+    c.dim = 32;
+    c.n_lower = c.n_upper = 2;
+    c.n_heads = c.n_kv_heads = 2;
+    c.head_dim = 16;
+    c.ffn_dim = 64;
+    c.chunk = 4;
+    c.stride = 8;
+    c.cca_layers = {2, 3};
+    c.gate_horizon = 3;
+    return c;
+}
+
+// Every switch at least once away from its default.
+inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
+    std::vector<std::pair<std::string, ModelConfig>> all;
+    const auto add = [&](const char* name, auto change) {
+        ModelConfig c = tiny_config();
+        change(c);
+        all.emplace_back(name, c);
+    };
+    add("rpt", [](ModelConfig&) {});
+    add("transformer_xl", [](ModelConfig& c) {
+        c.retrieval = RetrievalKind::kNone;
+        c.cca_layers.clear();
+    });
+    add("retro", [](ModelConfig& c) { c.retrieval = RetrievalKind::kGiven; });
+    add("retro_plain", [](ModelConfig& c) {
+        c.retrieval = RetrievalKind::kGiven;
+        c.augment = false;
+        c.cca_layers = {3};
+        c.cca_kv_norm = false;
+    });
+    add("usual_start_rope", [](ModelConfig& c) {
+        c.cca_start = CcaStart::kUsual;
+        c.cca_position = CcaPosition::kRope;
+        c.cca_value_shift = false;
+        c.gate = GateKind::kNone;
+    });
+    add("grouped_swiglu_halves", [](ModelConfig& c) {
+        c.n_heads = 4;
+        c.n_kv_heads = 2;
+        c.head_dim = 8;
+        c.ffn = FfnKind::kSwiglu;
+        c.rope_pairing = RopePairing::kHalves;
+        c.tied_output = false;
+        c.final_norm = false;
+        c.scale_logits = false;
+    });
+    add("null_self_max_gate", [](ModelConfig& c) {
+        c.null_self_kv = true;
+        c.gate = GateKind::kMax;
+        c.gate_scale_sqrt = false;
+        c.cca_start = CcaStart::kCopy;
+    });
+    add("bias_gate", [](ModelConfig& c) { c.gate = GateKind::kBias; });
+    add("no_carry_window_start", [](ModelConfig& c) {
+        c.carry_neighbours = false;
+        c.pool = PoolRule::kWindowStart;
+        c.gate_horizon = 1;
+    });
+    add("wide_head", [](ModelConfig& c) { c.head_dim = 24; });
+    return all;
+}
+
+inline at::Tensor tiny_tokens(const ModelConfig& c, int64_t batch, int64_t length, uint64_t seed = 5) {
+    at::manual_seed(seed);
+    return at::randint(c.vocab, {batch, length}, at::kLong);
+}
+
+// Allowed neighbours for every chunk, K of them, some left out.
+inline at::Tensor tiny_neighbours(const ModelConfig& c, int64_t batch, int64_t chunks, int64_t k) {
+    if (!c.has_cca()) return {};
+    at::Tensor n = at::full({batch, chunks, k}, -1, at::kLong);
+    for (int64_t b = 0; b < batch; ++b) {
+        for (int64_t i = 0; i < chunks; ++i) {
+            const int64_t last = last_retrievable(c, i);
+            for (int64_t r = 0; r < k && r <= last; ++r) {
+                if ((b + i + r) % 4 != 3) n[b][i][r] = (3 * i + 5 * r + b) % (last + 1);
+            }
+        }
+    }
+    return n;
+}
+
+}  // namespace rpt::model
