@@ -1,0 +1,139 @@
+#include "storage/schema.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/byte_order.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+
+namespace rpt::storage {
+namespace {
+
+// docs/format/store.md explains every column. AUTOINCREMENT: numbers are never used again.
+constexpr const char* kTables = R"sql(
+CREATE TABLE store(
+    one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB NOT NULL, dim INTEGER NOT NULL,
+    chunk_tokens INTEGER NOT NULL, seal INTEGER NOT NULL, generation INTEGER NOT NULL) STRICT;
+CREATE TABLE spaces(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, collection TEXT NOT NULL, generation INTEGER NOT NULL,
+    digest INTEGER NOT NULL, seal INTEGER NOT NULL, UNIQUE(owner, collection)) STRICT;
+CREATE TABLE documents(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, space_id INTEGER NOT NULL REFERENCES spaces(id), key TEXT NOT NULL,
+    pending INTEGER NOT NULL, revision INTEGER NOT NULL, uri TEXT NOT NULL, meta TEXT NOT NULL,
+    timestamp_ms INTEGER NOT NULL, bytes INTEGER NOT NULL, bytes_searchable INTEGER NOT NULL,
+    tokens INTEGER NOT NULL, chunks INTEGER NOT NULL, flags INTEGER NOT NULL, content_hash BLOB NOT NULL,
+    text_disk INTEGER NOT NULL, state_disk INTEGER NOT NULL, seal INTEGER NOT NULL,
+    UNIQUE(space_id, key, pending)) STRICT;
+CREATE INDEX documents_pending ON documents(id) WHERE pending = 1;
+CREATE TABLE chunks(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, space_id INTEGER NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents(id), ordinal INTEGER NOT NULL, byte_begin INTEGER NOT NULL,
+    byte_end INTEGER NOT NULL, provisional INTEGER NOT NULL, n_tokens INTEGER NOT NULL, key_seal INTEGER NOT NULL,
+    tokens_seal INTEGER NOT NULL, key BLOB NOT NULL, tokens BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX chunks_by_place ON chunks(space_id, document_id, ordinal);
+CREATE INDEX chunks_by_space ON chunks(space_id, id, document_id, key_seal);
+CREATE TABLE states(chunk_id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE text_pages(
+    space_id INTEGER NOT NULL, document_id INTEGER NOT NULL, page INTEGER NOT NULL, seal INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY(space_id, document_id, page)) STRICT;
+)sql";
+
+uint32_t seal_of(const ModelBinding& model) {
+    ByteWriter bytes;
+    bytes.raw(model.fingerprint.data(), model.fingerprint.size()).u32(model.dim).u32(model.chunk_tokens);
+    return crc32c(bytes.str().data(), bytes.str().size());
+}
+
+void fill(Connection& connection, const ModelBinding& model) {
+    connection.exec("PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON");
+    Transaction transaction(connection, Transaction::Kind::kWrite);
+    connection.exec(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str());
+    connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
+    connection.exec(kTables);
+    const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
+    Query(connection, "INSERT INTO store(one, fingerprint, dim, chunk_tokens, seal, generation) VALUES(1, ?, ?, ?, ?, 1)")
+        .bind_blob(fingerprint)
+        .bind(model.dim)
+        .bind(model.chunk_tokens)
+        .bind(seal_of(model))
+        .run();
+    transaction.commit();
+}
+
+}  // namespace
+
+void create_database(const std::string& file, const std::string& label, const ModelBinding& model) {
+    // Under another name until it is whole, so that an empty store.sqlite is always damage and never a beginning.
+    const std::string fresh = file + ".new";
+    for (const char* tail : {"", "-journal"}) ::unlink((fresh + tail).c_str());
+    try {
+        Connection connection(fresh, Connection::Access::kCreate, label);
+        fill(connection, model);
+        connection.close();
+    } catch (...) {
+        for (const char* tail : {"", "-journal"}) ::unlink((fresh + tail).c_str());
+        throw;
+    }
+    if (::rename(fresh.c_str(), file.c_str()) != 0) {
+        const int code = errno;
+        throw Error(Status::kIo, "os", "cannot rename \"" + fresh + "\": " + std::strerror(code), -1, code);
+    }
+    const int folder = ::open(file.substr(0, file.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        ::fsync(folder);
+        ::close(folder);
+    }
+}
+
+ModelBinding verify_database(Connection& connection) {
+    const std::string store = "store \"" + connection.label() + "\"";
+    if (static_cast<uint32_t>(connection.read_number("PRAGMA application_id")) != kApplicationId)
+        throw Error(Status::kCorrupt, "rpt", store + ": store.sqlite is not a store of this library; restore a backup");
+    const auto version = static_cast<uint32_t>(connection.read_number("PRAGMA user_version"));
+    if (version != kFormatVersion)
+        throw Error(Status::kVersion, "rpt",
+                    store + " has format " + std::to_string(version) + ", this library reads format " +
+                        std::to_string(kFormatVersion) +
+                        (version > kFormatVersion ? "; update the library" : "; write the store anew"));
+    ModelBinding model;
+    Query query(connection, "SELECT fingerprint, dim, chunk_tokens, seal FROM store WHERE one = 1");
+    bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
+    if (good) {
+        std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
+        model.dim = static_cast<uint32_t>(query.count(1));
+        model.chunk_tokens = static_cast<uint32_t>(query.count(2));
+        good = seal_of(model) == static_cast<uint32_t>(query.count(3)) && model.dim > 0 && model.chunk_tokens > 0;
+    }
+    if (!good)
+        throw Error(Status::kCorrupt, "rpt", store + ": checksum of the model's binding differs; restore a backup");
+    return model;
+}
+
+void configure_reader(Connection& connection) {
+    connection.exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY");
+}
+
+void configure_writer(Connection& connection, Durability durability) {
+    connection.exec(
+        "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON;"
+        "PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;"
+        "PRAGMA journal_size_limit=67108864");
+    switch (durability) {
+        case Durability::kFlush:
+            connection.exec("PRAGMA synchronous=FULL");
+            break;
+        case Durability::kNormal:
+            connection.exec("PRAGMA synchronous=NORMAL");
+            break;
+        case Durability::kNone:
+            connection.exec("PRAGMA synchronous=OFF");
+            break;
+    }
+}
+
+}  // namespace rpt::storage

@@ -1,0 +1,166 @@
+#include "storage/snapshot_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "storage/dot_rows.h"
+
+namespace rpt::storage {
+namespace {
+
+constexpr size_t kRowsBetweenChecks = 16384;
+constexpr size_t kMaxGraphFetch = 1024;  // beyond, the exact scan costs about as much
+
+struct Candidate {
+    float score = 0;
+    uint64_t chunk = 0;
+    uint64_t document = 0;
+};
+
+bool better(const Candidate& a, const Candidate& b) {
+    return a.score > b.score || (a.score == b.score && a.chunk < b.chunk);
+}
+
+struct Question {
+    std::vector<float> query;  // [columns]
+    float root = 1;            // sqrt(dim)
+    const SearchFilter& filter;
+    uint64_t excluded = 0;     // hash_key(filter.exclude_key)
+    const CallControl& control;
+
+    bool passes(const Segment& segment, size_t row, float score) const {
+        if (filter.min_score && score < *filter.min_score) return false;
+        if (!segment.is_live(row)) return false;
+        if (filter.exclude_key.empty()) return true;
+        const RowFacts& facts = segment.rows->facts(row);
+        return facts.key_hash != excluded ||
+               (!filter.exclude_bytes.empty() && !facts.bytes.overlaps(filter.exclude_bytes));
+    }
+};
+
+// The search of one segment, which can be asked again for more.
+class SegmentSearch {
+  public:
+    SegmentSearch(const Segment& segment, const Question& question, bool exact)
+        : segment_(segment), question_(question), flat_(exact || !segment.graph) {}
+
+    // Up to n candidates that pass the filter (but not max_per_document) are added to `out`.
+    void fetch(size_t n, std::vector<Candidate>& out) {
+        if (!flat_ && (n > kMaxGraphFetch || n * 4 > segment_.rows->size())) flat_ = true;
+        if (flat_) {
+            fetch_flat(n, out);
+        } else {
+            fetch_graph(n, out);
+        }
+    }
+    // Whether something that fetch() left out could come before `last`.
+    bool may_hide_better_than(const Candidate& last) const { return !complete_ && better(frontier_, last); }
+    bool complete() const { return complete_; }
+
+  private:
+    void fetch_flat(size_t n, std::vector<Candidate>& out) {
+        const KeyRows& rows = *segment_.rows;
+        if (scores_.empty()) {
+            scores_.resize(rows.size());
+            for (size_t begin = 0; begin < rows.size(); begin += kRowsBetweenChecks) {
+                question_.control.check();
+                const size_t count = std::min(kRowsBetweenChecks, rows.size() - begin);
+                dot_rows(rows.key(begin), count, rows.columns(), question_.query.data(), scores_.data() + begin);
+            }
+            for (float& score : scores_) score /= question_.root;
+        }
+        std::vector<Candidate> best;  // a heap, the worst in front
+        complete_ = true;
+        for (size_t row = 0; row < scores_.size(); ++row) {
+            const float score = scores_[row];
+            if (best.size() == n && score < best.front().score) {
+                complete_ = false;
+                continue;
+            }
+            if (!question_.passes(segment_, row, score)) continue;
+            const Candidate candidate{score, rows.facts(row).chunk, rows.facts(row).document};
+            if (best.size() == n) {
+                complete_ = false;
+                if (!better(candidate, best.front())) continue;
+                std::ranges::pop_heap(best, better);
+                best.back() = candidate;
+            } else {
+                best.push_back(candidate);
+            }
+            std::ranges::push_heap(best, better);
+        }
+        if (!complete_) frontier_ = best.front();
+        out.insert(out.end(), best.begin(), best.end());
+    }
+
+    void fetch_graph(size_t n, std::vector<Candidate>& out) {
+        const KeyRows& rows = *segment_.rows;
+        question_.control.check();
+        bool first = true;
+        for (const HnswGraph::Candidate& found : segment_.graph->search(rows, question_.query.data(), n)) {
+            const RowFacts& facts = rows.facts(found.row);
+            const Candidate candidate{found.score / question_.root, facts.chunk, facts.document};
+            if (first || better(frontier_, candidate)) frontier_ = candidate;
+            first = false;
+            if (question_.passes(segment_, found.row, candidate.score)) out.push_back(candidate);
+        }
+        const auto& min_score = question_.filter.min_score;
+        complete_ = !first && min_score && frontier_.score < *min_score;
+    }
+
+    const Segment& segment_;
+    const Question& question_;
+    bool flat_;
+    bool complete_ = false;
+    Candidate frontier_;         // the worst that was seen when not complete: nothing better was left out
+    std::vector<float> scores_;  // [rows], of a flat search
+};
+
+std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k, uint32_t max_per_document) {
+    std::ranges::sort(candidates, better);
+    std::vector<Candidate> chosen;
+    std::map<uint64_t, uint32_t> taken;  // by document
+    for (const Candidate& candidate : candidates) {
+        if (chosen.size() == k) break;
+        if (max_per_document != 0 && taken[candidate.document]++ >= max_per_document) continue;
+        chosen.push_back(candidate);
+    }
+    return chosen;
+}
+
+}  // namespace
+
+std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot>> snapshots,
+                                  std::span<const float> query, size_t k, const SearchFilter& filter,
+                                  const CallControl& control) {
+    size_t live = 0;
+    for (const auto& snapshot : snapshots) live += snapshot->live();
+    k = std::min(k, live);
+    if (k == 0) return {};
+    Question question{{query.begin(), query.end()},
+                      std::sqrt(static_cast<float>(query.size())),
+                      filter,
+                      filter.exclude_key.empty() ? 0 : hash_key(filter.exclude_key),
+                      control};
+    question.query.resize(padded_columns(query.size()));
+    std::vector<SegmentSearch> searches;
+    for (const auto& snapshot : snapshots)
+        for (const Segment& segment : snapshot->segments) searches.emplace_back(segment, question, filter.exact);
+
+    std::vector<Candidate> chosen;
+    for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {
+        std::vector<Candidate> candidates;
+        for (SegmentSearch& search : searches) search.fetch(n, candidates);
+        chosen = choose(candidates, k, filter.max_per_document);
+        const bool more = std::ranges::any_of(searches, [&](const SegmentSearch& search) {
+            return chosen.size() < k ? !search.complete() : search.may_hide_better_than(chosen.back());
+        });
+        if (!more) break;
+    }
+    std::vector<Hit> hits;
+    for (const Candidate& candidate : chosen) hits.push_back({candidate.chunk, candidate.score});
+    return hits;
+}
+
+}  // namespace rpt::storage

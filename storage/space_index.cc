@@ -1,0 +1,183 @@
+#include "storage/space_index.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "storage/chunk_table.h"
+#include "storage/index_cache.h"
+
+namespace rpt::storage {
+namespace {
+
+constexpr size_t kCacheMinRows = 1024;  // smaller indexes load from the database as fast
+
+uint64_t digest_of(const KeyRows& rows) {
+    uint64_t digest = 0;
+    for (size_t row = 0; row < rows.size(); ++row) digest += digest_part(rows.facts(row).chunk, rows.facts(row).seal);
+    return digest;
+}
+
+uint64_t digest_of(const Snapshot& snapshot) {
+    uint64_t digest = 0;
+    for (const Segment& segment : snapshot.segments)
+        for (size_t row = 0; row < segment.rows->size(); ++row)
+            if (segment.is_live(row))
+                digest += digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
+    return digest;
+}
+
+// Brings a snapshot of any age to what `seals` lists: rows that are gone or differ die, missing ones are loaded.
+void reconcile(Connection& connection, Snapshot& snapshot, uint64_t space, uint32_t dim) {
+    const std::vector<ChunkSeal> seals = list_chunk_seals(connection, space);
+    std::vector<uint64_t> missing, dead;
+    std::vector<bool> known(seals.size());
+    for (const Segment& segment : snapshot.segments) {
+        auto at = seals.begin();
+        for (size_t row = 0; row < segment.rows->size(); ++row) {
+            if (!segment.is_live(row)) continue;
+            const RowFacts& facts = segment.rows->facts(row);
+            at = std::lower_bound(at, seals.end(), facts.chunk,
+                                  [](const ChunkSeal& seal, uint64_t chunk) { return seal.chunk < chunk; });
+            if (at != seals.end() && at->chunk == facts.chunk && at->seal == facts.seal) {
+                known[size_t(at - seals.begin())] = true;
+            } else {
+                dead.push_back(facts.chunk);
+            }
+        }
+    }
+    for (size_t i = 0; i < seals.size(); ++i)
+        if (!known[i]) missing.push_back(seals[i].chunk);
+    mark_dead(snapshot, dead);
+    append_rows(snapshot, missing.size() == seals.size() ? load_space_rows(connection, space, 0, dim)
+                                                         : load_some_rows(connection, space, missing, dim));
+}
+
+}  // namespace
+
+SpaceIndex::SpaceIndex(uint64_t space, uint32_t dim, uint32_t flat_limit, std::string cache_file)
+    : space_(space), dim_(dim), flat_limit_(flat_limit), cache_file_(std::move(cache_file)) {}
+
+std::shared_ptr<const Snapshot> SpaceIndex::current() const {
+    const std::lock_guard guard(mutex_);
+    return current_;
+}
+
+std::shared_ptr<const Snapshot> SpaceIndex::at(Connection& connection, const SpaceRow& row) {
+    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation) return snapshot;
+    const std::lock_guard load_guard(load_mutex_);
+    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation) return snapshot;
+    auto snapshot = refreshed(connection, row);
+    publish(snapshot);
+    return snapshot;
+}
+
+std::shared_ptr<const Snapshot> SpaceIndex::refreshed(Connection& connection, const SpaceRow& row) {
+    Snapshot next;
+    if (const auto base = current()) {
+        next = *base;
+    } else if (auto cached = read_index_cache(cache_file_, space_, dim_)) {
+        next = std::move(*cached);
+        if (next.digest == row.digest && next.generation == row.generation) saved_generation_ = row.generation;
+    }
+    if (next.digest != row.digest) {
+        // Mostly something was appended: then the new rows alone explain the new digest.
+        const auto newer = load_space_rows(connection, space_, next.newest_chunk, dim_);
+        if (next.digest + digest_of(*newer) == row.digest) {
+            append_rows(next, newer);
+        } else {
+            reconcile(connection, next, space_, dim_);
+        }
+        if (digest_of(next) != row.digest)
+            throw Error(Status::kCorrupt, "rpt",
+                        "store \"" + connection.label() + "\": the chunks of space " + std::to_string(space_) +
+                            " do not match its digest; restore a backup");
+        next.digest = row.digest;
+    }
+    next.generation = row.generation;
+    return std::make_shared<const Snapshot>(std::move(next));
+}
+
+void SpaceIndex::publish(std::shared_ptr<const Snapshot> snapshot) {
+    const std::lock_guard guard(mutex_);
+    if (!current_ || current_->generation <= snapshot->generation) current_ = std::move(snapshot);
+}
+
+void SpaceIndex::apply(const IndexChange& change) {
+    const std::lock_guard guard(mutex_);
+    if (!current_ || current_->generation != change.old_generation) return;
+    auto next = std::make_shared<Snapshot>(*current_);
+    mark_dead(*next, change.removed);
+    if (change.added) append_rows(*next, change.added);
+    next->generation = change.now.generation;
+    next->digest = change.now.digest;
+    current_ = std::move(next);
+}
+
+void SpaceIndex::forget() {
+    const std::lock_guard guard(mutex_);
+    current_ = nullptr;
+}
+
+bool SpaceIndex::wants_build() const {
+    const auto snapshot = current();
+    if (!snapshot) return false;
+    if (snapshot->flat_rows() > flat_limit_) return true;
+    return std::ranges::any_of(snapshot->segments, [](const Segment& segment) {
+        return segment.graph && segment.dead && segment.dead->n * 4 > segment.rows->size();
+    });
+}
+
+bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool>& stop) {
+    const std::lock_guard build_guard(build_mutex_);
+    const auto base = current();
+    if (!base) return true;
+    // From the tail backwards: a graph joins when what is to be merged is at least half of it, so that a chunk is built
+    // into a graph a logarithmic number of times while a space grows.
+    std::vector<Segment> merged;
+    std::vector<std::shared_ptr<const KeyRows>> kept;
+    size_t rows = 0;
+    for (auto segment = base->segments.rbegin(); segment != base->segments.rend(); ++segment) {
+        const bool sparse = segment->dead && segment->dead->n * 4 > segment->rows->size();
+        if (everything || !segment->graph || sparse || segment->live() <= 2 * rows) {
+            merged.push_back(*segment);
+            rows += segment->live();
+        } else {
+            kept.push_back(segment->rows);
+        }
+    }
+    if (merged.empty() || rows == 0) return true;
+    Segment made{merge_rows(merged, dim_), nullptr, nullptr};
+    if (rows > flat_limit_) {
+        made.graph = HnswGraph::build(*made.rows, threads, stop);
+        if (!made.graph) return false;
+    }
+    const std::lock_guard guard(mutex_);
+    if (!current_) return true;
+    auto next = std::make_shared<Snapshot>(*current_);
+    adopt_merged(*next, std::move(made), kept);
+    current_ = std::move(next);
+    saved_generation_ = 0;  // the file lacks the new graph
+    return true;
+}
+
+uint64_t SpaceIndex::save_cache() {
+    const auto snapshot = current();
+    if (!snapshot || snapshot->live() < kCacheMinRows) return 0;
+    if (saved_generation_ == snapshot->generation) return snapshot->generation;
+    try {
+        write_index_cache(cache_file_, space_, dim_, *snapshot);
+    } catch (const Error&) {  // a cache that cannot be kept is built again
+        return 0;
+    }
+    saved_generation_ = snapshot->generation;
+    return snapshot->generation;
+}
+
+void SpaceIndex::remove_cache_file() {
+    saved_generation_ = 0;
+    ::unlink(cache_file_.c_str());
+}
+
+}  // namespace rpt::storage

@@ -1,0 +1,137 @@
+#include "storage/store_directory.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.h"
+
+namespace rpt::storage {
+namespace {
+
+// Bytes of the lock file that are locked; far behind its text. On disk in the sense that other processes use them.
+constexpr uint64_t kWriterByte = uint64_t(1) << 30;
+constexpr uint64_t kReaderByte = kWriterByte + 1;
+
+uint64_t size_of(const std::string& file) {
+    struct stat facts {};
+    return ::stat(file.c_str(), &facts) == 0 ? static_cast<uint64_t>(facts.st_size) : 0;
+}
+
+bool is_index_file(const std::string& name) {
+    const size_t dot = name.find('.');
+    return dot != std::string::npos && dot > 0 && name.compare(dot, 4, ".idx") == 0 &&
+           std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(dot),
+                       [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::vector<std::string> index_files(const std::string& folder) {
+    std::vector<std::string> files;
+    std::error_code ignored;
+    for (auto entry = std::filesystem::directory_iterator(folder, ignored);
+         entry != std::filesystem::directory_iterator(); entry.increment(ignored))
+        if (is_index_file(entry->path().filename().string())) files.push_back(entry->path().string());
+    return files;
+}
+
+}  // namespace
+
+StoreDirectory::StoreDirectory(const std::string& path) : path_(path) {
+    while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+    if (path_.empty() || path_.find('\0') != std::string::npos)
+        throw Error(Status::kArgument, "rpt", "the path of a store is empty or holds a NUL");
+}
+
+std::string StoreDirectory::index_file(uint64_t space) const {
+    return index_folder() + "/" + std::to_string(space) + ".idx";
+}
+
+bool StoreDirectory::holds_store() const {
+    struct stat facts {};
+    if (::stat(path_.c_str(), &facts) == 0 && !S_ISDIR(facts.st_mode))
+        throw Error(Status::kArgument, "rpt", "\"" + path_ + "\" is not a folder; a store is one");
+    if (::stat(database().c_str(), &facts) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    const int code = errno;
+    throw Error(Status::kIo, "os", "cannot look at \"" + database() + "\": " + std::strerror(code), -1, code);
+}
+
+bool StoreDirectory::make() const {
+    if (::mkdir(path_.c_str(), 0755) == 0) return true;
+    if (errno == EEXIST) return false;
+    const int code = errno;
+    const Status status = code == ENOENT                      ? Status::kNotFound
+                          : code == EROFS || code == EACCES   ? Status::kReadOnly
+                          : code == ENOSPC || code == EDQUOT  ? Status::kNoSpace
+                                                              : Status::kIo;
+    throw Error(status, "os", "cannot make folder \"" + path_ + "\": " + std::strerror(code), -1, code);
+}
+
+void StoreDirectory::make_index_folder() const { ::mkdir(index_folder().c_str(), 0755); }
+
+void StoreDirectory::remove_files() const {
+    // The database first: what is left of an interrupted removal is no store.
+    if (::unlink(database().c_str()) != 0 && errno != ENOENT) {
+        const int code = errno;
+        throw Error(Status::kIo, "os", "cannot remove \"" + database() + "\": " + std::strerror(code), -1, code);
+    }
+    for (const char* tail : {"-wal", "-shm", "-journal", ".new", ".new-journal"})
+        ::unlink((database() + tail).c_str());
+    for (const std::string& file : index_files(index_folder())) ::unlink(file.c_str());
+    ::rmdir(index_folder().c_str());
+    ::unlink((path_ + "/lock").c_str());
+    ::rmdir(path_.c_str());
+}
+
+std::unique_ptr<FileLock> StoreDirectory::lock_for_writing() const {
+    auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
+    if (!lock->try_lock(kWriterByte, FileLock::Mode::kExclusive)) fail_busy(*lock);
+    try {
+        lock->write_note(std::to_string(::getpid()) + "\n");
+    } catch (const Error&) {  // a full disk: the lock holds without its note
+    }
+    return lock;
+}
+
+std::unique_ptr<FileLock> StoreDirectory::lock_for_reading() const {
+    std::unique_ptr<FileLock> lock;
+    try {
+        lock = std::make_unique<FileLock>(path_ + "/lock", false);
+    } catch (const Error& error) {
+        if (error.status() == Status::kNotFound || error.status() == Status::kReadOnly) return nullptr;
+        throw;
+    }
+    if (!lock->try_lock(kReaderByte, FileLock::Mode::kShared)) fail_busy(*lock);
+    return lock;
+}
+
+std::unique_ptr<FileLock> StoreDirectory::lock_for_destroying() const {
+    auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
+    if (!lock->try_lock(kWriterByte, FileLock::Mode::kExclusive)) fail_busy(*lock);
+    if (!lock->try_lock(kReaderByte, FileLock::Mode::kExclusive))
+        throw Error(Status::kBusy, "rpt", "store \"" + path_ + "\" is open for reading; close it there and try again");
+    return lock;
+}
+
+StoreDirectory::DiskUse StoreDirectory::disk_use() const {
+    DiskUse use;
+    use.database = size_of(database());
+    use.log = size_of(log()) + size_of(database() + "-shm");
+    for (const std::string& file : index_files(index_folder())) use.index += size_of(file);
+    return use;
+}
+
+void StoreDirectory::fail_busy(const FileLock& lock) const {
+    const std::string note = lock.read_note();
+    const std::string process = note.substr(0, note.find('\n'));
+    throw Error(Status::kBusy, "rpt",
+                "store \"" + path_ + "\" is held by process " + (process.empty() ? "(unknown)" : process) +
+                    "; close it there or open it read-only");
+}
+
+}  // namespace rpt::storage

@@ -1,0 +1,47 @@
+// The files of a store and its locks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/file_lock.h"
+
+namespace rpt::storage {
+
+// A value.
+class StoreDirectory {
+  public:
+    explicit StoreDirectory(const std::string& path);
+
+    const std::string& path() const { return path_; }
+    std::string database() const { return path_ + "/store.sqlite"; }
+    std::string log() const { return database() + "-wal"; }
+    std::string index_folder() const { return path_ + "/index"; }
+    std::string index_file(uint64_t space) const;
+
+    bool holds_store() const;
+    // Makes the folder (not its parents). True if it was not there before.
+    bool make() const;
+    void make_index_folder() const;
+    // Removes what belongs to a store and nothing else, then the folder if that left it empty.
+    void remove_files() const;
+
+    // kBusy naming the process that writes.
+    std::unique_ptr<FileLock> lock_for_writing() const;
+    // Shared by readers; null where there is no lock file and none can be made.
+    std::unique_ptr<FileLock> lock_for_reading() const;
+    // Nobody may have it open.
+    std::unique_ptr<FileLock> lock_for_destroying() const;
+
+    struct DiskUse {
+        uint64_t database = 0, log = 0, index = 0;
+    };
+    DiskUse disk_use() const;
+
+  private:
+    [[noreturn]] void fail_busy(const FileLock& lock) const;
+    std::string path_;
+};
+
+}  // namespace rpt::storage

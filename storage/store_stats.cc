@@ -1,0 +1,46 @@
+// Figures of a store, from counters that every flush keeps.
+#include "storage/catalogue.h"
+#include "storage/schema.h"
+#include "storage/store_impl.h"
+
+namespace rpt::storage {
+
+StoreStats StoreImpl::stats() {
+    StoreStats stats;
+    ConnectionPool::Lease lease(readers_);
+    Connection& connection = *lease;
+    stats.format_version = kFormatVersion;
+    stats.model_fingerprint = model_.fingerprint;
+    stats.generation = static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
+    stats.spaces = static_cast<uint64_t>(connection.read_number("SELECT count(*) FROM spaces"));
+    {
+        Query query(connection,
+                    "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(sum(bytes), 0), "
+                    "ifnull(sum(text_disk), 0), ifnull(sum(state_disk), 0) FROM documents WHERE pending = 0");
+        query.step();
+        stats.documents = query.count(0);
+        stats.chunks = query.count(1);
+        stats.tokens = query.count(2);
+        stats.text_bytes = query.count(3);
+        stats.text_bytes_disk = query.count(4);
+        stats.state_bytes_disk = query.count(5);
+    }
+    stats.state_bytes_raw = stats.tokens * model_.dim * sizeof(float);
+    stats.key_bytes = stats.chunks * model_.dim * 2;
+    const auto page = static_cast<uint64_t>(connection.read_number("PRAGMA page_size"));
+    const uint64_t pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
+    stats.reclaimable_bytes = page * static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+    const uint64_t known = stats.text_bytes_disk + stats.state_bytes_disk + stats.key_bytes + stats.reclaimable_bytes;
+    stats.meta_bytes = pages * page > known ? pages * page - known : 0;
+    const StoreDirectory::DiskUse use = directory_.disk_use();
+    stats.index_bytes = use.index;
+    stats.disk_bytes = use.database + use.log + use.index;
+    const StateCache::Figures cache = states_.figures();
+    stats.cache_bytes = cache.bytes;
+    stats.cache_hits = cache.hits;
+    stats.cache_misses = cache.misses;
+    stats.index_generation = index_generation_;
+    return stats;
+}
+
+}  // namespace rpt::storage

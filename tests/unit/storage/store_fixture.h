@@ -1,0 +1,129 @@
+// Stores in a folder of their own, and chunks out of a small fixed generator.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "storage/store.h"
+
+namespace rpt::storage {
+
+// Uniform numbers, the same on every machine.
+class Numbers {
+  public:
+    explicit Numbers(uint64_t seed) : state_(seed * 2 + 1) {}
+    uint32_t next() {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return static_cast<uint32_t>(state_ >> 32);
+    }
+    uint32_t below(uint32_t n) { return next() % n; }
+    float unit() { return static_cast<float>(next() >> 8) * 0x1p-24f; }
+    // About normal: the sum of 12 uniforms.
+    float normal() {
+        float sum = -6;
+        for (int i = 0; i < 12; ++i) sum += unit();
+        return sum;
+    }
+    std::vector<float> vector(size_t n) {
+        std::vector<float> values(n);
+        for (float& v : values) v = normal();
+        return values;
+    }
+
+  private:
+    uint64_t state_;
+};
+
+inline constexpr uint32_t kDim = 24;
+inline constexpr uint32_t kTokens = 8;
+
+inline ModelBinding test_model(uint8_t mark = 1) {
+    ModelBinding model;
+    model.fingerprint.fill(mark);
+    model.dim = kDim;
+    model.chunk_tokens = kTokens;
+    return model;
+}
+
+inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t tokens = kTokens, uint32_t dim = kDim) {
+    ChunkRecord chunk;
+    chunk.ordinal = ordinal;
+    chunk.bytes = {ordinal * 10, ordinal * 10 + 10};
+    for (uint32_t t = 0; t < tokens; ++t) chunk.tokens.push_back(static_cast<int32_t>(numbers.below(50000)));
+    chunk.key = numbers.vector(dim);
+    chunk.states = numbers.vector(size_t(tokens) * dim);
+    return chunk;
+}
+
+// Text and chunks of a whole document that fit each other.
+inline Flush make_document(Numbers& numbers, uint64_t chunks) {
+    Flush flush;
+    static const std::string text(1 << 20, 't');
+    flush.text = std::string_view(text).substr(0, chunks * 10);
+    for (uint64_t i = 0; i < chunks; ++i) flush.chunks.push_back(make_chunk(numbers, i));
+    flush.finish = true;
+    return flush;
+}
+
+inline DocumentSpec spec_of(const std::string& key, bool replace = false) {
+    DocumentSpec spec;
+    spec.key = key;
+    spec.replace = replace;
+    return spec;
+}
+
+class StoreTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "rpt_store_XXXXXX";
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        folder_ = name;
+        path_ = folder_ + "/store";
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    static StoreOptions options(bool create = true) {
+        StoreOptions options;
+        options.create = create;
+        options.model = test_model();
+        options.durability = Durability::kNone;
+        return options;
+    }
+    std::shared_ptr<Store> open() { return Store::open(path_, options()); }
+    std::shared_ptr<Store> open_reader() {
+        StoreOptions o = options(false);
+        o.read_only = true;
+        return Store::open(path_, o);
+    }
+    static void add(Space& space, const std::string& key, const Flush& flush, bool replace = false) {
+        space.begin_document(spec_of(key, replace))->commit(flush);
+    }
+    static std::vector<Hit> find(Store& store, const std::shared_ptr<Space>& space, const std::vector<float>& query,
+                                 size_t k, const SearchFilter& filter = {}) {
+        return store.search({&space, 1}, query, k, filter);
+    }
+
+    std::string folder_, path_;
+};
+
+// What a call throws: its status, kOk if nothing. `text` gets the message.
+template <typename Call>
+Status status_of(Call&& call, std::string* text = nullptr) {
+    try {
+        call();
+    } catch (const Error& error) {
+        if (text != nullptr) *text = error.what();
+        return error.status();
+    }
+    return Status::kOk;
+}
+
+}  // namespace rpt::storage
