@@ -61,6 +61,19 @@ const char* advice(Status status) {
     }
 }
 
+// errno of a failed call on a file. SQLite forgets the connection's copy when a statement is reset, the files keep theirs.
+int os_error_of(sqlite3* db) {
+    if (db == nullptr) return 0;
+    if (const int code = sqlite3_system_errno(db)) return code;
+    int code = 0;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK && code != 0) return code;
+    sqlite3_file* log = nullptr;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != nullptr &&
+        log->pMethods != nullptr && log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK)
+        return code;
+    return 0;
+}
+
 // SQLite wants a URI for "immutable"; everything that means something in one is escaped.
 std::string immutable_uri(const std::string& file) {
     static constexpr char kHex[] = "0123456789ABCDEF";
@@ -111,13 +124,13 @@ Connection::~Connection() = default;
 
 void Connection::fail(int code, const std::string& what) const {
     sqlite3* db = db_.get();
-    const int os_error = db != nullptr ? sqlite3_system_errno(db) : 0;
     const bool system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL;
+    const int os_error = system ? os_error_of(db) : 0;
     const Status status = status_of(code, os_error);
     std::string text = "store \"" + label_ + "\": " + what + ": " + sqlite3_errstr(code) + " (sqlite " +
                        std::to_string(code);
-    if (system && os_error != 0) text += std::string(", ") + std::strerror(os_error);
-    throw Error(status, "sqlite", text + ")" + advice(status), -1, system ? os_error : 0);
+    if (os_error != 0) text += std::string(", ") + std::strerror(os_error);
+    throw Error(status, "sqlite", text + ")" + advice(status), -1, os_error);
 }
 
 void Connection::exec(const char* sql) {
