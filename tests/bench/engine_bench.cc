@@ -1,0 +1,85 @@
+// Speed of reading: tokens/s of ingest, prefill and decode at the shape of the shipped model, and for decode the share
+// of what memory bandwidth allows.
+#include <benchmark/benchmark.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/engine/engine.h"
+#include "core/model/rpt_model.h"
+#include "core/text/bpe_trainer.h"
+
+namespace {
+
+using namespace rpt;
+
+std::shared_ptr<const engine::Engine> shared_engine() {
+    static const std::shared_ptr<const engine::Engine> engine = [] {
+        model::ModelConfig c;  // d 256, 3 + 3 layers, vocabulary 8192
+        c.cca_layers = {4, 5};
+        const std::string path = (std::filesystem::temp_directory_path() / "rpt_engine_bench.safetensors").string();
+        model::save_model(model::RptModel(c, 1), text::BpeTrainer().train(262)->to_json(), {}, path);
+        auto opened = engine::open_torch_engine(path, {});
+        std::filesystem::remove(path);
+        return opened;
+    }();
+    return engine;
+}
+
+// One state per neighbour of a chunk: enough for two of them.
+const std::vector<float>& some_states() {
+    static const std::vector<float> states(64 * 256, 0.25f);
+    return states;
+}
+
+void set_all(engine::Stream& stream, const std::vector<engine::EncodedChunk>& chunks) {
+    const engine::Neighbour one{some_states(), some_states()};
+    const std::vector<engine::Neighbour> two{one, one};
+    for (const auto& chunk : chunks) stream.set_neighbours(chunk.index, two);
+}
+
+void ingest(benchmark::State& state) {
+    const auto engine = shared_engine();
+    const auto document = engine->new_document();
+    const std::vector<int32_t> block(static_cast<size_t>(engine->config().stride), 5);
+    for (auto _ : state) benchmark::DoNotOptimize(document->encode_block(block));
+    state.SetItemsProcessed(state.iterations() * engine->config().stride);
+}
+BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void prefill(benchmark::State& state) {
+    const auto engine = shared_engine();
+    const auto stream = engine->new_stream();
+    const std::vector<int32_t> block(static_cast<size_t>(engine->config().stride), 5);
+    std::vector<float> logits(static_cast<size_t>(engine->config().vocab));
+    for (auto _ : state) {
+        set_all(*stream, stream->advance_lower(block));
+        stream->advance_upper(logits);
+    }
+    state.SetItemsProcessed(state.iterations() * engine->config().stride);
+}
+BENCHMARK(prefill)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void decode(benchmark::State& state) {
+    engine::set_compute_threads(static_cast<int>(state.range(0)));
+    const auto engine = shared_engine();
+    const auto stream = engine->new_stream();
+    std::vector<float> logits(static_cast<size_t>(engine->config().vocab));
+    const int32_t token = 5;
+    for (auto _ : state) {
+        set_all(*stream, stream->advance_lower({&token, 1}));
+        stream->advance_upper(logits);
+    }
+    state.SetItemsProcessed(state.iterations());
+    const double bytes = engine::decode_bytes_per_token(*engine);
+    const double rate = engine::measure_machine(engine->config()).read_bytes;
+    state.counters["bytes/s"] = benchmark::Counter(
+        static_cast<double>(state.iterations()) * bytes, benchmark::Counter::kIsRate);
+    state.counters["machine_bytes/s"] = rate;
+    engine::set_compute_threads(0);
+}
+BENCHMARK(decode)->Arg(1)->Arg(2)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+}  // namespace
