@@ -8,6 +8,7 @@
 
 #include "apps/rpt-lab/commands.h"
 #include "base/error.h"
+#include "core/model/float_products.h"
 
 namespace {
 
@@ -35,6 +36,8 @@ int main(int argc, char** argv) {
     add_tokenizer_command(app, common);
     add_data_command(app, common);
     add_train_command(app, common);
+    add_export_command(app, common);
+    add_eval_command(app, common);
 
     try {
         app.parse(argc, argv);
@@ -42,6 +45,7 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? kDone : kWrongUsage;
     }
     try {
+        rpt::model::use_fast_float_products();
         return common.action();
     } catch (const rpt::Error& error) {
         std::fprintf(stderr, "rpt-lab: %s\n", error.what());

@@ -54,6 +54,7 @@ void visit(Options& o, Visitor& v) {
     v.field("tau_fraction", o.tau_fraction);
     v.field("alpha_max", o.alpha_max);
     v.field("alpha_ramp_fraction", o.alpha_ramp_fraction);
+    v.field("detach_aux", o.detach_aux);
     v.field("own_start", o.own_start);
     v.field("sampling_end_fraction", o.sampling_end_fraction);
     v.field("sampling_per_chunk", o.sampling_per_chunk);

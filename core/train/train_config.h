@@ -52,6 +52,8 @@ struct TrainOptions {
     double tau_fraction = 0.9;
     double alpha_max = 0.1;
     double alpha_ramp_fraction = 0.2;
+    bool detach_aux =
+        false;  // the ranking loss trains the retriever's own weights alone, not the trunk
     double own_start = 0.01;
     double sampling_end_fraction = 0.65;
     bool sampling_per_chunk = true;  // false: one draw a step, as the paper

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "core/model/layers.h"
+#include "core/model/model_weights.h"
 #include "core/train/lambda_rank.h"
 #include "core/train/neighbour_choice.h"
 #include "core/train/schedules.h"
@@ -105,6 +107,16 @@ at::Tensor Trainer::neighbours(std::span<const Sample> samples, const at::Tensor
     return chosen.to(device_);
 }
 
+at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
+    if (!config_.train.detach_aux) return model_.retrieval_scores(low);
+    model::LowerOutput cut;
+    cut.states = low.states.detach();
+    const model::RetrieverWeights& w = *model_.weights().retriever;
+    cut.keys = model::chunk_key(config_.model, w, cut.states);
+    cut.queries = model::chunk_query(config_.model, w, cut.states);
+    return model_.retrieval_scores(cut);
+}
+
 void Trainer::forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
                                StepReport& report) {
     const model::ModelConfig& model = config_.model;
@@ -117,7 +129,7 @@ void Trainer::forward_backward(std::span<const Sample> samples, const Batch& bat
         const at::Tensor inputs = stack_rows(samples, &Sample::inputs, device_);
         const at::Tensor targets = stack_rows(samples, &Sample::targets, device_);
         const model::LowerOutput low = model_.lower(inputs);
-        const at::Tensor scores = ranks ? model_.retrieval_scores(low) : at::Tensor();
+        const at::Tensor scores = ranks ? retrieval_scores(low) : at::Tensor();
         report.lower += lap(since);
         const at::Tensor chosen = reads ? neighbours(samples, scores, report.p_own) : at::Tensor();
         report.choice += lap(since);

@@ -54,6 +54,8 @@ class Trainer {
   private:
     void forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
                           StepReport& report);
+    // As the model's; under detach_aux no gradient leaves the retriever.
+    at::Tensor retrieval_scores(const model::LowerOutput& low) const;
     at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,
                           double p_own) const;
 

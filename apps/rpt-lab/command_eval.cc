@@ -1,0 +1,149 @@
+#include <ATen/Parallel.h>
+
+#include <csignal>
+
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "apps/rpt-lab/commands.h"
+#include "apps/rpt-lab/evaluation_tables.h"
+#include "apps/rpt-lab/progress_line.h"
+#include "apps/rpt-lab/text_files.h"
+#include "base/error.h"
+#include "core/train/checkpoint.h"
+#include "core/weights/package.h"
+
+namespace rpt::lab {
+namespace {
+
+struct EvalArguments {
+    std::string model;
+    std::vector<std::string> shards;
+    eval::EvalOptions options;
+    BootstrapChoice bootstrap;
+    int64_t max_documents = 0;  // of each shard
+    int threads = 0;
+    std::string out;
+    std::string device = "cpu";
+};
+
+struct Subject {
+    std::unique_ptr<model::RptModel> model;
+    Digest tokenizer{};
+};
+
+// A package, or a checkpoint as training writes it.
+Subject load_subject(const std::string& path, at::Device device) {
+    const auto package = weights::Package::open(path);
+    if (package->metadata().contains("kind")) {
+        auto checkpoint = train::load_checkpoint_model(path, device);
+        return {std::move(checkpoint.model), checkpoint.tokenizer};
+    }
+    const auto tokenizer = text::Tokenizer::from_json(package->tokenizer_json());
+    return {model::load_model(*package, device), tokenizer_digest(*tokenizer)};
+}
+
+std::atomic<bool> interrupted{false};
+void on_interrupt(int) {
+    interrupted.store(true);
+}
+
+int run(const EvalArguments& args, const Common& common) {
+    if (args.threads > 0) at::set_num_threads(args.threads);
+    const at::Device device(args.device);
+    const Subject subject = load_subject(args.model, device);
+    bool known = args.bootstrap.against.empty();
+    for (const eval::Row row : eval::rows_of(subject.model->config()))
+        known |= args.bootstrap.against == eval::row_name(row);
+    if (!known)
+        throw Error(Status::kArgument, "rpt",
+                    "this model has no row \"" + args.bootstrap.against + "\"");
+    std::signal(SIGINT, on_interrupt);
+
+    ProgressLine progress(common.quiet);
+    std::vector<eval::DocumentScores> documents;
+    int64_t tokens = 0;
+    for (const std::string& path : args.shards) {
+        const auto shard = train::Shard::open(path);
+        if (shard->vocabulary().tokenizer != subject.tokenizer) {
+            throw Error(Status::kModelMismatch, "rpt",
+                        "shard \"" + path + "\" was made with another tokenizer than the model's");
+        }
+        for (size_t d = 0; d < shard->documents().size(); ++d) {
+            if (args.max_documents > 0 && static_cast<int64_t>(d) >= args.max_documents) break;
+            if (interrupted.load()) return kInterrupted;
+            const auto& entry = shard->documents()[d];
+            const auto text = shard->read(d, 0, entry.tokens);
+            auto scores = eval::score_document(*subject.model, shard->vocabulary(), text,
+                                               args.options, device);
+            scores.id = entry.id;
+            scores.collection = entry.collection;
+            // a document read in part counts its bytes in part
+            scores.bytes = static_cast<uint64_t>(
+                static_cast<double>(entry.bytes) * static_cast<double>(scores.tokens) /
+                static_cast<double>(std::max<uint64_t>(1, entry.tokens - 1)));
+            tokens += scores.tokens;
+            documents.push_back(std::move(scores));
+            progress.show(std::to_string(documents.size()) + " documents, " +
+                          std::to_string(tokens / 1000) + " k tokens, " +
+                          std::to_string(static_cast<int64_t>(static_cast<double>(tokens) /
+                                                              progress.seconds())) +
+                          " tokens/s");
+        }
+    }
+    if (documents.empty()) throw Error(Status::kArgument, "rpt", "the shards hold no document");
+    nlohmann::ordered_json summary = {
+        {"model", args.model}, {"shards", args.shards}, {"span", args.options.span}};
+    summary.update(summary_json(documents, args.bootstrap));
+    summary["seconds"] = progress.seconds();
+    if (!args.out.empty()) {
+        nlohmann::ordered_json all = summary;
+        all["raw"] = raw_json(documents);
+        write_file(args.out, all.dump(1) + "\n");
+    }
+    if (common.json) {
+        std::cout << summary.dump() << "\n";
+    } else {
+        std::cout << documents.size() << " documents, " << tokens << " tokens, spans of "
+                  << args.options.span << "\n"
+                  << summary_table(summary);
+    }
+    return kDone;
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app, Common& common) {
+    CLI::App* command = app.add_subcommand("eval", "Perplexity and retrieval of a model on shards");
+    const auto args = std::make_shared<EvalArguments>();
+    command->add_option("model", args->model, "Model package or checkpoint")->required();
+    command->add_option("shards", args->shards, "Token shards")->required();
+    command->add_option("--span", args->options.span, "Tokens read in one piece, memory included")
+        ->capture_default_str();
+    command->add_option("--max-tokens", args->options.max_tokens, "Of each document; 0: all");
+    command->add_option("--max-documents", args->max_documents, "Of each shard; 0: all");
+    command->add_option("-k,--neighbours", args->options.neighbours,
+                        "Neighbours a chunk reads; 0: as the model says");
+    command->add_option("--against", args->bootstrap.against,
+                        "Compare every row with this one by paired bootstrap");
+    command->add_option("--resamples", args->bootstrap.resamples, "Of the bootstrap")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000000));
+    command->add_option("--seed", args->bootstrap.seed, "Of bootstrap and random row")
+        ->capture_default_str();
+    command->add_option("--threads", args->threads, "0: as many as the machine has cores");
+    command->add_option("--out", args->out, "Summary and every document's scores as JSON");
+    command->add_option("--device", args->device, "cpu or cuda")
+        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->capture_default_str();
+    command->footer(
+        "Example: rpt-lab eval nano.safetensors math.test.shard --against none --out scores.json");
+    command->callback([args, &common] {
+        args->options.seed = args->bootstrap.seed;
+        common.action = [args, &common] { return run(*args, common); };
+    });
+}
+
+}  // namespace rpt::lab
