@@ -46,10 +46,15 @@ int main(int argc, char** argv) {
         config.vocab = rpt::text::Tokenizer::from_json(json)->vocab_size();
         save(config, 1, json, std::string(argv[1]) + "/tiny.safetensors");
         save(config, 2, json, std::string(argv[1]) + "/other.safetensors");
-        // Larger blocks for tests of volume: a call of the model costs more than its arithmetic here.
+        // Larger blocks and fewer layers for tests of volume: here a call of the model costs more than its arithmetic.
         config.chunk = 64;
-        config.stride = 512;
-        config.gate_horizon = 16;
+        config.stride = 256;
+        config.dim = config.head_dim = 16;
+        config.n_lower = config.n_upper = 1;
+        config.n_heads = config.n_kv_heads = 1;
+        config.ffn_dim = 16;
+        config.cca_layers = {1};
+        config.gate_horizon = 8;
         save(config, 3, json, std::string(argv[1]) + "/long.safetensors");
     } catch (const std::exception& failure) {
         std::fprintf(stderr, "%s\n", failure.what());
