@@ -1,0 +1,152 @@
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "core/eval/document_scores.h"
+#include "core/eval/paired_bootstrap.h"
+#include "core/eval/retrieval_metrics.h"
+#include "core/train/counter_random.h"
+
+namespace rpt::eval {
+namespace {
+
+TEST(RetrievalMetricsTest, metrics_of_the_golden_ranking) {           // spec A.7
+    const std::vector<double> all = {.2, -.1, .05, .4, -.3, .01};     // chunks 3 7 1 9 2 5
+    const std::vector<double> ranked = {-.1, .4, -.3, .2, .05, .01};  // chunks 7 9 2 3 1 5
+    EXPECT_DOUBLE_EQ(precision_at(ranked, 2), 0.5);
+    EXPECT_DOUBLE_EQ(recall_at(ranked, all, 3), 0.25);
+    EXPECT_NEAR(ndcg_at(ranked, all, 4), 0.612111, 1e-6);
+}
+
+TEST(RetrievalMetricsTest, short_rankings_count_as_misses) {
+    const std::vector<double> all = {1.0, 1.0};
+    const std::vector<double> one = {1.0};
+    EXPECT_DOUBLE_EQ(precision_at(one, 2), 0.5);
+    EXPECT_DOUBLE_EQ(recall_at(one, all, 10), 0.5);
+    EXPECT_DOUBLE_EQ(precision_at({}, 2), 0.0);
+    EXPECT_DOUBLE_EQ(ndcg_at(all, all, 20), 1.0);
+}
+
+TEST(PairedBootstrapTest, interval_holds_the_mean_and_repeats_with_the_seed) {
+    std::vector<double> a, b;
+    std::vector<int64_t> tokens;
+    for (uint64_t d = 0; d < 30; ++d) {
+        tokens.push_back(100 + static_cast<int64_t>(d));
+        b.push_back(300 + 50 * train::draw_uniform(1, 1, d));
+        a.push_back(b.back() - 5 - 4 * train::draw_uniform(1, 2, d));  // better on every document
+    }
+    const Difference d = paired_bootstrap(a, b, tokens, 2000, 9);
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        sum += a[i] - b[i];
+        count += static_cast<double>(tokens[i]);
+    }
+    EXPECT_DOUBLE_EQ(d.mean, sum / count);
+    EXPECT_LT(d.low, d.mean);
+    EXPECT_GT(d.high, d.mean);
+    EXPECT_LT(d.high, 0);
+    EXPECT_DOUBLE_EQ(d.share_below, 1.0);
+    const Difference again = paired_bootstrap(a, b, tokens, 2000, 9);
+    EXPECT_EQ(d.low, again.low);
+    EXPECT_EQ(d.high, again.high);
+    const Difference other = paired_bootstrap(b, a, tokens, 2000, 9);
+    EXPECT_DOUBLE_EQ(other.mean, -d.mean);
+    EXPECT_DOUBLE_EQ(other.share_below, 0.0);
+}
+
+model::ModelConfig tiny_model() {
+    model::ModelConfig config;
+    config.vocab = 64;
+    config.dim = 16;
+    config.n_lower = 1;
+    config.n_upper = 2;
+    config.n_heads = 2;
+    config.n_kv_heads = 2;
+    config.head_dim = 8;
+    config.ffn_dim = 32;
+    config.chunk = 4;
+    config.stride = 8;
+    config.cca_layers = {1, 2};
+    return config;
+}
+
+const train::ShardVocabulary kVocabulary{64, 0, 1, 2, {}};
+
+std::vector<int32_t> some_text(int64_t n) {
+    std::vector<int32_t> text;
+    for (int64_t i = 0; i < n; ++i)
+        text.push_back(static_cast<int32_t>(3 + train::draw_below(4, i / 4 % 9, i % 4, 61)));
+    text.push_back(1);
+    return text;
+}
+
+TEST(DocumentScoresTest, rows_count_the_same_tokens_and_none_is_the_plain_pass) {
+    const auto config = tiny_model();
+    const model::RptModel model(config, 3);
+    EvalOptions options;
+    options.span = 64;
+    const auto text = some_text(150);
+    const DocumentScores scores = score_document(model, kVocabulary, text, options, at::kCPU);
+    EXPECT_EQ(scores.tokens, 150);
+    ASSERT_EQ(scores.rows.size(), 5u);
+    for (const auto& [row, values] : scores.rows) {
+        EXPECT_EQ(values.all.tokens, 150) << row_name(row);
+        int64_t by_position = 0;
+        for (const auto& [position, nats] : values.by_position) by_position += nats.tokens;
+        EXPECT_EQ(by_position, 150);
+        EXPECT_LT(values.with_pool.tokens, 150);
+        EXPECT_GT(values.with_pool.tokens, 0);
+        EXPECT_LE(values.gold_retrieved.tokens, values.with_pool.tokens);
+    }
+    // tokens before anything can be retrieved read the same under every row
+    EXPECT_NE(scores.rows.at(Row::kOwn).all.sum, scores.rows.at(Row::kNone).all.sum);
+
+    double plain = 0;
+    for (int64_t at = 0; at < 151; at += 64) {
+        const int64_t n = std::min<int64_t>(64, 151 - at);
+        std::vector<int64_t> inputs(64, 2), targets(64, -1);
+        inputs[0] = 0;
+        for (int64_t p = 0; p < n; ++p) {
+            if (p + 1 < n) inputs[p + 1] = text[at + p];
+            if (text[at + p] != 1) targets[p] = text[at + p];
+        }
+        const auto low = model.lower(at::tensor(inputs).unsqueeze(0));
+        plain += model.token_nll(model.upper(low, {}), at::tensor(targets).unsqueeze(0))
+                     .sum()
+                     .item<double>();
+    }
+    EXPECT_NEAR(scores.rows.at(Row::kNone).all.sum, plain, 1e-2);
+}
+
+TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
+    const model::RptModel model(tiny_model(), 3);
+    EvalOptions options;
+    options.span = 128;
+    const DocumentScores scores =
+        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+    EXPECT_GT(scores.own_ranking.chunks, 0);
+    EXPECT_EQ(scores.own_ranking.chunks, scores.bm25_ranking.chunks);
+    EXPECT_GT(scores.bm25_ranking.recall_10, 0);
+    EXPECT_GT(scores.distinct_retrieved, 0);
+    EXPECT_LE(scores.distinct_retrieved, scores.slots_retrieved);
+}
+
+TEST(DocumentScoresTest, baselines_have_the_rows_they_can_be_read_with) {
+    auto config = tiny_model();
+    config.retrieval = model::RetrievalKind::kGiven;
+    EXPECT_EQ(rows_of(config).size(), 4u);
+    config.retrieval = model::RetrievalKind::kNone;
+    config.cca_layers.clear();
+    const model::RptModel model(config, 3);
+    EvalOptions options;
+    options.span = 64;
+    const auto scores = score_document(model, kVocabulary, some_text(100), options, at::kCPU);
+    EXPECT_EQ(scores.rows.size(), 1u);
+    EXPECT_TRUE(scores.rows.contains(Row::kNone));
+    options.span = 63;
+    EXPECT_THROW(score_document(model, kVocabulary, some_text(100), options, at::kCPU), Error);
+}
+
+}  // namespace
+}  // namespace rpt::eval
