@@ -18,7 +18,7 @@
 namespace rpt::cli {
 namespace {
 
-constexpr size_t kPieceBytes = 1 << 16;
+constexpr size_t kPieceBytes = 1 << 14;         // bounds how long a Ctrl-C and the progress bar wait
 constexpr uint64_t kFlushBytes = 1 << 20;     // of text between two flushes of a file: bounds what waits in memory
 constexpr auto kFlushPause = std::chrono::seconds(1);  // stdin: how long what arrived may stay unsearchable
 constexpr size_t kProbeBytes = 8192;          // a NUL byte in so much makes a file binary, as for git

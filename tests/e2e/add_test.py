@@ -126,32 +126,45 @@ def test_add_interrupted_keeps_what_arrived(rpt, models, tmp_path):
     assert rpt("memory", "show", "mem", "stdin", "--text").out == "whole"
 
 
+def start_on_terminal(words, cwd):
+    master, slave = pty.openpty()
+    child = subprocess.Popen(words, cwd=cwd, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    return child, master
+
+
+def rest_of(master):
+    out = b""
+    try:
+        while piece := os.read(master, 4096):
+            out += piece
+    except OSError:  # how a terminal says that its other side is gone
+        pass
+    os.close(master)
+    return out
+
+
 def test_add_draws_progress_on_a_terminal_alone(rpt, models, tmp_path):
-    (tmp_path / "a.txt").write_text(SENTENCE * 30000)
-    words = [RPT, "add", "mem", "a.txt", "--model", str(models[0]), "--timeout", "60s"]
+    (tmp_path / "a.txt").write_text(SENTENCE * 100000)
+    words = [RPT, "add", "mem", "a.txt", "--model", str(models[0]), "--threads", "1"]
+    child, master = start_on_terminal(words, tmp_path)
+    out = b""
+    while b" left" not in out:
+        piece = os.read(master, 4096)
+        assert piece, out
+        out += piece
+    child.send_signal(signal.SIGINT)
+    out = (out + rest_of(master)).decode()
+    child.communicate()
+    assert child.returncode == 130
+    assert "/s" in out and "%" in out
 
-    def seen_on_terminal(more, seconds):
-        master, slave = pty.openpty()
-        child = subprocess.Popen(words + more, cwd=tmp_path, stdout=subprocess.PIPE, stderr=slave)
-        os.close(slave)
-        time.sleep(seconds)
-        child.send_signal(signal.SIGINT)
-        out = b""
-        try:
-            while piece := os.read(master, 4096):
-                out += piece
-        except OSError:
-            pass
-        os.close(master)
-        child.communicate()
-        return child.returncode, out.decode()
-
-    code, out = seen_on_terminal([], 5)
-    assert code in (0, 130)
-    assert "/s" in out and "%" in out and "left" in out
-    rpt("memory", "drop", "mem")
-    code, out = seen_on_terminal(["--quiet"], 4)
-    assert code in (0, 130) and "%" not in out
+    child, master = start_on_terminal([*words, "--quiet", "--collection", "two"], tmp_path)
+    time.sleep(6)
+    child.send_signal(signal.SIGINT)
+    out = rest_of(master).decode()
+    child.communicate()
+    assert "%" not in out
 
 
 def test_add_refuses_wrong_usage(rpt, tmp_path, text):

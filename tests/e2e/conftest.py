@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -25,7 +26,7 @@ class Answer:
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     subprocess.run([MAKE_TINY_MODEL, str(folder)], check=True)
-    return [folder / "tiny1.safetensors", folder / "tiny2.safetensors"]
+    return [folder / "tiny.safetensors", folder / "other.safetensors"]
 
 
 MODEL_COMMANDS = ("add", "search", "complete", "score", "bench")
@@ -39,6 +40,8 @@ def rpt(models, tmp_path):
         words = [str(a) for a in arguments]
         if words and words[0] in MODEL_COMMANDS and "--model" not in words:
             words += ["--model", str(models[model])]
+        if words and words[0] in MODEL_COMMANDS:
+            words += ["--threads", "1"]  # the model is tiny: threads only wait for each other
         done = subprocess.run([RPT, *words], input=stdin, capture_output=True, cwd=cwd, timeout=300)
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -53,13 +56,25 @@ def rpt(models, tmp_path):
 SENTENCE = "the sea was calm and a ship came from far with salt wind and stars over the water. "
 
 
+TEXT = "".join(f"{i}: {SENTENCE}\n" for i in range(40))
+
+
 @pytest.fixture
 def text():
-    return "".join(f"{i}: {SENTENCE}\n" for i in range(40))
+    return TEXT
+
+
+@pytest.fixture(scope="session")
+def read_store(models, tmp_path_factory):
+    """A memory that holds TEXT as sea.txt, read once."""
+    folder = tmp_path_factory.mktemp("read")
+    (folder / "sea.txt").write_text(TEXT)
+    subprocess.run([RPT, "add", "mem", "sea.txt", "--model", str(models[0]), "--threads", "1"], cwd=folder, check=True,
+                   capture_output=True)
+    return folder
 
 
 @pytest.fixture
-def store(rpt, tmp_path, text):
-    (tmp_path / "sea.txt").write_text(text)
-    rpt("add", "mem", "sea.txt")
+def store(read_store, tmp_path):
+    shutil.copytree(read_store, tmp_path, dirs_exist_ok=True)
     return pathlib.Path("mem")
