@@ -77,7 +77,7 @@ int os_error_of(sqlite3* db) {
 // SQLite wants a URI for "immutable"; everything that means something in one is escaped.
 std::string immutable_uri(const std::string& file) {
     static constexpr char kHex[] = "0123456789ABCDEF";
-    std::string uri = "file:";
+    std::string uri = file.starts_with('/') ? "file://" : "file:";  // an empty host, or "//a" would name one
     for (const char c : file) {
         const auto byte = static_cast<uint8_t>(c);
         if (c == '%' || c == '?' || c == '#' || byte < 0x20) {
@@ -95,7 +95,9 @@ void SqliteDeleter::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 void SqliteDeleter::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
 Connection::Connection(const std::string& file, Access access, std::string label) : label_(std::move(label)) {
-    const std::string name = access == Access::kImmutable ? immutable_uri(file) : file;
+    // Some builds of SQLite take any name that begins like a URI for one.
+    const std::string plain = file.starts_with("file:") ? "./" + file : file;
+    const std::string name = access == Access::kImmutable ? immutable_uri(plain) : plain;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     switch (access) {
         case Access::kCreate:
