@@ -122,6 +122,10 @@ void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockP
     prepare(s);
     const size_t bytes = static_cast<size_t>(config_.dim) * sizeof(float);
     std::memcpy(s.x.data(), data(weights_.embedding) + token * config_.dim, bytes);
+    if (config_.scale_embedding) {
+        const float scale = std::sqrt(static_cast<float>(config_.dim));
+        for (float& x : s.x) x *= scale;
+    }
     for (int64_t i = 0; i < config_.n_lower; ++i) {
         const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
         self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);

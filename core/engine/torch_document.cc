@@ -22,7 +22,7 @@ std::vector<EncodedChunk> TorchDocument::encode_block(std::span<const int32_t> t
     return run_torch([&] {
         std::vector<int32_t> padded(tokens.begin(), tokens.end());
         padded.resize(static_cast<size_t>(c.stride), 0);
-        at::Tensor h = at::embedding(engine_->weights().embedding, engine_->to_device(padded));
+        at::Tensor h = model::embed(c, engine_->weights(), engine_->to_device(padded));
         const BlockPlace place{0, position_ > 0};
         for (size_t i = 0; i < caches_.size(); ++i) {
             const model::LayerWeights& layer = engine_->weights().layers[i];

@@ -51,7 +51,7 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
             low_ = at::empty({1, c.dim}, at::kFloat);
             step->lower(tokens[0], caches_, place, scratch_, low_.mutable_data_ptr<float>());
         } else {
-            at::Tensor h = at::embedding(engine_->weights().embedding, ids);
+            at::Tensor h = model::embed(c, engine_->weights(), ids);
             for (int64_t i = 0; i < c.n_lower; ++i) {
                 const model::LayerWeights& layer = engine_->weights().layers[static_cast<size_t>(i)];
                 h = h + cached_attention(c, layer.attention, engine_->rope(), h,

@@ -140,6 +140,7 @@ void visit(Visitor& v, Config& c) {
     v.field("final_norm", c.final_norm);
     v.field("null_self_kv", c.null_self_kv);
     v.field("scale_logits", c.scale_logits);
+    v.field("scale_embedding", c.scale_embedding);
     v.field("chunk", c.chunk);
     v.field("stride", c.stride);
     v.choice("retrieval", c.retrieval, kRetrievalNames);
@@ -150,6 +151,7 @@ void visit(Visitor& v, Config& c) {
     v.choice("cca_position", c.cca_position, kPositionNames);
     v.choice("cca_start", c.cca_start, kStartNames);
     v.field("cca_value_shift", c.cca_value_shift);
+    v.field("cca_match_scale", c.cca_match_scale);
     v.field("cca_output_scale", c.cca_output_scale);
     v.field("augment", c.augment);
     v.choice("gate", c.gate, kGateNames);
@@ -200,6 +202,7 @@ void ModelConfig::validate() const {
     check_range("stride", stride, chunk, 1 << 20);
     if (stride % chunk != 0) refuse("field 'stride' must be a multiple of chunk");
     check_range("neighbours", neighbours, 1, 64);
+    check_range("cca_match_scale", cca_match_scale, 0.0, 100.0);
     check_range("cca_output_scale", cca_output_scale, 0.0, 100.0);
     check_range("gate_floor", gate_floor, 0.0, 1.0);
     check_range("gate_horizon", gate_horizon, 1, 1 << 20);

@@ -33,7 +33,9 @@ struct ModelConfig {
     bool tied_output = true;
     bool final_norm = true;
     bool null_self_kv = false;   // a learnt null key/value in self-attention
-    bool scale_logits = true;    // logits / sqrt(dim), embeddings ~ N(0, 1)
+    bool scale_logits = true;    // logits / sqrt(dim), embeddings ~ N(0, 1); false: embeddings ~ N(0, 1 / dim)
+    bool scale_embedding = false;  // embeddings times sqrt(dim) on their way in; with scale_logits off, the same start as
+                                   // with it on, but rows that an optimiser of fixed step size moves sqrt(dim) times faster
     // Blocks.
     int64_t chunk = 64;          // m, tokens
     int64_t stride = 256;        // S, tokens; a multiple of chunk. The window is 2 S.
@@ -46,6 +48,7 @@ struct ModelConfig {
     CcaPosition cca_position = CcaPosition::kNone;
     CcaStart cca_start = CcaStart::kInduction;
     bool cca_value_shift = true;  // value of neighbour token t is taken from token t + 1; the last one is zero
+    double cca_match_scale = 1.0;  // start of W_q = W_k: scale * orthogonal (induction)
     double cca_output_scale = 0.5;  // start of W_o: scale * W_v^T (copy, induction) or scale * N(0, 1/d) (usual)
     bool augment = true;          // neighbours see each other's tokens and the query chunk (spec 1.11)
     GateKind gate = GateKind::kAffine;

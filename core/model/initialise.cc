@@ -72,7 +72,7 @@ struct Initialiser {
         w.key_value.narrow(0, width, width).copy_(value);
         w.out.copy_(value.t() * c.cca_output_scale);
         if (c.cca_start == CcaStart::kCopy) return;
-        w.query = draw.orthogonal(width, c.dim);
+        w.query = draw.orthogonal(width, c.dim) * c.cca_match_scale;
         w.key_value.narrow(0, 0, width).copy_(w.query);
     }
 };

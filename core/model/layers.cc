@@ -25,6 +25,11 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps) {
     return at::rms_norm(x, gain.sizes(), gain, eps);
 }
 
+at::Tensor embed(const ModelConfig& config, const ModelWeights& w, const at::Tensor& tokens) {
+    const at::Tensor rows = at::embedding(w.embedding, tokens);
+    return config.scale_embedding ? rows * std::sqrt(static_cast<double>(config.dim)) : rows;
+}
+
 at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
                         const at::Tensor& x) {
     const at::Tensor inner = at::linear(rms_norm(x, w.norm, config.norm_eps), w.in);

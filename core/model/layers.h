@@ -13,6 +13,9 @@ namespace rpt::model {
 // x * rsqrt(mean(x^2) + eps) * gain; an undefined gain leaves x as it is.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps);
 
+// Rows of the embedding for int64 ids of any shape: [.., d].
+at::Tensor embed(const ModelConfig& config, const ModelWeights& w, const at::Tensor& tokens);
+
 // FFN(RMS(x)) without the residual (spec 1.6).
 at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w, const at::Tensor& x);
 

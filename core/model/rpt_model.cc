@@ -47,7 +47,7 @@ RptModel::~RptModel() = default;
 LowerOutput RptModel::lower(const at::Tensor& tokens) const {
     const ModelConfig& c = config_;
     RPT_CHECK(tokens.dim() == 2 && tokens.size(1) % c.stride == 0 && tokens.size(1) > 0);
-    at::Tensor h = at::embedding(weights_->embedding, tokens);
+    at::Tensor h = embed(c, *weights_, tokens);
     for (int64_t i = 0; i < c.n_lower; ++i) {
         const LayerWeights& layer = weights_->layers[static_cast<size_t>(i)];
         h = h + block_attention(c, layer.attention, *rope_, h);

@@ -61,6 +61,7 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
         c.tied_output = false;
         c.final_norm = false;
         c.scale_logits = false;
+        c.scale_embedding = true;
     });
     add("null_self_max_gate", [](ModelConfig& c) {
         c.null_self_kv = true;
