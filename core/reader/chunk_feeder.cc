@@ -16,30 +16,32 @@ Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequenc
     const size_t m = size_t(engine_.config().chunk);
     Piece piece;
     piece.begin = size_t(stream.position());
-    piece.end = std::min({end, (piece.begin / m + 1) * m, piece.begin + stream.room()});
+    piece.end = std::min(end, piece.begin + stream.room());
     RPT_CHECK(piece.end > piece.begin && piece.end <= sequence.size());
     control.check();
-    std::vector<engine::EncodedChunk> closed =
+    std::vector<engine::EncodedChunk> chunks =
         stream.advance_lower(sequence.ids().subspan(piece.begin, piece.end - piece.begin));
-    for (engine::EncodedChunk& chunk : closed) {
+    for (engine::EncodedChunk& chunk : chunks) {
         const size_t first = size_t(chunk.index) * m;
-        const bool has_key = !chunk.key.empty();
-        if (own_ != nullptr && has_key) own_->append(chunk, sequence.bytes(first, first + m));
-        std::vector<engine::NeighbourUse> uses;
+        if (own_ != nullptr && !chunk.key.empty())
+            own_->append(chunk, sequence.bytes(first, first + m));
+        ClosedChunk closed;
+        closed.end = first + m;
         NeighbourSet set;
         if (use.retrieve != nullptr && !chunk.query.empty()) {
             std::vector<Found> found =
                 search_.find(chunk.query, chunk.index, own_, *use.retrieve, control);
             if (use.tell)
-                piece.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
-            set = search_.load(found, own_, use.tell ? &piece.hits : nullptr);
-            piece.searched = true;
+                closed.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
+            set = search_.load(found, own_, use.tell ? &closed.hits : nullptr);
+            closed.searched = true;
         }
-        uses = stream.set_neighbours(chunk.index, set.neighbours());
-        for (size_t i = 0; i < std::min(uses.size(), piece.hits.size()); ++i)
-            piece.hits[i].gate = uses[i].gate;
-        piece.query = std::move(chunk.query);
-        piece.closed = true;
+        const std::vector<engine::NeighbourUse> uses =
+            stream.set_neighbours(chunk.index, set.neighbours());
+        for (size_t i = 0; i < std::min(uses.size(), closed.hits.size()); ++i)
+            closed.hits[i].gate = uses[i].gate;
+        closed.query = std::move(chunk.query);
+        piece.closed.push_back(std::move(closed));
     }
     return piece;
 }

@@ -18,16 +18,19 @@ namespace rpt::reader {
 // How chunks that close get their neighbours.
 struct MemoryUse {
     const RetrieveOptions* retrieve = nullptr;  // null: they get none
-    bool tell = false;                          // fill Piece::hits
+    bool tell = false;                          // fill ClosedChunk::hits
+};
+
+struct ClosedChunk {
+    size_t end = 0;  // input position behind it
+    bool searched = false;
+    std::vector<RetrievedChunk> hits;  // in force for the m predictions from position end - 1 on
+    std::vector<float> query;          // empty without a retriever
 };
 
 struct Piece {
     size_t begin = 0, end = 0;  // input positions
-    bool closed = false;        // `end` is a chunk's border
-    bool searched = false;
-    std::vector<RetrievedChunk>
-        hits;  // in force for the predictions from position end - 1 on, for m of them
-    std::vector<float> query;  // of the chunk that closed; empty without a retriever
+    std::vector<ClosedChunk> closed;
 };
 
 // Borrows everything. One thread at a time.
@@ -37,9 +40,9 @@ class ChunkFeeder {
     ChunkFeeder(const engine::Engine& engine, storage::Store* store,
                 std::span<const std::shared_ptr<storage::Space>> spaces, OwnPast* own);
 
-    // Lower half over the positions from where the stream stands to `end` or the border of its
-    // chunk, whichever is nearer; neighbours of the chunk if it closed. The stream's upper half
-    // must follow. After a failure the stream stands in between: drop it.
+    // Lower half over the positions from where the stream stands to `end` or the end of its block,
+    // whichever is nearer; neighbours of the chunks that closed. The stream's upper half must
+    // follow. After a failure the stream stands in between: drop it.
     Piece advance_lower(engine::Stream& stream, const Sequence& sequence, size_t end,
                         const MemoryUse& use, const CallControl& control) const;
     const MemorySearch& search() const { return search_; }

@@ -76,7 +76,7 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
     if (impl.engine_->config().retrieval != model::RetrievalKind::kLambdaRank)
         throw Error(Status::kUnsupported, "rpt", "retrieve: this model has no retriever");
     impl.require_whole_code_points("retrieve");
-    impl.feed(control);
+    const std::unique_ptr<engine::Stream> stream = impl.stream_at_target(control);
     const Impl::Aside aside(impl);
     for (const text::Token& token : impl.encoder_.peek()) impl.sequence_.push(token.id, token.size);
     Sequence& sequence = impl.sequence_;
@@ -84,19 +84,15 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
         throw Error(Status::kArgument, "rpt", "retrieve: the session has read nothing");
 
     const ChunkFeeder pieces = impl.feeder();
-    const size_t m = size_t(impl.engine_->config().chunk);
-    const uint64_t n_whole = sequence.size() / m;
+    const size_t m = size_t(impl.engine_->config().chunk), n_whole = sequence.size() / m;
     std::vector<float> query;
-    if (n_whole == 0) {
-        query = chunk_query(*impl.engine_, sequence.ids(), control);
-    } else {
-        // The lower half alone makes queries: neighbours would change nothing here.
-        const std::unique_ptr<engine::Stream> stream = impl.stream_->clone();
-        std::vector<float> logits(size_t(impl.engine_->config().vocab));
-        while (stream->position() < n_whole * m) {
-            query = pieces.advance_lower(*stream, sequence, size_t(n_whole * m), {}, control).query;
-            stream->advance_upper(logits);
-        }
+    if (n_whole == 0) query = chunk_query(*impl.engine_, sequence.ids(), control);
+    // The lower half alone makes queries: neighbours would change nothing here.
+    std::vector<float> logits(size_t(impl.engine_->config().vocab));
+    while (stream->position() < n_whole * m) {
+        query =
+            pieces.advance_lower(*stream, sequence, n_whole * m, {}, control).closed.back().query;
+        stream->advance_upper(logits);
     }
     const uint64_t number = n_whole == 0 ? 0 : n_whole - 1;
     std::vector<Found> found =

@@ -73,10 +73,10 @@ struct ScoredChunk {
 
 // One thread at a time. Keeps engine, store and spaces alive.
 //
-// The model is fed whole chunks as they fill, and the last of them, the unfinished one and the tail
-// whose tokens could still change only when something is asked, on a copy. So results depend on the
-// text alone, not on how it was cut into reads, and memory options of the question govern the chunk
-// that asks.
+// Reading feeds the model whole blocks; the rest, up to the tail whose tokens could still change,
+// is fed when something is asked, on a copy, and the last whole chunk with the options of the
+// question. So results depend on the text alone, not on how it was cut into reads, and memory
+// options of the question govern the chunk that asks.
 class Session {
   public:
     // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no <|bos|>.

@@ -84,10 +84,10 @@ class Run {
         use_ = {options.no_memory ? nullptr : &options.retrieve, true};
     }
 
-    void run(GenerateResult& result) {
+    void run(std::unique_ptr<engine::Stream> stream, GenerateResult& result) {
+        stream_ = std::move(stream);
         for (const text::Token& token : impl_.encoder_.peek())
             impl_.sequence_.push(token.id, token.size);
-        stream_ = impl_.stream_->clone();
         feed(result);
         delivery_.deliver_hits(hits_, 0);
         while (!delivery_.host_stopped()) {
@@ -136,10 +136,11 @@ class Run {
             Piece piece = pieces_.advance_lower(*stream_, impl_.sequence_, impl_.sequence_.size(),
                                                 use_, control_);
             stream_->advance_upper(logits_);
-            result.retrievals += piece.searched;
-            if (!piece.closed) continue;
-            closed = true;
-            hits_ = std::move(piece.hits);
+            for (ClosedChunk& chunk : piece.closed) {
+                result.retrievals += chunk.searched;
+                hits_ = std::move(chunk.hits);
+                closed = true;
+            }
         }
         return closed;
     }
@@ -168,11 +169,11 @@ GenerateResult Session::generate(const GenerateOptions& options, const GenerateS
     Delivery delivery(sink);
     Run run(*impl_, options, control, delivery);
     control.check();
-    impl_->feed(control);
+    std::unique_ptr<engine::Stream> stream = impl_->stream_at_target(control);
     std::exception_ptr failure;
     try {
         const Impl::Aside aside(*impl_);
-        run.run(result);
+        run.run(std::move(stream), result);
     } catch (...) {
         failure = std::current_exception();
     }

@@ -9,11 +9,9 @@ namespace rpt::reader {
 
 namespace {
 
-constexpr size_t kCheckpoints =
-    3;  // of the last borders of blocks: rewinding within two blocks is cheap
-constexpr size_t kMarkDistance =
-    1024;                           // bytes; a rewind encodes at most so much again, and the tail
-constexpr size_t kMarkTail = 4096;  // bytes; a longer tail is not worth a copy
+constexpr size_t kBorders = 3;          // of blocks: rewinding within two blocks is cheap
+constexpr size_t kMarkDistance = 1024;  // bytes; a rewind encodes about so much again
+constexpr size_t kMarkTail = 4096;      // bytes; a longer tail is not worth a copy
 
 bool begins_code_point(const std::string& text, uint64_t offset) {
     return offset == text.size() || (uint8_t(text[offset]) & 0xC0) != 0x80;
@@ -38,7 +36,6 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
     const model::ModelConfig& config = engine_->config();
     if (options_.self_memory && config.retrieval == model::RetrievalKind::kLambdaRank)
         own_ = std::make_unique<OwnPast>(size_t(config.dim));
-    stream_ = engine_->new_stream();
     marks_.push_back({1, 0, encoder_});
 }
 
@@ -74,32 +71,44 @@ void Session::Impl::take(std::string_view text) {
     std::swap(encoder_, encoder);
 }
 
-void Session::Impl::restore_stream() {
-    std::unique_ptr<engine::Stream> stream =
-        checkpoints_.empty() ? engine_->new_stream() : checkpoints_.back()->clone();
-    if (own_) own_->truncate(stream->position() / uint64_t(engine_->config().chunk));
-    stream_ = std::move(stream);
+void Session::Impl::feed(const CallControl& control) {
+    const model::ModelConfig& config = engine_->config();
+    const size_t stride = size_t(config.stride), end = target() / stride * stride;
+    if (borders_.empty()) borders_.push_back(engine_->new_stream());
+    if (borders_.back()->position() >= end) return;
+    ahead_.reset();
+    const ChunkFeeder pieces = feeder();
+    std::vector<float> logits(size_t(config.vocab));
+    while (borders_.back()->position() < end) {
+        std::unique_ptr<engine::Stream> next = borders_.back()->clone();
+        if (own_) own_->truncate(next->position() / uint64_t(config.chunk));
+        pieces.advance_lower(*next, sequence_, end, {&options_.retrieve, false}, control);
+        next->advance_upper(logits);
+        borders_.push_back(std::move(next));
+        if (borders_.size() > kBorders) borders_.erase(borders_.begin());
+    }
 }
 
-void Session::Impl::feed(const CallControl& control) {
-    if (!stream_) restore_stream();
-    const uint64_t stride = uint64_t(engine_->config().stride);
+std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallControl& control) {
+    feed(control);
+    const size_t m = size_t(engine_->config().chunk), end = target();
+    if (!ahead_) {
+        ahead_ = borders_.back()->clone();
+        if (own_) own_->truncate(ahead_->position() / m);
+    }
     const ChunkFeeder pieces = feeder();
-    const MemoryUse use{&options_.retrieve, false};
     std::vector<float> logits(size_t(engine_->config().vocab));
-    const size_t end = target();
-    while (stream_->position() < end) {
+    while (ahead_->position() < end) {
         try {
-            pieces.advance_lower(*stream_, sequence_, end, use, control);
-            stream_->advance_upper(logits);
+            pieces.advance_lower(*ahead_, sequence_, size_t(ahead_->position()) + m,
+                                 {&options_.retrieve, false}, control);
+            ahead_->advance_upper(logits);
         } catch (...) {
-            stream_.reset();
+            ahead_.reset();
             throw;
         }
-        if (stream_->position() % stride != 0) continue;
-        checkpoints_.push_back(stream_->clone());
-        if (checkpoints_.size() > kCheckpoints) checkpoints_.erase(checkpoints_.begin());
     }
+    return ahead_->clone();
 }
 
 void Session::Impl::rewind(uint64_t byte_offset, const CallControl& control) {
@@ -139,9 +148,8 @@ void Session::Impl::rewind(uint64_t byte_offset, const CallControl& control) {
     marks_.erase(marks_.begin() + ptrdiff_t(n_marks), marks_.end());
 
     const size_t valid = std::min(common, target());
-    while (!checkpoints_.empty() && checkpoints_.back()->position() > valid)
-        checkpoints_.pop_back();
-    if (stream_ && stream_->position() > valid) stream_.reset();
+    while (!borders_.empty() && borders_.back()->position() > valid) borders_.pop_back();
+    if (borders_.empty() || (ahead_ && ahead_->position() > valid)) ahead_.reset();
     feed(control);
 }
 

@@ -19,12 +19,14 @@ struct Session::Impl {
     // Takes valid text in whole code points: tokens that are final join the sequence. Feeds
     // nothing. All or nothing.
     void take(std::string_view text);
-    // Feeds the stream up to target(). A failure loses at most the way from the last checkpoint,
-    // never text.
+    // Feeds the blocks that lie before target(), each as one piece. A failure loses the block it
+    // struck, never text.
     void feed(const CallControl& control);
+    // A stream of the question's own that stands at target(): blocks as above, then chunk by chunk.
+    // The pieces depend on the text alone.
+    std::unique_ptr<engine::Stream> stream_at_target(const CallControl& control);
     void rewind(uint64_t byte_offset, const CallControl& control);
-    // Where the stream stands once all is fed that reading feeds: the begin of the last whole
-    // chunk.
+    // The begin of the last whole chunk: what lies behind is fed with the options of the question.
     size_t target() const;
     void require_whole_code_points(const char* what) const;
     ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
@@ -53,9 +55,8 @@ struct Session::Impl {
     text::IncrementalEncoder encoder_;  // keeps back the tail
     std::string cut_;                   // of a code point, 0 to 3 bytes; behind the text
 
-    std::unique_ptr<engine::Stream> stream_;  // null: to be made again from the last checkpoint
-    std::unique_ptr<OwnPast> own_;            // null without self memory; as far as the stream
-    std::vector<std::unique_ptr<engine::Stream>> checkpoints_;  // at borders of blocks, ascending
+    std::unique_ptr<OwnPast>
+        own_;  // null without self memory; reaches at least as far as the streams below
 
   private:
     // From where the text can be encoded again: what the encoder was after `text_bytes`.
@@ -64,8 +65,11 @@ struct Session::Impl {
         size_t text_bytes;
         text::IncrementalEncoder encoder;
     };
-    void restore_stream();
     std::vector<Mark> marks_;
+    std::vector<std::unique_ptr<engine::Stream>>
+        borders_;  // at the last borders of blocks, ascending
+    std::unique_ptr<engine::Stream>
+        ahead_;  // from the last border on, chunk by chunk; null: not begun
 };
 
 }  // namespace rpt::reader

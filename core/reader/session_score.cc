@@ -59,7 +59,7 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
                     "score: invalid utf-8 at byte " + std::to_string(valid) + " of the text",
                     int64_t(valid));
     control.check();
-    impl.feed(control);
+    const std::unique_ptr<engine::Stream> stream = impl.stream_at_target(control);
 
     Score score;
     score.bytes = text.size();
@@ -77,8 +77,8 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
     ChunkTally tally(m, begin, sequence, by_chunk);
     const ChunkFeeder pieces = impl.feeder();
     const MemoryUse use{no_memory ? nullptr : &impl.options_.retrieve, bool(by_chunk)};
-    const std::unique_ptr<engine::Stream> stream = impl.stream_->clone();
-    std::vector<float> logits(size_t(impl.engine_->config().vocab)), log_probs(m);
+    std::vector<float> logits(size_t(impl.engine_->config().vocab));
+    std::vector<float> log_probs(size_t(impl.engine_->config().stride));
     const size_t last = sequence.size() - 1;  // is predicted, never fed
     while (stream->position() < last) {
         control.report(stream->position(), last);
@@ -86,11 +86,15 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
         const size_t n = piece.end - piece.begin;
         stream->advance_upper_scored(sequence.ids().subspan(piece.begin + 1, n),
                                      std::span(log_probs).first(n), logits);
-        score.retrievals += piece.searched;
+        auto chunk = piece.closed.begin();
         for (size_t i = 0; i < n; ++i) {
             const size_t position = piece.begin + 1 + i;
-            // The first token of the next chunk is the first that the new neighbours shape.
-            if (piece.closed && i + 1 == n) tally.set_hits(std::move(piece.hits));
+            if (chunk != piece.closed.end() && chunk->end == position) {
+                // The first token behind a chunk is the first that its neighbours shape.
+                score.retrievals += chunk->searched;
+                tally.set_hits(std::move(chunk->hits));
+                ++chunk;
+            }
             if (sequence.end_of(position) <= begin) continue;
             ++score.tokens;
             score.nats -= double(log_probs[i]);

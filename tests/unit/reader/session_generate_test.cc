@@ -153,6 +153,7 @@ TEST_F(GenerateTest, every_failure_of_the_device_leaves_the_session_with_what_wa
 TEST_F(GenerateTest, hits_told_are_those_that_the_model_was_given) {
     auto s = session_after(long_text());
     Told told;
+    s->score("", false);  // feeds the context up to the question's part
     engine_->neighbours_set.clear();
     const GenerateResult result = s->generate(greedy(60), into(told));
     ASSERT_FALSE(told.hits.empty());
@@ -180,6 +181,7 @@ TEST_F(GenerateTest, no_memory_gives_no_neighbours) {
     GenerateOptions options = greedy(40);
     options.no_memory = true;
     Told told;
+    s->score("", false);  // feeds the context up to the question's part
     engine_->neighbours_set.clear();
     EXPECT_EQ(s->generate(options, into(told)).retrievals, 0u);
     EXPECT_TRUE(told.hits.empty());

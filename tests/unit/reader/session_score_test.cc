@@ -47,6 +47,7 @@ TEST_F(ScoreTest, session_is_unchanged) {
 
 TEST_F(ScoreTest, no_memory_withdraws_neighbours_from_the_last_whole_chunk_on) {
     auto s = session_after(long_text());
+    s->score("", false);  // feeds the context up to the question's part
     engine_->neighbours_set.clear();
     const Score without = s->score(kMore, true);
     EXPECT_EQ(without.retrievals, 0u);
