@@ -31,12 +31,15 @@ Call::Call(const rpt_call* call, const std::atomic<bool>& fallback) {
             return answer == 0;
         };
     }
-    control_ = CallControl(c.cancel ? &c.cancel->requested : &fallback, c.timeout_ms, std::move(progress));
+    control_ =
+        CallControl(c.cancel ? &c.cancel->requested : &fallback, c.timeout_ms, std::move(progress));
     if (c.cancel) c.cancel->refs.fetch_add(1, std::memory_order_relaxed);
     token_ = c.cancel;
 }
 
-Call::~Call() { release(token_); }
+Call::~Call() {
+    release(token_);
+}
 
 void Call::on_caller(const std::function<void()>& callback) const {
     const std::function<void()> guarded = [&] { run_host_code(callback); };
@@ -54,24 +57,30 @@ void run_host_code(const std::function<void()>& callback) {
     } catch (abi::__forced_unwind&) {
         throw;
     } catch (...) {
-        throw Error(Status::kCallback, "rpt", "a callback of the host threw an exception; callbacks must not throw");
+        throw Error(Status::kCallback, "rpt",
+                    "a callback of the host threw an exception; callbacks must not throw");
     }
 }
 
 bool go_on(int32_t answer) {
     if (answer < 0) {
-        throw Error(Status::kCallback, "rpt", "the callback of the host returned " + std::to_string(answer));
+        throw Error(Status::kCallback, "rpt",
+                    "the callback of the host returned " + std::to_string(answer));
     }
     return answer == 0;
 }
 
 }  // namespace rpt::capi
 
-rpt_cancel* rpt_cancel_new(void) { return new (std::nothrow) rpt_cancel; }
+rpt_cancel* rpt_cancel_new(void) {
+    return new (std::nothrow) rpt_cancel;
+}
 
 void rpt_cancel_request(rpt_cancel* token) {
     static_assert(std::atomic<bool>::is_always_lock_free);
     if (token) token->requested.store(true, std::memory_order_relaxed);
 }
 
-void rpt_cancel_free(rpt_cancel* token) { rpt::capi::release(token); }
+void rpt_cancel_free(rpt_cancel* token) {
+    rpt::capi::release(token);
+}

@@ -9,7 +9,8 @@
 #include "capi/worker.h"
 #include "include/rpt.h"
 
-// Counted by the host (once) and by calls in progress. The flag is lock-free: a request is one store.
+// Counted by the host (once) and by calls in progress. The flag is lock-free: a request is one
+// store.
 struct rpt_cancel {
     std::atomic<uint32_t> refs{1};
     std::atomic<bool> requested{false};
@@ -17,7 +18,8 @@ struct rpt_cancel {
 
 namespace rpt::capi {
 
-// Control of one call while it lasts. One thread at a time: the caller's, or the worker's while it waits.
+// Control of one call while it lasts. One thread at a time: the caller's, or the worker's while it
+// waits.
 class Call {
   public:
     // Without limits: closing and freeing.

@@ -71,8 +71,8 @@ rpt_status rpt_doc_stat(rpt_space* space, const char* key, rpt_doc_info* info, r
     });
 }
 
-rpt_status rpt_doc_read(rpt_space* space, const char* key, uint64_t offset, void* buffer, size_t capacity,
-                        size_t* got, rpt_error* err) {
+rpt_status rpt_doc_read(rpt_space* space, const char* key, uint64_t offset, void* buffer,
+                        size_t capacity, size_t* got, rpt_error* err) {
     return guard(err, [&] {
         if (!got) throw_null("got");
         *got = 0;
@@ -86,8 +86,8 @@ rpt_status rpt_doc_read(rpt_space* space, const char* key, uint64_t offset, void
     });
 }
 
-rpt_status rpt_doc_get_field(rpt_space* space, const char* key, int32_t field, char* buffer, size_t capacity,
-                             size_t* size, rpt_error* err) {
+rpt_status rpt_doc_get_field(rpt_space* space, const char* key, int32_t field, char* buffer,
+                             size_t capacity, size_t* size, rpt_error* err) {
     return guard(err, [&] {
         if (!size) throw_null("size");
         *size = 0;
@@ -95,13 +95,15 @@ rpt_status rpt_doc_get_field(rpt_space* space, const char* key, int32_t field, c
         const std::string name = read_name(key, kMaxKey, "key");
         check_bytes(buffer, capacity, "buffer");
         if (field != RPT_FIELD_URI && field != RPT_FIELD_META) {
-            throw rpt::Error(rpt::Status::kArgument, "rpt",
-                             "field is " + std::to_string(field) + "; use RPT_FIELD_URI or RPT_FIELD_META");
+            throw rpt::Error(
+                rpt::Status::kArgument, "rpt",
+                "field is " + std::to_string(field) + "; use RPT_FIELD_URI or RPT_FIELD_META");
         }
         const storage::DocumentInfo info = find(ref, name);
         const std::string& value = field == RPT_FIELD_URI ? info.uri : info.meta_json;
         *size = value.size();
-        if (capacity && !value.empty()) std::memcpy(buffer, value.data(), std::min(capacity, value.size()));
+        if (capacity && !value.empty())
+            std::memcpy(buffer, value.data(), std::min(capacity, value.size()));
     });
 }
 
@@ -131,8 +133,8 @@ rpt_status rpt_doc_list(rpt_space* space, const char* after_key, rpt_doc_visit_f
     });
 }
 
-rpt_status rpt_doc_get_chunk(rpt_space* space, const char* key, uint64_t ordinal, rpt_chunk_info* info,
-                             rpt_error* err) {
+rpt_status rpt_doc_get_chunk(rpt_space* space, const char* key, uint64_t ordinal,
+                             rpt_chunk_info* info, rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_chunk_info> result(info, "info");
         const SpaceRef ref = require(space, "space").ref;
@@ -140,8 +142,9 @@ rpt_status rpt_doc_get_chunk(rpt_space* space, const char* key, uint64_t ordinal
         std::optional<storage::ChunkRecord> chunk;
         access(ref, [&] { chunk = ref.space->read_chunk(name, ordinal); });
         if (!chunk) {
-            throw rpt::Error(rpt::Status::kNotFound, "rpt",
-                             "no chunk " + std::to_string(ordinal) + " of a document \"" + name + "\"");
+            throw rpt::Error(
+                rpt::Status::kNotFound, "rpt",
+                "no chunk " + std::to_string(ordinal) + " of a document \"" + name + "\"");
         }
         result.set(describe_chunk(*chunk));
     });

@@ -22,7 +22,8 @@ std::string read_meta(const char* text) {
     if (!text || !*text) return {};
     const size_t size = strnlen(text, kMaxMeta + 1);
     if (size > kMaxMeta) {
-        throw rpt::Error(rpt::Status::kArgument, "rpt", "options.meta_json is longer than 65536 bytes");
+        throw rpt::Error(rpt::Status::kArgument, "rpt",
+                         "options.meta_json is longer than 65536 bytes");
     }
     check_text(text, size, "options.meta_json");
     if (!nlohmann::json::accept(text, text + size)) {
@@ -37,7 +38,8 @@ int64_t now_ms() {
 }
 
 storage::DocumentSpec read_spec(const rpt_doc_options& o) {
-    check_flags(o.flags, RPT_DOC_REPLACE | RPT_DOC_LOSSY_UTF8 | RPT_DOC_DISCARD_TEXT, "options.flags");
+    check_flags(o.flags, RPT_DOC_REPLACE | RPT_DOC_LOSSY_UTF8 | RPT_DOC_DISCARD_TEXT,
+                "options.flags");
     storage::DocumentSpec spec;
     spec.key = read_name(o.key, kMaxKey, "options.key");
     spec.uri = read_optional_name(o.uri, kMaxUri, "options.uri");
@@ -50,7 +52,8 @@ storage::DocumentSpec read_spec(const rpt_doc_options& o) {
 
 void require_open(const rpt_doc& doc) {
     if (doc.finished) {
-        throw rpt::Error(rpt::Status::kState, "rpt", "the document is finished; begin it anew to write");
+        throw rpt::Error(rpt::Status::kState, "rpt",
+                         "the document is finished; begin it anew to write");
     }
 }
 
@@ -58,7 +61,9 @@ void require_open(const rpt_doc& doc) {
 class AcceptedAfter {
   public:
     explicit AcceptedAfter(rpt_doc& doc) : doc_(doc) {}
-    ~AcceptedAfter() { doc_.accepted.store(doc_.writer->bytes_accepted(), std::memory_order_relaxed); }
+    ~AcceptedAfter() {
+        doc_.accepted.store(doc_.writer->bytes_accepted(), std::memory_order_relaxed);
+    }
     AcceptedAfter(const AcceptedAfter&) = delete;
     AcceptedAfter& operator=(const AcceptedAfter&) = delete;
 
@@ -85,11 +90,13 @@ rpt_doc_info rpt::capi::describe(const storage::DocumentInfo& info) {
     out.tokens = info.tokens;
     out.chunks = info.chunks;
     out.timestamp_ms = info.timestamp_ms;
-    if (info.finished) std::memcpy(out.content_hash, info.content_hash.data(), sizeof out.content_hash);
+    if (info.finished)
+        std::memcpy(out.content_hash, info.content_hash.data(), sizeof out.content_hash);
     return out;
 }
 
-rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_doc** out, rpt_error* err) {
+rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_doc** out,
+                         rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const SpaceRef ref = require(space, "space").ref;
@@ -100,13 +107,15 @@ rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_d
         const EngineRef engine = ref.store->require_engine();
         Call control(nullptr, ref.store->environment->ending());
         std::unique_ptr<DocumentWriter> writer;
-        ref.store->environment->access(
-            control, [&] { writer = std::make_unique<DocumentWriter>(engine, ref.space, spec, mode); });
+        ref.store->environment->access(control, [&] {
+            writer = std::make_unique<DocumentWriter>(engine, ref.space, spec, mode);
+        });
         *out = new rpt_doc(ref, std::move(writer));
     });
 }
 
-rpt_status rpt_doc_append(rpt_doc* doc, const void* bytes, size_t size, const rpt_call* call, rpt_error* err) {
+rpt_status rpt_doc_append(rpt_doc* doc, const void* bytes, size_t size, const rpt_call* call,
+                          rpt_error* err) {
     return guard(err, [&] {
         const Use<rpt_doc> use(doc, "doc");
         require_open(*doc);
@@ -121,9 +130,12 @@ rpt_status rpt_doc_append(rpt_doc* doc, const void* bytes, size_t size, const rp
     });
 }
 
-uint64_t rpt_doc_offset(const rpt_doc* doc) { return doc ? doc->accepted.load(std::memory_order_relaxed) : 0; }
+uint64_t rpt_doc_offset(const rpt_doc* doc) {
+    return doc ? doc->accepted.load(std::memory_order_relaxed) : 0;
+}
 
-rpt_status rpt_doc_flush(rpt_doc* doc, uint32_t flags, const rpt_call* call, rpt_doc_info* info, rpt_error* err) {
+rpt_status rpt_doc_flush(rpt_doc* doc, uint32_t flags, const rpt_call* call, rpt_doc_info* info,
+                         rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_doc_info> result(info, "info", true);
         const Use<rpt_doc> use(doc, "doc");
@@ -132,8 +144,9 @@ rpt_status rpt_doc_flush(rpt_doc* doc, uint32_t flags, const rpt_call* call, rpt
         const EnvironmentRef environment = doc->environment();
         Call control(call, environment->ending());
         storage::DocumentInfo stored;
-        environment->compute(control,
-                             [&] { stored = doc->writer->flush(flags & RPT_FLUSH_TAIL, control.control()); });
+        environment->compute(control, [&] {
+            stored = doc->writer->flush(flags & RPT_FLUSH_TAIL, control.control());
+        });
         result.set(describe_written(*doc, stored));
     });
 }

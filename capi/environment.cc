@@ -19,7 +19,8 @@ constexpr uint32_t kMaxWorkers = 64;
 constexpr uint32_t kMaxComputeThreads = 1024;
 constexpr size_t kLogLine = 1024;
 
-// LibTorch has one thread count a process: the first environment that is opened decides. Trivially destructible.
+// LibTorch has one thread count a process: the first environment that is opened decides. Trivially
+// destructible.
 constinit std::mutex compute_mutex;  // guards the two below
 constinit bool compute_decided = false;
 constinit uint32_t compute_asked = 0;
@@ -55,7 +56,8 @@ Environment::Environment(const rpt_env_options& options)
     if (options.compute_threads && options.compute_threads != in_force) {
         log(RPT_LOG_WARN, "rpt",
             "compute_threads stay at " +
-                (in_force ? std::to_string(in_force) : std::string("the number of physical cores")) +
+                (in_force ? std::to_string(in_force)
+                          : std::string("the number of physical cores")) +
                 ", which the first environment of this process chose; " +
                 std::to_string(options.compute_threads) + " is not used");
     }
@@ -63,7 +65,8 @@ Environment::Environment(const rpt_env_options& options)
 
 void Environment::run(WorkerPool& pool, Call& call, const std::function<void()>& work) {
     if (ending()) {
-        throw Error(Status::kState, "rpt", "the environment of this object is closed; open a new one");
+        throw Error(Status::kState, "rpt",
+                    "the environment of this object is closed; open a new one");
     }
     pool.run(call.control(), [&](Task& task) {
         const Call::Binding binding(call, task);
@@ -92,16 +95,19 @@ void Environment::dispose(const std::function<void()>& work) noexcept {
 void Environment::log(int32_t level, const char* domain, std::string_view text) const noexcept {
     if (!log_ || level > log_level_) return;
     char line[kLogLine];
-    const int size = std::snprintf(line, sizeof line, "%.*s", static_cast<int>(text.size()), text.data());
+    const int size =
+        std::snprintf(line, sizeof line, "%.*s", static_cast<int>(text.size()), text.data());
     if (size < 0) return;
-    const size_t kept = static_cast<size_t>(size) < sizeof line ? static_cast<size_t>(size) : sizeof line - 1;
+    const size_t kept =
+        static_cast<size_t>(size) < sizeof line ? static_cast<size_t>(size) : sizeof line - 1;
     log_(log_user_, level, domain, line, kept);
 }
 
 void Environment::end() {
     ending_.store(true);
     if (inside_callback()) {
-        log(RPT_LOG_WARN, "rpt", "rpt_env_close within a callback does not wait for the call in progress");
+        log(RPT_LOG_WARN, "rpt",
+            "rpt_env_close within a callback does not wait for the call in progress");
         return;
     }
     models_.stop();
@@ -118,11 +124,12 @@ rpt_status rpt_env_open(const rpt_env_options* options, rpt_env** out, rpt_error
         const rpt_env_options o = read_options(options, "options");
         check_flags(o.flags, 0, "options.flags");
         check_reserved(o.reserved0, "options");
-        if (o.worker_threads > kMaxWorkers || o.compute_threads > kMaxComputeThreads || o.log_level < 0 ||
-            o.log_level > RPT_LOG_DEBUG) {
-            throw rpt::Error(rpt::Status::kArgument, "rpt",
-                             "environment options out of range: worker_threads to 64, compute_threads to 1024, "
-                             "log_level 0 to 4");
+        if (o.worker_threads > kMaxWorkers || o.compute_threads > kMaxComputeThreads ||
+            o.log_level < 0 || o.log_level > RPT_LOG_DEBUG) {
+            throw rpt::Error(
+                rpt::Status::kArgument, "rpt",
+                "environment options out of range: worker_threads to 64, compute_threads to 1024, "
+                "log_level 0 to 4");
         }
         auto environment = std::make_shared<Environment>(o);
         environment->log(RPT_LOG_DEBUG, "rpt", rpt_build_info());

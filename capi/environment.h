@@ -20,10 +20,12 @@ class Environment {
     Environment(const Environment&) = delete;
     Environment& operator=(const Environment&) = delete;
 
-    // Runs model work / disk work on a worker; `call` serves its progress and callbacks. Throws what the work throws.
+    // Runs model work / disk work on a worker; `call` serves its progress and callbacks. Throws
+    // what the work throws.
     void compute(Call& call, const std::function<void()>& work) { run(models_, call, work); }
     void access(Call& call, const std::function<void()>& work) { run(disks_, call, work); }
-    // For closing and freeing: on a worker, or right here if the environment has ended. What it throws goes to the log.
+    // For closing and freeing: on a worker, or right here if the environment has ended. What it
+    // throws goes to the log.
     void dispose(const std::function<void()>& work) noexcept;
     // Whole lines; formats into a stack buffer, so that it works when memory is out.
     void log(int32_t level, const char* domain, std::string_view text) const noexcept;
@@ -45,7 +47,8 @@ class Environment {
 
 using EnvironmentRef = std::shared_ptr<Environment>;
 
-// Destroys `object` on a worker of its environment, which outlives it. T has a function environment().
+// Destroys `object` on a worker of its environment, which outlives it. T has a function
+// environment().
 template <class T>
 void dispose_handle(T* object) {
     const EnvironmentRef environment = object->environment();

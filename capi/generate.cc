@@ -22,11 +22,14 @@ namespace {
 constexpr size_t kMaxStops = 64;
 constexpr size_t kMaxStopBytes = 4096;
 
-bool in_range(float value, float low, float high) { return std::isfinite(value) && value >= low && value <= high; }
+bool in_range(float value, float low, float high) {
+    return std::isfinite(value) && value >= low && value <= high;
+}
 
 std::vector<std::string> read_stops(const rpt_str* stop, size_t n_stop) {
     if (n_stop > kMaxStops || (n_stop && !stop)) {
-        throw rpt::Error(rpt::Status::kArgument, "rpt", "options.stop is NULL or n_stop is more than 64");
+        throw rpt::Error(rpt::Status::kArgument, "rpt",
+                         "options.stop is NULL or n_stop is more than 64");
     }
     std::vector<std::string> out;
     for (size_t i = 0; i < n_stop; ++i) {
@@ -50,9 +53,11 @@ uint64_t choose_seed() {
 
 reader::GenerateOptions read_generate_options(const rpt_generate_options& o) {
     check_flags(o.flags, RPT_GENERATE_NO_MEMORY | RPT_GENERATE_HITS, "options.flags");
-    if (!in_range(o.temperature, 0, 1000) || !in_range(o.top_p, 0, 1) || !in_range(o.repeat_penalty, 0, 1000)) {
-        throw rpt::Error(rpt::Status::kArgument, "rpt",
-                         "sampling out of range: temperature and repeat_penalty 0 to 1000, top_p 0 to 1");
+    if (!in_range(o.temperature, 0, 1000) || !in_range(o.top_p, 0, 1) ||
+        !in_range(o.repeat_penalty, 0, 1000)) {
+        throw rpt::Error(
+            rpt::Status::kArgument, "rpt",
+            "sampling out of range: temperature and repeat_penalty 0 to 1000, top_p 0 to 1");
     }
     reader::GenerateOptions out;
     out.no_memory = o.flags & RPT_GENERATE_NO_MEMORY;
@@ -123,8 +128,9 @@ class Delivery {
 
 }  // namespace
 
-rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options* options, const rpt_call* call,
-                                rpt_event_fn on_event, void* user, rpt_generate_result* result, rpt_error* err) {
+rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options* options,
+                                const rpt_call* call, rpt_event_fn on_event, void* user,
+                                rpt_generate_result* result, rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_generate_result> filled(result, "result", true);
         const Use<rpt_session> use(session, "session");
@@ -143,7 +149,10 @@ rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options
                 environment->compute(control, [&] {
                     const OffsetAfter after(*session);
                     const reader::GenerateResult r = session->reader->generate(
-                        choices, [&](const reader::GenerateEvent& event) { return delivery.deliver(control, event); },
+                        choices,
+                        [&](const reader::GenerateEvent& event) {
+                            return delivery.deliver(control, event);
+                        },
                         control.control());
                     out.finish = static_cast<int32_t>(r.finish);
                     out.stop_index = r.stop_index;

@@ -13,8 +13,8 @@ namespace {
 constexpr uint32_t kSmallestError = 48;  // holds everything up to the domain
 constexpr uint32_t kLargestError = 65536;
 
-// Never cuts a code point; control characters (torch writes several lines) become blanks. No allocation: this also
-// reports that memory is out.
+// Never cuts a code point; control characters (torch writes several lines) become blanks. No
+// allocation: this also reports that memory is out.
 bool copy_text(char* to, size_t capacity, std::string_view text) {
     if (capacity == 0) return !text.empty();
     size_t size = text.size() < capacity ? text.size() : capacity - 1;
@@ -67,7 +67,8 @@ rpt_status report(rpt_error* err, const Error& failure) {
 }
 
 rpt_status report_no_memory(rpt_error* err) {
-    return fill(err, RPT_ERR_NO_MEMORY, "rpt", "memory is out; close something or ask for less", -1, 0);
+    return fill(err, RPT_ERR_NO_MEMORY, "rpt", "memory is out; close something or ask for less", -1,
+                0);
 }
 
 rpt_status report(rpt_error* err, const std::exception& failure) {
@@ -77,7 +78,8 @@ rpt_status report(rpt_error* err, const std::exception& failure) {
     const std::string_view type = typeid(failure).name();  // mangled: N3c10..., N5faiss...
     const std::string_view text = failure.what();
     if (type.find("3c10") != type.npos) {
-        const bool memory = text.find("alloc") != text.npos || type.find("OutOfMemory") != type.npos;
+        const bool memory =
+            text.find("alloc") != text.npos || type.find("OutOfMemory") != type.npos;
         return fill(err, memory ? RPT_ERR_NO_MEMORY : RPT_ERR_INTERNAL, "torch", text, -1, 0);
     }
     const bool faiss = type.find("5faiss") != type.npos;

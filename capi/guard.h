@@ -20,8 +20,8 @@ rpt_status report_no_memory(rpt_error* err);
 rpt_status report(rpt_error* err, const std::exception& failure);
 rpt_status report_unknown(rpt_error* err);
 
-// Runs one entry point. No noexcept here nor on the entry points: a forced unwind (pthread_exit in a callback, a
-// cancelled thread) must pass, or glibc ends the process.
+// Runs one entry point. No noexcept here nor on the entry points: a forced unwind (pthread_exit in
+// a callback, a cancelled thread) must pass, or glibc ends the process.
 template <class Body>
 rpt_status guard(rpt_error* err, Body&& body) {
     if (!error_record_usable(err)) return RPT_ERR_ARGUMENT;

@@ -4,7 +4,9 @@
 
 namespace rpt::capi {
 
-int64_t process_number() { return getpid(); }
+int64_t process_number() {
+    return getpid();
+}
 
 void throw_null(const char* name) {
     throw Error(Status::kArgument, "rpt", std::string("parameter \"") + name + "\" is NULL");

@@ -30,14 +30,16 @@ T& require(T* handle, const char* name) {
     return *handle;
 }
 
-// Base of handles that one thread at a time may use. `refs` counts the owner and the call in progress, so that freeing
-// an object from within a callback of its own call takes effect when that call has left it.
+// Base of handles that one thread at a time may use. `refs` counts the owner and the call in
+// progress, so that freeing an object from within a callback of its own call takes effect when that
+// call has left it.
 struct OwnedHandle : Handle {
     std::atomic<uint32_t> refs{1};
     std::atomic<bool> busy{false};
 };
 
-// Holds an owned object for the duration of one call; kBusy if another call has it. T offers static destroy(T*).
+// Holds an owned object for the duration of one call; kBusy if another call has it. T offers static
+// destroy(T*).
 template <class T>
 class Use {
   public:

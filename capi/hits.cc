@@ -12,8 +12,12 @@ namespace {
 
 constexpr uint32_t kMaxHits = 1024;
 
-rpt_str borrow(const std::string& text) { return {text.data(), text.size()}; }
-rpt_span span(const ByteSpan& bytes) { return {bytes.begin, bytes.end}; }
+rpt_str borrow(const std::string& text) {
+    return {text.data(), text.size()};
+}
+rpt_span span(const ByteSpan& bytes) {
+    return {bytes.begin, bytes.end};
+}
 
 rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
     const storage::HitInfo& info = chunk.info;
@@ -40,14 +44,16 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
 
 }  // namespace
 
-reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options, const char* name) {
+reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options,
+                                              const char* name) {
     const rpt_retrieve_options o = read_options(options, name);
     check_flags(o.flags, RPT_RETRIEVE_TEXT | RPT_RETRIEVE_EXACT, "options.flags");
     if (o.k > kMaxHits || o.has_min_score > 1 || !std::isfinite(o.min_score) ||
         o.exclude_bytes.begin > o.exclude_bytes.end) {
         throw Error(Status::kArgument, "rpt",
                     std::string("\"") + name +
-                        "\" is out of range: k to 1024, has_min_score 0 or 1, min_score finite, exclude_bytes "
+                        "\" is out of range: k to 1024, has_min_score 0 or 1, min_score finite, "
+                        "exclude_bytes "
                         "begin <= end");
     }
     reader::RetrieveOptions out;
@@ -63,14 +69,16 @@ reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* option
 
 SpaceList read_spaces(rpt_space* const* spaces, size_t n_spaces) {
     if (n_spaces > kMaxSpaces) {
-        throw Error(Status::kArgument, "rpt", std::to_string(n_spaces) + " spaces are more than 64");
+        throw Error(Status::kArgument, "rpt",
+                    std::to_string(n_spaces) + " spaces are more than 64");
     }
     if (n_spaces && !spaces) throw_null("spaces");
     SpaceList out;
     for (size_t i = 0; i < n_spaces; ++i) {
         const SpaceRef& ref = require(spaces[i], "spaces").ref;
         if (out.store && out.store != ref.store) {
-            throw Error(Status::kArgument, "rpt", "the spaces belong to different stores; give spaces of one store");
+            throw Error(Status::kArgument, "rpt",
+                        "the spaces belong to different stores; give spaces of one store");
         }
         out.store = ref.store;
         out.spaces.push_back(ref.space);
@@ -83,34 +91,43 @@ SpaceList read_spaces(rpt_space* const* spaces, size_t n_spaces) {
 using namespace rpt::capi;
 
 rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text, size_t size,
-                        const rpt_retrieve_options* options, const rpt_call* call, rpt_hits** out, rpt_error* err) {
+                        const rpt_retrieve_options* options, const rpt_call* call, rpt_hits** out,
+                        rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const SpaceList list = read_spaces(spaces, n_spaces);
-        if (!list.store) throw rpt::Error(rpt::Status::kArgument, "rpt", "no spaces to search; give at least one");
+        if (!list.store)
+            throw rpt::Error(rpt::Status::kArgument, "rpt",
+                             "no spaces to search; give at least one");
         check_text(text, size, "text");
-        if (!size) throw rpt::Error(rpt::Status::kArgument, "rpt", "\"text\" is empty; there is nothing to ask");
+        if (!size)
+            throw rpt::Error(rpt::Status::kArgument, "rpt",
+                             "\"text\" is empty; there is nothing to ask");
         const rpt::reader::RetrieveOptions choices = read_retrieve_options(options, "options");
         const EngineRef engine = list.store->require_engine();
         Call control(call, list.store->environment->ending());
         std::vector<rpt::reader::RetrievedChunk> found;
         list.store->environment->compute(control, [&] {
             found = rpt::reader::retrieve(*engine, list.spaces, *list.store->store,
-                                          {static_cast<const char*>(text), size}, choices, control.control());
+                                          {static_cast<const char*>(text), size}, choices,
+                                          control.control());
         });
         *out = new rpt_hits(std::move(found));
     });
 }
 
-size_t rpt_hits_count(const rpt_hits* hits) { return hits ? hits->found.size() : 0; }
+size_t rpt_hits_count(const rpt_hits* hits) {
+    return hits ? hits->found.size() : 0;
+}
 
 rpt_status rpt_hits_get(const rpt_hits* hits, size_t index, rpt_hit* hit, rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_hit> result(hit, "hit");
         const auto& found = require(hits, "hits").found;
         if (index >= found.size()) {
-            throw rpt::Error(rpt::Status::kArgument, "rpt",
-                             "hit " + std::to_string(index) + " of " + std::to_string(found.size()));
+            throw rpt::Error(
+                rpt::Status::kArgument, "rpt",
+                "hit " + std::to_string(index) + " of " + std::to_string(found.size()));
         }
         result.set(describe(found[index], index));
     });

@@ -15,7 +15,8 @@ struct rpt_hits : rpt::capi::Handle {
 
 namespace rpt::capi {
 
-reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options, const char* name);
+reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options,
+                                              const char* name);
 
 // Spaces given by a host: all of one store, none forked. The store is null if there are no spaces.
 struct SpaceList {

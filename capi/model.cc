@@ -17,8 +17,9 @@ engine::EngineOptions read_model_options(const rpt_model_options* options) {
     if (o.device < RPT_DEVICE_AUTO || o.device > RPT_DEVICE_CUDA || o.dtype < RPT_DTYPE_MODEL ||
         o.dtype > RPT_DTYPE_F16 || o.device_index < 0) {
         throw rpt::Error(rpt::Status::kArgument, "rpt",
-                         "model options out of range: device " + std::to_string(o.device) + ", device_index " +
-                             std::to_string(o.device_index) + ", dtype " + std::to_string(o.dtype));
+                         "model options out of range: device " + std::to_string(o.device) +
+                             ", device_index " + std::to_string(o.device_index) + ", dtype " +
+                             std::to_string(o.dtype));
     }
     engine::EngineOptions out;
     out.device = static_cast<engine::Device>(o.device);
@@ -35,8 +36,8 @@ static_assert(static_cast<int>(engine::Device::kCuda) == RPT_DEVICE_CUDA);
 static_assert(static_cast<int>(engine::Precision::kModel) == RPT_DTYPE_MODEL);
 static_assert(static_cast<int>(engine::Precision::kF16) == RPT_DTYPE_F16);
 
-rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_options* options, const rpt_call* call,
-                          rpt_model** out, rpt_error* err) {
+rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_options* options,
+                          const rpt_call* call, rpt_model** out, rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const EnvironmentRef environment = require(env, "env").environment;
@@ -44,7 +45,8 @@ rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_option
         const engine::EngineOptions choices = read_model_options(options);
         Call control(call, environment->ending());
         EngineRef opened;
-        environment->compute(control, [&] { opened = engine::open_torch_engine(file, choices, control.control()); });
+        environment->compute(
+            control, [&] { opened = engine::open_torch_engine(file, choices, control.control()); });
         *out = new rpt_model(environment, std::move(opened));
     });
 }
@@ -64,13 +66,15 @@ rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_
         out.layers = static_cast<uint32_t>(config.layers());
         out.parameters = e.parameters();
         out.weight_bytes = e.weight_bytes();
-        out.state_bytes_per_chunk = static_cast<uint64_t>(config.chunk * config.dim) * sizeof(float);
+        out.state_bytes_per_chunk =
+            static_cast<uint64_t>(config.chunk * config.dim) * sizeof(float);
         std::copy(e.fingerprint().begin(), e.fingerprint().end(), out.fingerprint);
         result.set(out);
     });
 }
 
-rpt_status rpt_model_measure(rpt_model* model, const rpt_call* call, rpt_machine_rates* rates, rpt_error* err) {
+rpt_status rpt_model_measure(rpt_model* model, const rpt_call* call, rpt_machine_rates* rates,
+                             rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_machine_rates> result(rates, "rates");
         rpt_model& m = require(model, "model");

@@ -11,7 +11,8 @@ using EngineRef = std::shared_ptr<const rpt::engine::Engine>;
 
 // Const after construction; shared by threads.
 struct rpt_model : rpt::capi::Handle {
-    rpt_model(rpt::capi::EnvironmentRef env, EngineRef e) : owner(std::move(env)), engine(std::move(e)) {}
+    rpt_model(rpt::capi::EnvironmentRef env, EngineRef e)
+        : owner(std::move(env)), engine(std::move(e)) {}
     const rpt::capi::EnvironmentRef& environment() const { return owner; }
 
     const rpt::capi::EnvironmentRef owner;  // first: destroyed last

@@ -27,11 +27,13 @@ size_t first_control(const std::string& text) {
 
 void check_record_size(uint32_t size, size_t known, const char* name) {
     if (size == 0) {
-        argument(std::string("record \"") + name + "\" is NULL or its struct_size is not set; use its _INIT macro");
+        argument(std::string("record \"") + name +
+                 "\" is NULL or its struct_size is not set; use its _INIT macro");
     }
     if (size < known || size > kMaxRecord) {
-        argument(std::string("struct_size of \"") + name + "\" is " + std::to_string(size) + ", not " +
-                 std::to_string(known) + " to 65536; was the host compiled with packed structs?");
+        argument(std::string("struct_size of \"") + name + "\" is " + std::to_string(size) +
+                 ", not " + std::to_string(known) +
+                 " to 65536; was the host compiled with packed structs?");
     }
 }
 
@@ -55,8 +57,9 @@ void check_flags(uint32_t flags, uint32_t known, const char* name) {
 
 void check_reserved(uint64_t value, const char* name) {
     if (value) {
-        throw Error(Status::kUnsupported, "rpt",
-                    std::string("a reserved field of \"") + name + "\" is set; use a newer library");
+        throw Error(
+            Status::kUnsupported, "rpt",
+            std::string("a reserved field of \"") + name + "\" is set; use a newer library");
     }
 }
 
@@ -66,18 +69,21 @@ std::string read_name(const char* text, size_t max_bytes, const char* name) {
     while (size <= max_bytes && text[size]) ++size;
     if (size == 0) argument(std::string("\"") + name + "\" is empty");
     if (size > max_bytes) {
-        argument(std::string("\"") + name + "\" is longer than " + std::to_string(max_bytes) + " bytes");
+        argument(std::string("\"") + name + "\" is longer than " + std::to_string(max_bytes) +
+                 " bytes");
     }
     std::string value(text, size);
     const size_t valid = text::valid_utf8_prefix(value);
     if (valid != size) {
-        throw Error(Status::kUtf8, "rpt",
-                    std::string("\"") + name + "\" is not valid utf-8 at byte " + std::to_string(valid),
-                    static_cast<int64_t>(valid));
+        throw Error(
+            Status::kUtf8, "rpt",
+            std::string("\"") + name + "\" is not valid utf-8 at byte " + std::to_string(valid),
+            static_cast<int64_t>(valid));
     }
     const size_t control = first_control(value);
     if (control != size) {
-        argument(std::string("\"") + name + "\" holds a control character at byte " + std::to_string(control),
+        argument(std::string("\"") + name + "\" holds a control character at byte " +
+                     std::to_string(control),
                  static_cast<int64_t>(control));
     }
     return value;
@@ -89,7 +95,8 @@ std::string read_optional_name(const char* text, size_t max_bytes, const char* n
 
 void check_bytes(const void* bytes, size_t size, const char* name) {
     if (!bytes && size) {
-        argument(std::string("\"") + name + "\" is NULL but " + std::to_string(size) + " bytes are announced");
+        argument(std::string("\"") + name + "\" is NULL but " + std::to_string(size) +
+                 " bytes are announced");
     }
 }
 
@@ -97,9 +104,10 @@ void check_text(const void* text, size_t size, const char* name) {
     check_bytes(text, size, name);
     const size_t valid = text::valid_utf8_prefix({static_cast<const char*>(text), size});
     if (valid != size) {
-        throw Error(Status::kUtf8, "rpt",
-                    std::string("\"") + name + "\" is not valid utf-8 at byte " + std::to_string(valid),
-                    static_cast<int64_t>(valid));
+        throw Error(
+            Status::kUtf8, "rpt",
+            std::string("\"") + name + "\" is not valid utf-8 at byte " + std::to_string(valid),
+            static_cast<int64_t>(valid));
     }
 }
 

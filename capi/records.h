@@ -1,4 +1,5 @@
-// Records that cross the border: sizes checked, tails checked, nothing written past what the caller has.
+// Records that cross the border: sizes checked, tails checked, nothing written past what the caller
+// has.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,8 @@
 
 namespace rpt::capi {
 
-// kArgument unless `known` <= size <= 65536: a shorter record is uninitialised or was laid out by other rules.
+// kArgument unless `known` <= size <= 65536: a shorter record is uninitialised or was laid out by
+// other rules.
 void check_record_size(uint32_t size, size_t known, const char* name);
 // kUnsupported if any byte is set: the caller asks for something this library does not know.
 void check_tail_clear(const unsigned char* tail, size_t size, const char* name);
@@ -65,7 +67,8 @@ T** clear_out(T** out) {
     return out;
 }
 
-// Names, keys: 1 to `max_bytes` bytes of UTF-8 without control characters; kArgument or kUtf8 (with offset).
+// Names, keys: 1 to `max_bytes` bytes of UTF-8 without control characters; kArgument or kUtf8 (with
+// offset).
 std::string read_name(const char* text, size_t max_bytes, const char* name);
 // As read_name, but NULL and "" give "".
 std::string read_optional_name(const char* text, size_t max_bytes, const char* name);

@@ -14,7 +14,8 @@ namespace {
 
 constexpr double kNatsPerBit = 0.693147180559945309417;
 
-void show_chunk(const Call& call, rpt_score_visit_fn visit, void* user, const reader::ScoredChunk& from) {
+void show_chunk(const Call& call, rpt_score_visit_fn visit, void* user,
+                const reader::ScoredChunk& from) {
     rpt_scored_chunk chunk{};
     chunk.struct_size = sizeof chunk;
     chunk.span = {from.bytes.begin, from.bytes.end};
@@ -33,8 +34,8 @@ void show_chunk(const Call& call, rpt_score_visit_fn visit, void* user, const re
 }  // namespace
 
 rpt_status rpt_session_score(rpt_session* session, const void* text, size_t size, uint32_t flags,
-                             const rpt_call* call, rpt_score_visit_fn visit, void* user, rpt_score* score,
-                             rpt_error* err) {
+                             const rpt_call* call, rpt_score_visit_fn visit, void* user,
+                             rpt_score* score, rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_score> result(score, "score");
         const Use<rpt_session> use(session, "session");
@@ -43,11 +44,14 @@ rpt_status rpt_session_score(rpt_session* session, const void* text, size_t size
         const EnvironmentRef environment = session->owner;
         Call control(call, environment->ending());
         std::function<void(const reader::ScoredChunk&)> by_chunk;
-        if (visit) by_chunk = [&](const reader::ScoredChunk& chunk) { show_chunk(control, visit, user, chunk); };
+        if (visit)
+            by_chunk = [&](const reader::ScoredChunk& chunk) {
+                show_chunk(control, visit, user, chunk);
+            };
         reader::Score s;
         environment->compute(control, [&] {
-            s = session->reader->score({static_cast<const char*>(text), size}, flags & RPT_SCORE_NO_MEMORY,
-                                       control.control(), by_chunk);
+            s = session->reader->score({static_cast<const char*>(text), size},
+                                       flags & RPT_SCORE_NO_MEMORY, control.control(), by_chunk);
         });
         rpt_score out{};
         out.retrievals = s.retrievals;

@@ -23,23 +23,24 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
         if (list.store && list.store->require_engine()->fingerprint() != engine->fingerprint()) {
             throw rpt::Error(rpt::Status::kModelMismatch, "rpt",
                              "store \"" + list.store->store->path() + "\" belongs to model " +
-                                 rpt::to_hex(list.store->engine->fingerprint()) + ", the session to model " +
-                                 rpt::to_hex(engine->fingerprint()) + "; use one model for both");
+                                 rpt::to_hex(list.store->engine->fingerprint()) +
+                                 ", the session to model " + rpt::to_hex(engine->fingerprint()) +
+                                 "; use one model for both");
         }
         reader::SessionOptions choices;
         choices.self_memory = o.flags & RPT_SESSION_SELF_MEMORY;
         Call control(nullptr, environment->ending());
         std::unique_ptr<reader::Session> session;
         environment->compute(control, [&] {
-            session = std::make_unique<reader::Session>(engine, list.store ? list.store->store : nullptr,
-                                                        std::move(list.spaces), choices);
+            session = std::make_unique<reader::Session>(
+                engine, list.store ? list.store->store : nullptr, std::move(list.spaces), choices);
         });
         *out = new rpt_session(environment, std::move(list.store), std::move(session));
     });
 }
 
-rpt_status rpt_session_read(rpt_session* session, const void* bytes, size_t size, const rpt_call* call,
-                            rpt_error* err) {
+rpt_status rpt_session_read(rpt_session* session, const void* bytes, size_t size,
+                            const rpt_call* call, rpt_error* err) {
     return guard(err, [&] {
         const Use<rpt_session> use(session, "session");
         check_bytes(bytes, size, "bytes");
@@ -53,7 +54,8 @@ rpt_status rpt_session_read(rpt_session* session, const void* bytes, size_t size
     });
 }
 
-rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset, const rpt_call* call, rpt_error* err) {
+rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset, const rpt_call* call,
+                              rpt_error* err) {
     return guard(err, [&] {
         const Use<rpt_session> use(session, "session");
         const EnvironmentRef environment = session->owner;
@@ -69,8 +71,8 @@ uint64_t rpt_session_offset(const rpt_session* session) {
     return session ? session->offset.load(std::memory_order_relaxed) : 0;
 }
 
-rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options, const rpt_call* call,
-                                rpt_hits** out, rpt_error* err) {
+rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,
+                                const rpt_call* call, rpt_hits** out, rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const Use<rpt_session> use(session, "session");
@@ -78,7 +80,8 @@ rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options
         const EnvironmentRef environment = session->owner;
         Call control(call, environment->ending());
         std::vector<reader::RetrievedChunk> found;
-        environment->compute(control, [&] { found = session->reader->retrieve(choices, control.control()); });
+        environment->compute(
+            control, [&] { found = session->reader->retrieve(choices, control.control()); });
         *out = new rpt_hits(std::move(found));
     });
 }

@@ -10,7 +10,8 @@
 #include "core/reader/session.h"
 
 struct rpt_session : rpt::capi::OwnedHandle {
-    rpt_session(rpt::capi::EnvironmentRef env, rpt::capi::StoreRef s, std::unique_ptr<rpt::reader::Session> r)
+    rpt_session(rpt::capi::EnvironmentRef env, rpt::capi::StoreRef s,
+                std::unique_ptr<rpt::reader::Session> r)
         : owner(std::move(env)), store(std::move(s)), reader(std::move(r)) {}
     const rpt::capi::EnvironmentRef& environment() const { return owner; }
     static void destroy(rpt_session* session) { rpt::capi::dispose_handle(session); }

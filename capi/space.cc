@@ -8,7 +8,8 @@
 
 using namespace rpt::capi;
 
-rpt_status rpt_store_list_spaces(rpt_store* store, rpt_space_visit_fn visit, void* user, rpt_error* err) {
+rpt_status rpt_store_list_spaces(rpt_store* store, rpt_space_visit_fn visit, void* user,
+                                 rpt_error* err) {
     return guard(err, [&] {
         const StoreRef ref = require(store, "store").ref;
         if (!visit) throw_null("visit");
@@ -28,8 +29,8 @@ rpt_status rpt_store_list_spaces(rpt_store* store, rpt_space_visit_fn visit, voi
     });
 }
 
-rpt_status rpt_space_open(rpt_store* store, const char* owner, const char* collection, uint32_t flags,
-                          rpt_space** out, rpt_error* err) {
+rpt_status rpt_space_open(rpt_store* store, const char* owner, const char* collection,
+                          uint32_t flags, rpt_space** out, rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const StoreRef ref = require(store, "store").ref;
@@ -39,21 +40,23 @@ rpt_status rpt_space_open(rpt_store* store, const char* owner, const char* colle
         Call control(nullptr, ref->environment->ending());
         SpaceRef opened{ref, nullptr};
         ref->environment->access(control, [&] {
-            opened.space = ref->store->open_space(owner_name, collection_name, flags & RPT_SPACE_CREATE);
+            opened.space =
+                ref->store->open_space(owner_name, collection_name, flags & RPT_SPACE_CREATE);
         });
         *out = new rpt_space(std::move(opened));
     });
 }
 
-rpt_status rpt_space_drop(rpt_store* store, const char* owner, const char* collection, const rpt_call* call,
-                          rpt_error* err) {
+rpt_status rpt_space_drop(rpt_store* store, const char* owner, const char* collection,
+                          const rpt_call* call, rpt_error* err) {
     return guard(err, [&] {
         const StoreRef ref = require(store, "store").ref;
         const std::string owner_name = read_name(owner, kMaxSpaceName, "owner");
         const std::string collection_name = read_name(collection, kMaxSpaceName, "collection");
         Call control(call, ref->environment->ending());
-        ref->environment->access(control,
-                                 [&] { ref->store->drop_space(owner_name, collection_name, control.control()); });
+        ref->environment->access(control, [&] {
+            ref->store->drop_space(owner_name, collection_name, control.control());
+        });
     });
 }
 

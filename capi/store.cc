@@ -20,8 +20,9 @@ OpenStore::~OpenStore() {
 
 const EngineRef& OpenStore::require_engine() const {
     if (!engine) {
-        throw Error(Status::kState, "rpt",
-                    "store \"" + store->path() + "\" was opened without a model; open it with its model");
+        throw Error(
+            Status::kState, "rpt",
+            "store \"" + store->path() + "\" was opened without a model; open it with its model");
     }
     return engine;
 }
@@ -35,18 +36,23 @@ namespace {
 
 storage::Durability durability(int32_t value) {
     switch (value) {
-        case RPT_DURABLE_NORMAL: return storage::Durability::kNormal;
-        case RPT_DURABLE_FLUSH: return storage::Durability::kFlush;
-        case RPT_DURABLE_NONE: return storage::Durability::kNone;
+        case RPT_DURABLE_NORMAL:
+            return storage::Durability::kNormal;
+        case RPT_DURABLE_FLUSH:
+            return storage::Durability::kFlush;
+        case RPT_DURABLE_NONE:
+            return storage::Durability::kNone;
     }
-    throw rpt::Error(rpt::Status::kArgument, "rpt",
-                     "options.durability is " + std::to_string(value) + "; use one of RPT_DURABLE_*");
+    throw rpt::Error(
+        rpt::Status::kArgument, "rpt",
+        "options.durability is " + std::to_string(value) + "; use one of RPT_DURABLE_*");
 }
 
 storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     if (engine.config().retrieval != rpt::model::RetrievalKind::kLambdaRank) {
-        throw rpt::Error(rpt::Status::kUnsupported, "rpt",
-                         "the model has no retriever and can fill no store; use a model with a memory");
+        throw rpt::Error(
+            rpt::Status::kUnsupported, "rpt",
+            "the model has no retriever and can fill no store; use a model with a memory");
     }
     storage::ModelBinding binding;
     binding.fingerprint = engine.fingerprint();
@@ -62,7 +68,8 @@ storage::StoreOptions read_store_options(const rpt_store_options& o) {
     out.read_only = o.flags & RPT_STORE_READ_ONLY;
     out.exclusive = o.flags & RPT_STORE_EXCL;
     if (out.create && out.read_only) {
-        throw rpt::Error(rpt::Status::kArgument, "rpt", "RPT_STORE_CREATE and RPT_STORE_READ_ONLY exclude each other");
+        throw rpt::Error(rpt::Status::kArgument, "rpt",
+                         "RPT_STORE_CREATE and RPT_STORE_READ_ONLY exclude each other");
     }
     if (out.exclusive && !out.create) {
         throw rpt::Error(rpt::Status::kArgument, "rpt", "RPT_STORE_EXCL needs RPT_STORE_CREATE");
@@ -72,7 +79,8 @@ storage::StoreOptions read_store_options(const rpt_store_options& o) {
     }
     if (o.compression_level < 0 || o.compression_level > 19) {
         throw rpt::Error(rpt::Status::kArgument, "rpt",
-                         "options.compression_level is " + std::to_string(o.compression_level) + ", not 0 to 19");
+                         "options.compression_level is " + std::to_string(o.compression_level) +
+                             ", not 0 to 19");
     }
     out.durability = durability(o.durability);
     out.compression_level = o.compression_level;
@@ -82,8 +90,8 @@ storage::StoreOptions read_store_options(const rpt_store_options& o) {
 
 }  // namespace
 
-rpt_status rpt_store_open(rpt_env* env, const char* path, const rpt_store_options* options, rpt_store** out,
-                          rpt_error* err) {
+rpt_status rpt_store_open(rpt_env* env, const char* path, const rpt_store_options* options,
+                          rpt_store** out, rpt_error* err) {
     return guard(err, [&] {
         clear_out(out);
         const EnvironmentRef environment = require(env, "env").environment;
@@ -98,7 +106,8 @@ rpt_status rpt_store_open(rpt_env* env, const char* path, const rpt_store_option
         Call control(nullptr, environment->ending());
         StoreRef opened;
         environment->access(control, [&] {
-            opened = std::make_shared<OpenStore>(environment, engine, storage::Store::open(folder, choices));
+            opened = std::make_shared<OpenStore>(environment, engine,
+                                                 storage::Store::open(folder, choices));
         });
         *out = new rpt_store(std::move(opened));
     });
@@ -121,7 +130,8 @@ rpt_status rpt_store_close(rpt_store* store, rpt_error* err) {
         const EnvironmentRef environment = store->ref->environment;
         std::exception_ptr failure;
         environment->dispose([&] {
-            // The last user closes here and now, so that a failure can be told; a second close() does nothing.
+            // The last user closes here and now, so that a failure can be told; a second close()
+            // does nothing.
             if (store->ref.use_count() == 1) {
                 try {
                     store->ref->store->close();

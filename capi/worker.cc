@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kQueuePoll{5};
 
 thread_local int callback_depth = 0;
 
-// A thread of the host that is cancelled (pthread_cancel) must not unwind through a wait: the worker uses its stack.
+// A thread of the host that is cancelled (pthread_cancel) must not unwind through a wait: the
+// worker uses its stack.
 class NoThreadCancel {
   public:
     NoThreadCancel() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
@@ -31,19 +32,27 @@ class NoThreadCancel {
     int before_ = 0;
 };
 
-// Everything but the faults that a thread causes itself: blocking those would hide crashes from the host's reporter.
+// Everything but the faults that a thread causes itself: blocking those would hide crashes from the
+// host's reporter.
 sigset_t signals_for_others() {
     sigset_t set;
     sigfillset(&set);
-    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&set, own);
+    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS})
+        sigdelset(&set, own);
     return set;
 }
 
 }  // namespace
 
-bool inside_callback() { return callback_depth > 0; }
-CallbackScope::CallbackScope() { ++callback_depth; }
-CallbackScope::~CallbackScope() { --callback_depth; }
+bool inside_callback() {
+    return callback_depth > 0;
+}
+CallbackScope::CallbackScope() {
+    ++callback_depth;
+}
+CallbackScope::~CallbackScope() {
+    --callback_depth;
+}
 
 void Task::on_caller(const std::function<void()>& callback) {
     pool_.enter_callback();
@@ -135,7 +144,9 @@ void Task::wait(const CallControl& control) {
 WorkerPool::WorkerPool(const char* thread_name, unsigned width, std::function<void()> on_start)
     : thread_name_(thread_name), width_(width), on_start_(std::move(on_start)) {}
 
-WorkerPool::~WorkerPool() { stop(); }
+WorkerPool::~WorkerPool() {
+    stop();
+}
 
 void WorkerPool::run(const CallControl& control, const std::function<void(Task&)>& work) {
     control.check();
@@ -150,7 +161,8 @@ void WorkerPool::run(const CallControl& control, const std::function<void(Task&)
 void WorkerPool::submit(Task& task) {
     std::lock_guard lock(mutex_);
     if (stopping_) {
-        throw Error(Status::kState, "rpt", "the environment of this object is closed; open a new one");
+        throw Error(Status::kState, "rpt",
+                    "the environment of this object is closed; open a new one");
     }
     queue_.push_back(&task);
     try {
@@ -191,8 +203,8 @@ void WorkerPool::spawn_locked() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
     if (failure) {
-        throw Error(Status::kNoMemory, "os", "a worker thread cannot be started; raise the limit of threads", -1,
-                    failure);
+        throw Error(Status::kNoMemory, "os",
+                    "a worker thread cannot be started; raise the limit of threads", -1, failure);
     }
     pthread_setname_np(thread, thread_name_);
     threads_.push_back(thread);
@@ -245,7 +257,8 @@ void WorkerPool::enter_callback() {
 }
 
 void WorkerPool::leave_callback() {
-    // May exceed the width for a moment: better than making a callback's end wait for a stranger's work.
+    // May exceed the width for a moment: better than making a callback's end wait for a stranger's
+    // work.
     std::lock_guard lock(mutex_);
     ++running_;
 }

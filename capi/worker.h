@@ -1,5 +1,5 @@
-// Threads of an environment. Work runs on them - large stack, signals blocked, one OpenMP team - while the thread that
-// called the library waits and runs the callbacks.
+// Threads of an environment. Work runs on them - large stack, signals blocked, one OpenMP team -
+// while the thread that called the library waits and runs the callbacks.
 #pragma once
 
 #include <pthread.h>
@@ -24,15 +24,16 @@ class Task {
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
 
-    // For the worker: runs `callback` on the waiting thread and returns when it has; passes on what it threw.
+    // For the worker: runs `callback` on the waiting thread and returns when it has; passes on what
+    // it threw.
     void on_caller(const std::function<void()>& callback);
 
   private:
     friend class WorkerPool;
     enum class State { kQueued, kRunning, kCallback, kDone };
 
-    void execute();                             // worker
-    void wait(const CallControl& control);      // caller: until done; throws what the work threw
+    void execute();                         // worker
+    void wait(const CallControl& control);  // caller: until done; throws what the work threw
     void run_callback(std::unique_lock<std::mutex>& lock);
     void abandon(std::unique_lock<std::mutex>& lock);
 
@@ -47,8 +48,9 @@ class Task {
     bool abandoned_ = false;  // the waiting thread is being unwound and runs no more callbacks
 };
 
-// At most `width` tasks compute at once. A task that waits for a callback does not count, so a callback may start work
-// of its own in the same pool; threads are added when that needs them. Shared by threads.
+// At most `width` tasks compute at once. A task that waits for a callback does not count, so a
+// callback may start work of its own in the same pool; threads are added when that needs them.
+// Shared by threads.
 class WorkerPool {
   public:
     // `on_start` runs first on every thread.
@@ -57,8 +59,8 @@ class WorkerPool {
     WorkerPool& operator=(const WorkerPool&) = delete;
     ~WorkerPool();
 
-    // Runs `work` on a worker; `task` given to `started` serves its callbacks. Throws what the work throws, kState
-    // after stop(), kCancelled or kTimeout while still queued.
+    // Runs `work` on a worker; `task` given to `started` serves its callbacks. Throws what the work
+    // throws, kState after stop(), kCancelled or kTimeout while still queued.
     void run(const CallControl& control, const std::function<void(Task&)>& work);
     // Refuses new work, waits for what runs and is queued, ends the threads. Twice is once.
     void stop();

@@ -1,11 +1,11 @@
-/* Every function of the interface with NULL for everything, and with garbage sizes: an answer, never a crash. argv[1] is
- * the list of symbols: a function that is missing here fails the test. */
+/* Every function of the interface with NULL for everything, and with garbage sizes: an answer,
+ * never a crash. argv[1] is the list of symbols: a function that is missing here fails the test. */
 #include <rpt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static rpt_error *error_for_round(int round, rpt_error *err) {
+static rpt_error* error_for_round(int round, rpt_error* err) {
     static const uint32_t sizes[] = {0, 47, 48, 100, 65536 + 1, 0xffffffffu};
     memset(err, 0x5a, sizeof *err);
     if (round == 0) return NULL;
@@ -14,8 +14,9 @@ static rpt_error *error_for_round(int round, rpt_error *err) {
     return err;
 }
 
-/* A record whose size is garbage and whose body is noise, in memory large enough for nothing more than itself. */
-static void *garbage(int round) {
+/* A record whose size is garbage and whose body is noise, in memory large enough for nothing more
+ * than itself. */
+static void* garbage(int round) {
     static uint64_t room[8][64];
     static const uint32_t sizes[] = {0, 1, 7, 11, 65537, 0xfffffff0u, 3, 0x80000000u};
     memset(room[round % 8], 0xa5, sizeof room[0]);
@@ -38,8 +39,8 @@ static int n_called;
 
 static void call_everything(int r) {
     rpt_error storage, *err = error_for_round(r, &storage);
-    void *junk = garbage(r);
-    rpt_cancel *token;
+    void* junk = garbage(r);
+    rpt_cancel* token;
     n_called = 0;
     NAME(rpt_version_number)();
     NAME(rpt_version_string)();
@@ -90,10 +91,10 @@ static void call_everything(int r) {
     REFUSED(rpt_session_score, NULL, NULL, 9, 0xffffffffu, junk, NULL, NULL, junk);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     char line[80];
     int r, n = 0;
-    FILE *list = argc > 1 ? fopen(argv[1], "r") : NULL;
+    FILE* list = argc > 1 ? fopen(argv[1], "r") : NULL;
     if (!list) return 2;
     for (r = 0; r < 64; ++r) call_everything(r % 8);
     while (fgets(line, sizeof line, list)) {

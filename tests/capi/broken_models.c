@@ -1,16 +1,17 @@
 /* Every way in which a file is no model: the exact status, never a crash. */
 #include "expect.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
     rpt_model_options options = RPT_MODEL_OPTIONS_INIT;
-    rpt_model *model = p.model;
-    const char *path;
+    rpt_model* model = p.model;
+    const char* path;
     size_t size, at;
-    char *bytes = read_whole(p.model_path, &size);
+    char* bytes = read_whole(p.model_path, &size);
 
-    EXPECT_FAILS(rpt_model_open(p.env, place_path(&p, "absent"), NULL, NULL, &model, &err), RPT_ERR_NOT_FOUND, "absent");
+    EXPECT_FAILS(rpt_model_open(p.env, place_path(&p, "absent"), NULL, NULL, &model, &err),
+                 RPT_ERR_NOT_FOUND, "absent");
     EXPECT(model == NULL);
     path = place_path(&p, "text");
     write_whole(path, "this is a letter to a friend, not a model, and it is long enough", 64);
@@ -21,13 +22,15 @@ int main(int argc, char **argv) {
     for (at = 1; at < 16; ++at) {
         path = place_path(&p, "short");
         write_whole(path, bytes, size * at / 16);
-        EXPECT_FAILS(rpt_model_open(p.env, path, NULL, NULL, &model, &err), RPT_ERR_CORRUPT, "short");
+        EXPECT_FAILS(rpt_model_open(p.env, path, NULL, NULL, &model, &err), RPT_ERR_CORRUPT,
+                     "short");
     }
     for (at = size / 2; at < size; at += size / 8) {
         path = place_path(&p, "flipped");
         bytes[at] = (char)(bytes[at] ^ 0x10);
         write_whole(path, bytes, size);
-        EXPECT_FAILS(rpt_model_open(p.env, path, NULL, NULL, &model, &err), RPT_ERR_CORRUPT, "flipped");
+        EXPECT_FAILS(rpt_model_open(p.env, path, NULL, NULL, &model, &err), RPT_ERR_CORRUPT,
+                     "flipped");
         bytes[at] = (char)(bytes[at] ^ 0x10);
     }
     /* a flip anywhere in the header: a failure, or a model that no store takes for the old one */
@@ -36,7 +39,8 @@ int main(int argc, char **argv) {
         bytes[at] = (char)(bytes[at] ^ 0x20);
         write_whole(path, bytes, size);
         if (rpt_model_open(p.env, path, NULL, NULL, &model, &err) == RPT_OK) {
-            rpt_model_info before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
+            rpt_model_info before = {.struct_size = sizeof before},
+                           after = {.struct_size = sizeof after};
             EXPECT_OK(rpt_model_get_info(p.model, &before, &err));
             EXPECT_OK(rpt_model_get_info(model, &after, &err));
             EXPECT(memcmp(before.fingerprint, after.fingerprint, sizeof before.fingerprint) != 0);
@@ -49,12 +53,15 @@ int main(int argc, char **argv) {
     EXPECT(rpt_model_open(p.env, p.folder, NULL, NULL, &model, &err) < 0 && model == NULL);
     EXPECT_FAILS(rpt_model_open(p.env, NULL, NULL, NULL, &model, &err), RPT_ERR_ARGUMENT, "path");
     EXPECT_FAILS(rpt_model_open(p.env, "", NULL, NULL, &model, &err), RPT_ERR_ARGUMENT, "path");
-    EXPECT_FAILS(rpt_model_open(p.env, "a\tb", NULL, NULL, &model, &err), RPT_ERR_ARGUMENT, "control");
+    EXPECT_FAILS(rpt_model_open(p.env, "a\tb", NULL, NULL, &model, &err), RPT_ERR_ARGUMENT,
+                 "control");
     options.device = 9;
-    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, &options, NULL, &model, &err), RPT_ERR_ARGUMENT, "device");
+    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, &options, NULL, &model, &err),
+                 RPT_ERR_ARGUMENT, "device");
     options.device = RPT_DEVICE_CUDA;
     options.device_index = 77;
-    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, &options, NULL, &model, &err), RPT_ERR_DEVICE, "");
+    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, &options, NULL, &model, &err), RPT_ERR_DEVICE,
+                 "");
     free(bytes);
     place_close(&p);
     return 0;

@@ -1,4 +1,5 @@
-/* Owned objects answer BUSY while they work; every other object may be used from a callback; freeing may come early. */
+/* Owned objects answer BUSY while they work; every other object may be used from a callback;
+ * freeing may come early. */
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -8,30 +9,32 @@
 typedef struct scene {
     place p;
     rpt_session *session, *other;
-    rpt_space *space;
-    rpt_doc *doc;
+    rpt_space* space;
+    rpt_doc* doc;
     pthread_t caller;
     int texts, in_progress;
     rpt_status seen_from_thread;
 } scene;
 
-static void *read_elsewhere(void *user) {
-    scene *s = user;
+static void* read_elsewhere(void* user) {
+    scene* s = user;
     s->seen_from_thread = rpt_session_read(s->session, "x", 1, NULL, NULL);
     return NULL;
 }
 
-static int32_t on_event(void *user, const rpt_event *event) {
-    scene *s = user;
+static int32_t on_event(void* user, const rpt_event* event) {
+    scene* s = user;
     rpt_error err = RPT_ERROR_INIT;
-    rpt_hits *hits = NULL;
+    rpt_hits* hits = NULL;
     pthread_t thread;
     EXPECT(pthread_equal(pthread_self(), s->caller));
     if (event->type != RPT_EVENT_TEXT || s->texts++ > 0) return 0;
     EXPECT_FAILS(rpt_session_read(s->session, "x", 1, NULL, &err), RPT_ERR_BUSY, "in use");
-    EXPECT_FAILS(rpt_session_retrieve(s->session, NULL, NULL, &hits, &err), RPT_ERR_BUSY, "session");
+    EXPECT_FAILS(rpt_session_retrieve(s->session, NULL, NULL, &hits, &err), RPT_ERR_BUSY,
+                 "session");
     EXPECT(rpt_session_offset(s->session) >= 10);
-    EXPECT(pthread_create(&thread, NULL, read_elsewhere, s) == 0 && pthread_join(thread, NULL) == 0);
+    EXPECT(pthread_create(&thread, NULL, read_elsewhere, s) == 0 &&
+           pthread_join(thread, NULL) == 0);
     EXPECT(s->seen_from_thread == RPT_ERR_BUSY);
     /* model work from within model work */
     EXPECT_OK(rpt_session_read(s->other, "the sea was calm", 16, NULL, &err));
@@ -42,8 +45,8 @@ static int32_t on_event(void *user, const rpt_event *event) {
     return 0;
 }
 
-static int32_t on_doc(void *user, const char *key, const rpt_doc_info *info) {
-    scene *s = user;
+static int32_t on_doc(void* user, const char* key, const rpt_doc_info* info) {
+    scene* s = user;
     rpt_error err = RPT_ERROR_INIT;
     (void)info;
     EXPECT_OK(rpt_doc_delete(s->space, key, &err));
@@ -51,13 +54,13 @@ static int32_t on_doc(void *user, const char *key, const rpt_doc_info *info) {
     return s->texts == 2;
 }
 
-static int32_t refuse(void *user, const char *key, const rpt_doc_info *info) {
+static int32_t refuse(void* user, const char* key, const rpt_doc_info* info) {
     (void)user, (void)key, (void)info;
     return -5;
 }
 
-static int32_t on_progress(void *user, uint64_t done, uint64_t total) {
-    scene *s = user;
+static int32_t on_progress(void* user, uint64_t done, uint64_t total) {
+    scene* s = user;
     (void)done, (void)total;
     s->in_progress++;
     EXPECT(rpt_doc_append(s->doc, "x", 1, NULL, NULL) == RPT_ERR_BUSY);
@@ -71,14 +74,14 @@ static void on_signal(int number) {
     if (pthread_equal(pthread_self(), main_thread)) signals_here++;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     scene s;
     rpt_error err = RPT_ERROR_INIT;
     rpt_generate_options options = RPT_GENERATE_OPTIONS_INIT;
     rpt_doc_options doc_options = RPT_DOC_OPTIONS_INIT;
     rpt_call call = RPT_CALL_INIT;
-    rpt_store *store;
-    char *text = make_text(2000, 4);
+    rpt_store* store;
+    char* text = make_text(2000, 4);
     int i;
     memset(&s, 0, sizeof s);
     s.p = place_open(argc, argv);

@@ -1,18 +1,19 @@
-/* Calls end early: by a token from another thread, a deadline, a progress callback, a failing callback. */
+/* Calls end early: by a token from another thread, a deadline, a progress callback, a failing
+ * callback. */
 #include <pthread.h>
 #include <unistd.h>
 
 #include "expect.h"
 
-static void *request_soon(void *user) {
+static void* request_soon(void* user) {
     usleep(50000);
     rpt_cancel_request(user);
     return NULL;
 }
 
-static int32_t stop_at_third(void *user, uint64_t done, uint64_t total) {
+static int32_t stop_at_third(void* user, uint64_t done, uint64_t total) {
     (void)done, (void)total;
-    return ++*(int *)user >= 3;
+    return ++*(int*)user >= 3;
 }
 
 typedef struct ending {
@@ -22,8 +23,8 @@ typedef struct ending {
     rpt_status status;
 } ending;
 
-static int32_t on_event(void *user, const rpt_event *event) {
-    ending *e = user;
+static int32_t on_event(void* user, const rpt_event* event) {
+    ending* e = user;
     EXPECT(e->ends == 0);
     if (event->type == RPT_EVENT_END) {
         e->ends++;
@@ -34,27 +35,27 @@ static int32_t on_event(void *user, const rpt_event *event) {
     return ++e->texts == e->answer_at ? e->answer : 0;
 }
 
-static int32_t stop_scoring(void *user, const rpt_scored_chunk *chunk) {
+static int32_t stop_scoring(void* user, const rpt_scored_chunk* chunk) {
     (void)user, (void)chunk;
     return 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
-    rpt_store *store = place_store(&p, "store", RPT_STORE_CREATE);
-    rpt_space *space = place_space(store, "alice");
+    rpt_store* store = place_store(&p, "store", RPT_STORE_CREATE);
+    rpt_space* space = place_space(store, "alice");
     rpt_doc_options doc_options = RPT_DOC_OPTIONS_INIT;
     rpt_generate_options generate = RPT_GENERATE_OPTIONS_INIT;
     rpt_generate_result result = {.struct_size = sizeof result};
     rpt_score score = {.struct_size = sizeof score};
     rpt_call call = RPT_CALL_INIT;
-    rpt_session *session = NULL;
-    rpt_doc *doc = NULL;
-    rpt_model *model = NULL;
+    rpt_session* session = NULL;
+    rpt_doc* doc = NULL;
+    rpt_model* model = NULL;
     pthread_t thread;
     const size_t size = 3000000;
-    char *text = make_text(size, 5);
+    char* text = make_text(size, 5);
     uint64_t before;
     int n = 0;
     ending e;
@@ -64,7 +65,8 @@ int main(int argc, char **argv) {
     EXPECT(call.cancel);
     rpt_cancel_request(call.cancel);
     rpt_cancel_request(call.cancel);
-    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_CANCELLED, "");
+    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_CANCELLED,
+                 "");
     EXPECT(model == NULL);
     rpt_cancel_free(call.cancel);
 
@@ -113,18 +115,21 @@ int main(int argc, char **argv) {
     e.answer_at = 3;
     e.answer = -7;
     before = rpt_session_offset(session);
-    EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, on_event, &e, &result, &err), RPT_ERR_CALLBACK, "");
+    EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, on_event, &e, &result, &err),
+                 RPT_ERR_CALLBACK, "");
     EXPECT(e.texts == 3 && e.ends == 1 && e.status == RPT_ERR_CALLBACK && result.seed == 11);
     EXPECT(rpt_session_offset(session) == before + e.bytes && result.bytes == e.bytes);
     memset(&e, 0, sizeof e);
     generate.max_tokens = 1000000;
     call.timeout_ms = 100;
     before = rpt_session_offset(session);
-    EXPECT(rpt_session_generate(session, &generate, &call, on_event, &e, &result, &err) == RPT_ERR_TIMEOUT ||
+    EXPECT(rpt_session_generate(session, &generate, &call, on_event, &e, &result, &err) ==
+               RPT_ERR_TIMEOUT ||
            result.finish == RPT_FINISH_EOS);
     EXPECT(e.ends == 1 && rpt_session_offset(session) == before + e.bytes);
     call.timeout_ms = 0;
-    EXPECT_FAILS(rpt_session_score(session, text, 3000, 0, NULL, stop_scoring, NULL, &score, &err), RPT_ERR_CALLBACK, "");
+    EXPECT_FAILS(rpt_session_score(session, text, 3000, 0, NULL, stop_scoring, NULL, &score, &err),
+                 RPT_ERR_CALLBACK, "");
 
     /* a token outlives its objects, and may be freed while a call holds it */
     rpt_session_free(session);

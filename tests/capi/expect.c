@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-place place_open(int argc, char **argv) {
+place place_open(int argc, char** argv) {
     place p;
     rpt_error err = RPT_ERROR_INIT;
     rpt_env_options options = RPT_ENV_OPTIONS_INIT;
@@ -16,40 +16,40 @@ place place_open(int argc, char **argv) {
     return p;
 }
 
-void place_close(place *p) {
+void place_close(place* p) {
     rpt_model_close(p->model);
     rpt_env_close(p->env);
 }
 
-const char *place_path(const place *p, const char *name) {
+const char* place_path(const place* p, const char* name) {
     static char buffers[4][1300];
     static unsigned next;
-    char *buffer = buffers[next++ % 4];
+    char* buffer = buffers[next++ % 4];
     snprintf(buffer, 1300, "%s/%s", p->folder, name);
     return buffer;
 }
 
-rpt_store *place_store(const place *p, const char *name, uint32_t flags) {
+rpt_store* place_store(const place* p, const char* name, uint32_t flags) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_store_options options = RPT_STORE_OPTIONS_INIT;
-    rpt_store *store = NULL;
+    rpt_store* store = NULL;
     options.flags = flags;
     options.model = p->model;
     EXPECT_OK(rpt_store_open(p->env, place_path(p, name), &options, &store, &err));
     return store;
 }
 
-rpt_space *place_space(rpt_store *store, const char *owner) {
+rpt_space* place_space(rpt_store* store, const char* owner) {
     rpt_error err = RPT_ERROR_INIT;
-    rpt_space *space = NULL;
+    rpt_space* space = NULL;
     EXPECT_OK(rpt_space_open(store, owner, "notes", RPT_SPACE_CREATE, &space, &err));
     return space;
 }
 
-void remember(rpt_space *space, const char *key, const char *text, size_t size) {
+void remember(rpt_space* space, const char* key, const char* text, size_t size) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
-    rpt_doc *doc = NULL;
+    rpt_doc* doc = NULL;
     options.key = key;
     EXPECT_OK(rpt_doc_begin(space, &options, &doc, &err));
     EXPECT_OK(rpt_doc_append(doc, text, size, NULL, &err));
@@ -57,15 +57,16 @@ void remember(rpt_space *space, const char *key, const char *text, size_t size) 
     rpt_doc_free(doc);
 }
 
-char *make_text(size_t size, unsigned seed) {
-    static const char *const words[] = {"the ",  "sea ",  "was ", "calm ", "and ",  "a ",    "ship ", "came ",
-                                        "from ", "far ",  "with ", "salt ", "wind ", "stars ", "over ", "water. "};
-    char *text = malloc(size + 1);
+char* make_text(size_t size, unsigned seed) {
+    static const char* const words[] = {"the ",  "sea ",   "was ",  "calm ",  "and ",  "a ",
+                                        "ship ", "came ",  "from ", "far ",   "with ", "salt ",
+                                        "wind ", "stars ", "over ", "water. "};
+    char* text = malloc(size + 1);
     size_t at = 0;
     unsigned state = seed * 2654435761u + 1u;
     EXPECT(text);
     while (at < size) {
-        const char *word = words[(state >> 16) % 16];
+        const char* word = words[(state >> 16) % 16];
         size_t length = strlen(word);
         if (length > size - at) length = size - at;
         memcpy(text + at, word, length);
@@ -76,10 +77,10 @@ char *make_text(size_t size, unsigned seed) {
     return text;
 }
 
-char *read_whole(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
+char* read_whole(const char* path, size_t* size) {
+    FILE* file = fopen(path, "rb");
     struct stat facts;
-    char *bytes;
+    char* bytes;
     EXPECT(file && fstat(fileno(file), &facts) == 0);
     *size = (size_t)facts.st_size;
     bytes = malloc(*size + 1);
@@ -88,7 +89,7 @@ char *read_whole(const char *path, size_t *size) {
     return bytes;
 }
 
-void write_whole(const char *path, const void *bytes, size_t size) {
-    FILE *file = fopen(path, "wb");
+void write_whole(const char* path, const void* bytes, size_t size) {
+    FILE* file = fopen(path, "wb");
     EXPECT(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }

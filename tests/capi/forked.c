@@ -1,17 +1,18 @@
-/* After fork the child's handles say so, closing them does nothing, and the parent goes on unharmed. */
+/* After fork the child's handles say so, closing them does nothing, and the parent goes on
+ * unharmed. */
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "expect.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
-    rpt_store *store = place_store(&p, "store", RPT_STORE_CREATE);
-    rpt_space *space = place_space(store, "alice");
-    rpt_session *session = NULL;
+    rpt_store* store = place_store(&p, "store", RPT_STORE_CREATE);
+    rpt_space* space = place_space(store, "alice");
+    rpt_session* session = NULL;
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
-    rpt_doc *doc = NULL;
+    rpt_doc* doc = NULL;
     int status = 0;
     pid_t child;
     options.key = "book";
@@ -21,7 +22,7 @@ int main(int argc, char **argv) {
     child = fork();
     EXPECT(child >= 0);
     if (child == 0) {
-        rpt_store *other = NULL;
+        rpt_store* other = NULL;
         rpt_model_info info = {.struct_size = sizeof info};
         EXPECT_FAILS(rpt_session_read(session, "x", 1, NULL, &err), RPT_ERR_FORKED, "fork");
         EXPECT_FAILS(rpt_doc_append(doc, "x", 1, NULL, &err), RPT_ERR_FORKED, "fork");

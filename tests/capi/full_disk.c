@@ -1,5 +1,6 @@
-/* No room on the disk: the flush fails, nothing is half-written, and with room again the same call succeeds. Uses a
- * small tmpfs where the process may mount one, else a limit on the size of files. */
+/* No room on the disk: the flush fails, nothing is half-written, and with room again the same call
+ * succeeds. Uses a small tmpfs where the process may mount one, else a limit on the size of files.
+ */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -9,28 +10,30 @@
 
 #include "expect.h"
 
-static int mount_small(const char *folder) {
+static int mount_small(const char* folder) {
     mkdir(folder, 0755);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return 0;
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return 0;
     return mount("tmpfs", folder, "tmpfs", 0, "size=1m") == 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
     rpt_doc_info info = {.struct_size = sizeof info};
     struct rlimit limit = {600000, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
-    rpt_doc *doc = NULL;
+    rpt_doc* doc = NULL;
     char folder[1300], *text = make_text(400000, 8);
     int mounted;
     rpt_status status = RPT_OK;
     size_t at = 0;
     place p;
-    rpt_store *store;
-    rpt_space *space;
+    rpt_store* store;
+    rpt_space* space;
     EXPECT(argc >= 3);
     snprintf(folder, sizeof folder, "%s/small", argv[2]);
-    mounted = mount_small(folder); /* before the library starts threads: a mount namespace is a thread's */
+    mounted = mount_small(
+        folder); /* before the library starts threads: a mount namespace is a thread's */
     p = place_open(argc, argv);
     store = place_store(&p, "small/store", RPT_STORE_CREATE);
     space = place_space(store, "alice");

@@ -8,11 +8,11 @@ typedef struct heard {
     size_t size;
     int texts, hits, ends, texts_before_hits;
     rpt_status end_status;
-    const char *key;
+    const char* key;
 } heard;
 
-static int32_t listen(void *user, const rpt_event *event) {
-    heard *h = user;
+static int32_t listen(void* user, const rpt_event* event) {
+    heard* h = user;
     EXPECT(h->ends == 0 && event->struct_size == sizeof *event);
     if (event->type == RPT_EVENT_TEXT) {
         EXPECT(h->size + event->text.size < sizeof h->text);
@@ -26,7 +26,8 @@ static int32_t listen(void *user, const rpt_event *event) {
             rpt_hit hit = {.struct_size = sizeof hit};
             EXPECT_OK(rpt_hits_get(event->hits, i, &hit, &err));
             EXPECT(hit.gate >= 0 && hit.gate <= 1 && hit.rank == i);
-            if (!(hit.flags & RPT_HIT_OWN)) EXPECT(hit.key.size == 4 && memcmp(hit.key.data, "book", 4) == 0);
+            if (!(hit.flags & RPT_HIT_OWN))
+                EXPECT(hit.key.size == 4 && memcmp(hit.key.data, "book", 4) == 0);
         }
         h->hits++;
     } else {
@@ -37,25 +38,26 @@ static int32_t listen(void *user, const rpt_event *event) {
     return 0;
 }
 
-static int32_t count_space(void *user, const char *owner, const char *collection) {
-    EXPECT(strcmp(collection, "notes") == 0 && (strcmp(owner, "alice") == 0 || strcmp(owner, "bob") == 0));
-    ++*(int *)user;
+static int32_t count_space(void* user, const char* owner, const char* collection) {
+    EXPECT(strcmp(collection, "notes") == 0 &&
+           (strcmp(owner, "alice") == 0 || strcmp(owner, "bob") == 0));
+    ++*(int*)user;
     return 0;
 }
 
-static int32_t count_doc(void *user, const char *key, const rpt_doc_info *info) {
+static int32_t count_doc(void* user, const char* key, const rpt_doc_info* info) {
     EXPECT(strcmp(key, "book") == 0 && (info->flags & RPT_DOC_FINISHED));
-    ++*(int *)user;
+    ++*(int*)user;
     return 0;
 }
 
-static void write_book(const place *p, const char *text, size_t size) {
+static void write_book(const place* p, const char* text, size_t size) {
     rpt_error err = RPT_ERROR_INIT;
-    rpt_store *store = place_store(p, "store", RPT_STORE_CREATE);
+    rpt_store* store = place_store(p, "store", RPT_STORE_CREATE);
     rpt_space *alice = place_space(store, "alice"), *bob = place_space(store, "bob");
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
     rpt_doc_info info = {.struct_size = sizeof info};
-    rpt_doc *doc = NULL;
+    rpt_doc* doc = NULL;
     options.key = "book";
     options.uri = "file:book.txt";
     options.meta_json = "{\"year\": 1851}";
@@ -65,10 +67,12 @@ static void write_book(const place *p, const char *text, size_t size) {
     EXPECT_OK(rpt_doc_append(doc, text + 7, size / 2, NULL, &err));
     EXPECT(rpt_doc_offset(doc) == 7 + size / 2);
     EXPECT_OK(rpt_doc_flush(doc, RPT_FLUSH_TAIL, NULL, &info, &err));
-    EXPECT(info.bytes_accepted == 7 + size / 2 && info.chunks > 0 && !(info.flags & RPT_DOC_FINISHED));
+    EXPECT(info.bytes_accepted == 7 + size / 2 && info.chunks > 0 &&
+           !(info.flags & RPT_DOC_FINISHED));
     EXPECT_OK(rpt_doc_append(doc, text + 7 + size / 2, size - 7 - size / 2, NULL, &err));
     EXPECT_OK(rpt_doc_finish(doc, NULL, &info, &err));
-    EXPECT(info.bytes_accepted == size && info.bytes_searchable == size && (info.flags & RPT_DOC_FINISHED));
+    EXPECT(info.bytes_accepted == size && info.bytes_searchable == size &&
+           (info.flags & RPT_DOC_FINISHED));
     EXPECT_FAILS(rpt_doc_append(doc, "x", 1, NULL, &err), RPT_ERR_STATE, "finished");
     rpt_doc_free(doc);
     EXPECT_FAILS(rpt_doc_begin(alice, &options, &doc, &err), RPT_ERR_EXISTS, "");
@@ -79,12 +83,12 @@ static void write_book(const place *p, const char *text, size_t size) {
     EXPECT_OK(rpt_store_close(store, &err));
 }
 
-static void check_catalogue(rpt_store *store, rpt_space *alice, const char *text, size_t size) {
+static void check_catalogue(rpt_store* store, rpt_space* alice, const char* text, size_t size) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_store_stats stats = {.struct_size = sizeof stats};
     rpt_doc_info info = {.struct_size = sizeof info};
     rpt_chunk_info chunk = {.struct_size = sizeof chunk};
-    char *copy = malloc(size);
+    char* copy = malloc(size);
     char field[64];
     size_t got = 0, i;
     uint64_t covered = 0;
@@ -108,20 +112,23 @@ static void check_catalogue(rpt_store *store, rpt_space *alice, const char *text
     EXPECT(got == strlen("{\"year\": 1851}"));
     for (i = 0; i < info.chunks; ++i) {
         EXPECT_OK(rpt_doc_get_chunk(alice, "book", i, &chunk, &err));
-        EXPECT(chunk.ordinal == i && chunk.span.begin == covered && chunk.key_norm > 0 && chunk.state_rms > 0);
+        EXPECT(chunk.ordinal == i && chunk.span.begin == covered && chunk.key_norm > 0 &&
+               chunk.state_rms > 0);
         covered = chunk.span.end;
     }
     EXPECT(covered == size);
-    EXPECT_FAILS(rpt_doc_get_chunk(alice, "book", info.chunks, &chunk, &err), RPT_ERR_NOT_FOUND, "no chunk");
+    EXPECT_FAILS(rpt_doc_get_chunk(alice, "book", info.chunks, &chunk, &err), RPT_ERR_NOT_FOUND,
+                 "no chunk");
     EXPECT_OK(rpt_store_get_stats(store, &stats, &err));
-    EXPECT(stats.documents == 1 && stats.spaces == 2 && stats.text_bytes == size && stats.chunks == info.chunks);
+    EXPECT(stats.documents == 1 && stats.spaces == 2 && stats.text_bytes == size &&
+           stats.chunks == info.chunks);
     free(copy);
 }
 
-static void check_search(rpt_space *alice, rpt_space *bob, const char *text, size_t size) {
+static void check_search(rpt_space* alice, rpt_space* bob, const char* text, size_t size) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_retrieve_options options = RPT_RETRIEVE_OPTIONS_INIT;
-    rpt_hits *hits = NULL;
+    rpt_hits* hits = NULL;
     rpt_hit hit = {.struct_size = sizeof hit};
     float last = INFINITY;
     size_t i;
@@ -131,7 +138,8 @@ static void check_search(rpt_space *alice, rpt_space *bob, const char *text, siz
     EXPECT(rpt_hits_count(hits) == 5);
     for (i = 0; i < 5; ++i) {
         EXPECT_OK(rpt_hits_get(hits, i, &hit, &err));
-        EXPECT(hit.score <= last && hit.span.end <= size && hit.text.size == hit.span.end - hit.span.begin);
+        EXPECT(hit.score <= last && hit.span.end <= size &&
+               hit.text.size == hit.span.end - hit.span.begin);
         EXPECT(memcmp(hit.text.data, text + hit.span.begin, hit.text.size) == 0);
         last = hit.score;
     }
@@ -146,19 +154,19 @@ static void check_search(rpt_space *alice, rpt_space *bob, const char *text, siz
     rpt_hits_free(hits);
 }
 
-static int32_t add_chunk(void *user, const rpt_scored_chunk *chunk) {
-    *(double *)user += chunk->nll;
+static int32_t add_chunk(void* user, const rpt_scored_chunk* chunk) {
+    *(double*)user += chunk->nll;
     return 0;
 }
 
-static void check_session(const place *p, rpt_space *alice, const char *text) {
+static void check_session(const place* p, rpt_space* alice, const char* text) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
     rpt_generate_options generate = RPT_GENERATE_OPTIONS_INIT;
     rpt_generate_result result = {.struct_size = sizeof result};
     rpt_score score = {.struct_size = sizeof score}, again = {.struct_size = sizeof again};
-    rpt_session *session = NULL;
-    rpt_hits *hits = NULL;
+    rpt_session* session = NULL;
+    rpt_hits* hits = NULL;
     static heard first, second;
     uint64_t before;
     double summed = 0;
@@ -171,13 +179,15 @@ static void check_session(const place *p, rpt_space *alice, const char *text) {
     EXPECT_OK(rpt_session_retrieve(session, NULL, NULL, &hits, &err));
     EXPECT(rpt_hits_count(hits) > 0);
     rpt_hits_free(hits);
-    EXPECT_OK(rpt_session_score(session, text + 301, 200, 0, NULL, add_chunk, &summed, &score, &err));
+    EXPECT_OK(
+        rpt_session_score(session, text + 301, 200, 0, NULL, add_chunk, &summed, &score, &err));
     EXPECT(score.bytes == 200 && score.tokens > 0 && score.nll > 0 && score.retrievals > 0);
     EXPECT(fabs(summed - score.nll) < 1e-6 * score.nll);
     EXPECT(fabs(score.bits_per_byte - score.nll / log(2) / 200) < 1e-9);
     EXPECT_OK(rpt_session_score(session, text + 301, 200, 0, NULL, NULL, NULL, &again, &err));
     EXPECT(score.nll == again.nll && rpt_session_offset(session) == 301);
-    EXPECT_OK(rpt_session_score(session, text + 301, 200, RPT_SCORE_NO_MEMORY, NULL, NULL, NULL, &again, &err));
+    EXPECT_OK(rpt_session_score(session, text + 301, 200, RPT_SCORE_NO_MEMORY, NULL, NULL, NULL,
+                                &again, &err));
     EXPECT(again.retrievals == 0);
 
     generate.max_tokens = 40;
@@ -186,7 +196,8 @@ static void check_session(const place *p, rpt_space *alice, const char *text) {
     generate.flags = RPT_GENERATE_HITS;
     EXPECT_OK(rpt_session_generate(session, &generate, NULL, listen, &first, &result, &err));
     EXPECT(result.seed == 7 && result.bytes == first.size && result.finish != RPT_FINISH_NONE);
-    EXPECT(first.ends == 1 && first.end_status == RPT_OK && first.hits > 0 && result.retrievals > 0);
+    EXPECT(first.ends == 1 && first.end_status == RPT_OK && first.hits > 0 &&
+           result.retrievals > 0);
     EXPECT(rpt_session_offset(session) == 301 + first.size);
     before = rpt_session_offset(session);
     EXPECT_OK(rpt_session_rewind(session, 301, NULL, &err));
@@ -200,19 +211,20 @@ static void check_session(const place *p, rpt_space *alice, const char *text) {
     rpt_session_free(session);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
     const size_t size = 5000;
-    char *text = make_text(size, 1);
-    rpt_store *store;
+    char* text = make_text(size, 1);
+    rpt_store* store;
     rpt_space *alice, *bob, *gone;
     rpt_doc_info info = {.struct_size = sizeof info};
     rpt_model_info model = {.struct_size = sizeof model};
     rpt_machine_rates rates = {.struct_size = sizeof rates};
     EXPECT_OK(rpt_model_get_info(p.model, &model, &err));
-    EXPECT(model.chunk_tokens == 8 && model.block_tokens == 16 && model.window_tokens == 32 && model.key_dim == 32 &&
-           model.neighbours == 2 && model.layers == 4 && model.parameters > 0 && model.weight_bytes > 0);
+    EXPECT(model.chunk_tokens == 8 && model.block_tokens == 16 && model.window_tokens == 32 &&
+           model.key_dim == 32 && model.neighbours == 2 && model.layers == 4 &&
+           model.parameters > 0 && model.weight_bytes > 0);
     EXPECT_OK(rpt_model_measure(p.model, NULL, &rates, &err));
     EXPECT(rates.gemm_flops > 0 && rates.read_bytes > 0 && rates.lower_flops_per_token > 0 &&
            rates.decode_bytes_per_token > 0);
@@ -235,7 +247,8 @@ int main(int argc, char **argv) {
     rpt_space_close(bob);
     EXPECT_OK(rpt_store_close(store, &err));
     EXPECT_OK(rpt_store_destroy(p.env, place_path(&p, "store"), &err));
-    EXPECT_FAILS(rpt_store_destroy(p.env, place_path(&p, "store"), &err), RPT_ERR_NOT_FOUND, "store");
+    EXPECT_FAILS(rpt_store_destroy(p.env, place_path(&p, "store"), &err), RPT_ERR_NOT_FOUND,
+                 "store");
     free(text);
     place_close(&p);
     return 0;

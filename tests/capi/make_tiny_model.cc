@@ -10,8 +10,9 @@ namespace {
 
 std::string tiny_tokenizer() {
     rpt::text::BpeTrainer trainer;
-    trainer.add("the sea was calm and a ship came from far with salt wind and stars over the water. "
-                "the sea was calm and the ship came over the water with stars.");
+    trainer.add(
+        "the sea was calm and a ship came from far with salt wind and stars over the water. "
+        "the sea was calm and the ship came over the water with stars.");
     return trainer.train(300)->to_json();
 }
 
@@ -46,7 +47,8 @@ int main(int argc, char** argv) {
         config.vocab = rpt::text::Tokenizer::from_json(json)->vocab_size();
         save(config, 1, json, std::string(argv[1]) + "/tiny.safetensors");
         save(config, 2, json, std::string(argv[1]) + "/other.safetensors");
-        // Larger blocks and fewer layers for tests of volume: here a call of the model costs more than its arithmetic.
+        // Larger blocks and fewer layers for tests of volume: here a call of the model costs more
+        // than its arithmetic.
         config.chunk = 64;
         config.stride = 256;
         config.dim = config.head_dim = 16;

@@ -11,19 +11,19 @@ typedef struct grown_info {
     uint64_t later[4];
 } grown_info;
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
     rpt_env_options plain = RPT_ENV_OPTIONS_INIT;
     grown_options options;
     grown_info info;
     rpt_model_info small;
-    rpt_env *env = p.env;
+    rpt_env* env = p.env;
     rpt_call call = RPT_CALL_INIT;
-    rpt_model *model = NULL;
+    rpt_model* model = NULL;
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
-    rpt_session *session = NULL;
-    rpt_hits *hits = NULL;
+    rpt_session* session = NULL;
+    rpt_hits* hits = NULL;
     uint32_t size;
     int i;
 
@@ -59,7 +59,8 @@ int main(int argc, char **argv) {
     memset(&info, 0xee, sizeof info);
     info.known.struct_size = sizeof info.known + 8;
     EXPECT_OK(rpt_model_get_info(p.model, &info.known, &err));
-    EXPECT(info.known.chunk_tokens == 8 && info.later[0] == 0 && info.later[1] == 0xeeeeeeeeeeeeeeeeu);
+    EXPECT(info.known.chunk_tokens == 8 && info.later[0] == 0 &&
+           info.later[1] == 0xeeeeeeeeeeeeeeeeu);
     memset(&small, 0xee, sizeof small);
     small.struct_size = 8;
     EXPECT_FAILS(rpt_model_get_info(p.model, &small, &err), RPT_ERR_ARGUMENT, "info");
@@ -78,11 +79,13 @@ int main(int argc, char **argv) {
         EXPECT(model == NULL && err.struct_size == sizes[i] && err.status == (int32_t)0xeeeeeeee);
     }
     for (size = 48; size <= sizeof err; size += 29) {
-        unsigned char *raw = (unsigned char *)&err;
+        unsigned char* raw = (unsigned char*)&err;
         memset(&err, 0xee, sizeof err);
         err.struct_size = size;
-        EXPECT(rpt_model_open(p.env, "/no/such/model/anywhere", NULL, NULL, &model, &err) == RPT_ERR_NOT_FOUND);
-        EXPECT(err.status == RPT_ERR_NOT_FOUND && err.struct_size == size && err.offset == -1 && err.domain[0]);
+        EXPECT(rpt_model_open(p.env, "/no/such/model/anywhere", NULL, NULL, &model, &err) ==
+               RPT_ERR_NOT_FOUND);
+        EXPECT(err.status == RPT_ERR_NOT_FOUND && err.struct_size == size && err.offset == -1 &&
+               err.domain[0]);
         EXPECT(size == sizeof err || raw[size] == 0xee);
         EXPECT(size <= 48 || memchr(err.message, 0, size - 48));
     }
@@ -93,26 +96,33 @@ int main(int argc, char **argv) {
         rpt_error fresh = RPT_ERROR_INIT;
         err = fresh;
     }
-    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_ARGUMENT, "timeout_ms");
+    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_ARGUMENT,
+                 "timeout_ms");
     call.timeout_ms = 0;
     call.flags = 1;
-    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_ARGUMENT, "call.flags");
+    EXPECT_FAILS(rpt_model_open(p.env, p.model_path, NULL, &call, &model, &err), RPT_ERR_ARGUMENT,
+                 "call.flags");
 
     /* options inside options */
     EXPECT_OK(rpt_session_new(p.model, NULL, &session, &err));
     retrieve.k = 5000;
-    EXPECT_FAILS(rpt_session_retrieve(session, &retrieve, NULL, &hits, &err), RPT_ERR_ARGUMENT, "1024");
+    EXPECT_FAILS(rpt_session_retrieve(session, &retrieve, NULL, &hits, &err), RPT_ERR_ARGUMENT,
+                 "1024");
     retrieve.k = 0;
     retrieve.exclude_bytes.begin = 2;
-    EXPECT_FAILS(rpt_session_retrieve(session, &retrieve, NULL, &hits, &err), RPT_ERR_ARGUMENT, "begin");
+    EXPECT_FAILS(rpt_session_retrieve(session, &retrieve, NULL, &hits, &err), RPT_ERR_ARGUMENT,
+                 "begin");
     rpt_session_free(session);
 
     EXPECT(rpt_version_number() == RPT_VERSION_NUMBER);
     EXPECT(strcmp(rpt_version_string(), "0.1.0") == 0 && rpt_build_info() == rpt_build_info());
-    EXPECT(strstr(rpt_build_info(), "\"faiss\":\"1.") && strstr(rpt_build_info(), "\"libtorch\":\"2."));
+    EXPECT(strstr(rpt_build_info(), "\"faiss\":\"1.") &&
+           strstr(rpt_build_info(), "\"libtorch\":\"2."));
     EXPECT(strcmp(rpt_status_name(RPT_ERR_DEVICE), "RPT_ERR_DEVICE") == 0);
-    EXPECT(strcmp(rpt_status_name(RPT_OK), "RPT_OK") == 0 && strcmp(rpt_status_name(-22), "RPT_ERR_?") == 0);
-    EXPECT(strcmp(rpt_status_name(1), "RPT_ERR_?") == 0 && strcmp(rpt_status_name(INT32_MIN), "RPT_ERR_?") == 0);
+    EXPECT(strcmp(rpt_status_name(RPT_OK), "RPT_OK") == 0 &&
+           strcmp(rpt_status_name(-22), "RPT_ERR_?") == 0);
+    EXPECT(strcmp(rpt_status_name(1), "RPT_ERR_?") == 0 &&
+           strcmp(rpt_status_name(INT32_MIN), "RPT_ERR_?") == 0);
     place_close(&p);
     return 0;
 }

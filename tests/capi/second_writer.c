@@ -5,26 +5,27 @@
 #include "expect.h"
 
 /* Runs this program again, with a role, as a process of its own. */
-static int run_other(char **argv, const char *role) {
+static int run_other(char** argv, const char* role) {
     int status = 0;
     pid_t child = fork();
     EXPECT(child >= 0);
     if (child == 0) {
-        execl(argv[0], argv[0], argv[1], argv[2], role, (char *)NULL);
+        execl(argv[0], argv[0], argv[1], argv[2], role, (char*)NULL);
         _exit(127);
     }
     EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status));
     return WEXITSTATUS(status);
 }
 
-static void be_refused(const place *p) {
+static void be_refused(const place* p) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_store_options options = RPT_STORE_OPTIONS_INIT;
-    rpt_store *store = NULL;
-    rpt_space *space = NULL;
+    rpt_store* store = NULL;
+    rpt_space* space = NULL;
     rpt_doc_info info = {.struct_size = sizeof info};
     options.model = p->model;
-    EXPECT_FAILS(rpt_store_open(p->env, place_path(p, "store"), &options, &store, &err), RPT_ERR_BUSY, "store");
+    EXPECT_FAILS(rpt_store_open(p->env, place_path(p, "store"), &options, &store, &err),
+                 RPT_ERR_BUSY, "store");
     EXPECT(err.flags & RPT_ERROR_RETRYABLE);
     EXPECT_FAILS(rpt_store_destroy(p->env, place_path(p, "store"), &err), RPT_ERR_BUSY, "");
     options.flags = RPT_STORE_READ_ONLY;
@@ -35,16 +36,16 @@ static void be_refused(const place *p) {
     EXPECT_OK(rpt_store_close(store, &err));
 }
 
-static void write_more(const place *p) {
+static void write_more(const place* p) {
     rpt_error err = RPT_ERROR_INIT;
-    rpt_store *store = place_store(p, "store", 0);
-    rpt_space *space = place_space(store, "alice");
+    rpt_store* store = place_store(p, "store", 0);
+    rpt_space* space = place_space(store, "alice");
     remember(space, "second", "the stars over the water", 24);
     rpt_space_close(space);
     EXPECT_OK(rpt_store_close(store, &err));
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
     if (argc == 4 && strcmp(argv[3], "refused") == 0) {
@@ -52,8 +53,8 @@ int main(int argc, char **argv) {
     } else if (argc == 4) {
         write_more(&p);
     } else {
-        rpt_store *store = place_store(&p, "store", RPT_STORE_CREATE);
-        rpt_space *space = place_space(store, "alice");
+        rpt_store* store = place_store(&p, "store", RPT_STORE_CREATE);
+        rpt_space* space = place_space(store, "alice");
         rpt_doc_info info = {.struct_size = sizeof info};
         remember(space, "book", "the sea was calm", 16);
         EXPECT(run_other(argv, "refused") == 0);

@@ -1,5 +1,5 @@
-/* The header alone, first and twice, in every dialect that the build names; nothing else is needed to use it. */
-#include <rpt.h>
+/* The header alone, first and twice, in every dialect that the build names; nothing else is needed
+ * to use it. */
 #include <rpt.h>
 
 int rpt_header_test(void);
@@ -13,6 +13,7 @@ int rpt_header_test(void) {
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
     rpt_session_options session = RPT_SESSION_OPTIONS_INIT;
     rpt_generate_options generate = RPT_GENERATE_OPTIONS_INIT;
-    return (int)(err.struct_size + env.struct_size + call.struct_size + model.struct_size + store.struct_size +
-                 doc.struct_size + retrieve.struct_size + session.struct_size + generate.struct_size);
+    return (int)(err.struct_size + env.struct_size + call.struct_size + model.struct_size +
+                 store.struct_size + doc.struct_size + retrieve.struct_size + session.struct_size +
+                 generate.struct_size);
 }
