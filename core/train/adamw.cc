@@ -14,7 +14,9 @@ struct AdamW::Lists {
 AdamW::AdamW(const std::vector<std::pair<std::string, at::Tensor>>& parameters,
              const TrainOptions& options)
     : options_(options) {
+    embedding_ = parameters.size();
     for (const auto& [name, parameter] : parameters) {
+        if (name == "embedding") embedding_ = parameters_.size();
         parameters_.push_back(parameter);
         const at::Tensor plain = parameter.detach();
         moments_.push_back(
@@ -28,13 +30,13 @@ void AdamW::clear_gradients() {
 
 double AdamW::step(double lr) {
     const at::NoGradGuard no_grad;
-    Lists decayed, plain;
+    Lists decayed, plain, embedding;
     std::vector<at::Tensor> gradients;
     for (size_t i = 0; i < parameters_.size(); ++i) {
         const at::Tensor gradient = parameters_[i].grad();
         if (!gradient.defined()) continue;
         gradients.push_back(gradient);
-        Lists& lists = parameters_[i].dim() >= 2 ? decayed : plain;
+        Lists& lists = i == embedding_ ? embedding : parameters_[i].dim() >= 2 ? decayed : plain;
         lists.parameters.push_back(parameters_[i]);
         lists.gradients.push_back(gradient);
         lists.means.push_back(moments_[i].mean);
@@ -46,12 +48,16 @@ double AdamW::step(double lr) {
     if (!std::isfinite(norm)) return norm;
     if (options_.clip > 0 && norm > options_.clip)
         at::_foreach_mul_(gradients, options_.clip / norm);
-    for (Lists* lists : {&decayed, &plain}) {
+    for (Lists* lists : {&decayed, &plain, &embedding}) {
         if (lists->parameters.empty()) continue;
         at::_foreach_add_(lists->steps, 1);
+        // the kernel multiplies the decay by the rate; a longer stride shall not pull to zero
+        // sooner
+        const double scale = lists == &embedding ? options_.embedding_lr_scale : 1.0;
+        const double decay = lists == &plain ? 0.0 : options_.weight_decay / scale;
         at::_fused_adamw_(lists->parameters, lists->gradients, lists->means, lists->squares, {},
-                          lists->steps, lr, options_.beta1, options_.beta2,
-                          lists == &decayed ? options_.weight_decay : 0.0, options_.eps,
+                          lists->steps, lr * scale, options_.beta1, options_.beta2, decay,
+                          options_.eps,
                           /*amsgrad=*/false, /*maximize=*/false);
     }
     return norm;

@@ -35,6 +35,7 @@ class AdamW {
     struct Lists;
     std::vector<at::Tensor> parameters_;
     std::vector<Moments> moments_;
+    size_t embedding_ = 0;  // its place among the parameters; their number if there is none
     TrainOptions options_;
 };
 

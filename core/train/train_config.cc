@@ -37,6 +37,7 @@ void visit(Options& o, Visitor& v) {
     v.field("length", o.length);
     v.field("min_fill", o.min_fill);
     v.field("lr", o.lr);
+    v.field("embedding_lr_scale", o.embedding_lr_scale);
     v.field("warmup_fraction", o.warmup_fraction);
     v.field("min_lr_fraction", o.min_lr_fraction);
     v.field("weight_decay", o.weight_decay);
@@ -190,6 +191,7 @@ void TrainConfig::validate() const {
             "train.length must be a multiple of model.stride");
     require(t.min_fill >= 0 && t.min_fill <= 1, "train.min_fill must be in [0, 1]");
     require(t.lr > 0, "train.lr must be above 0");
+    require(t.embedding_lr_scale > 0, "train.embedding_lr_scale must be above 0");
     require(t.warmup_fraction >= 0 && t.warmup_fraction <= 1,
             "train.warmup_fraction must be in [0, 1]");
     require(t.min_lr_fraction >= 0 && t.min_lr_fraction <= 1,

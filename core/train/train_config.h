@@ -34,6 +34,8 @@ struct TrainOptions {
         0.25;  // documents shorter than this share of L are left out; others are padded
     // Optimiser.
     double lr = 2e-3;
+    double embedding_lr_scale =
+        1.0;  // of the embedding's rate: entries of size 1 need longer strides
     double warmup_fraction = 0.02;
     double min_lr_fraction = 0.1;
     double weight_decay = 0.1;  // on matrices only

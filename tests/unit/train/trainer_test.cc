@@ -371,6 +371,18 @@ TEST(AdamWTest, update_follows_the_textbook_and_decays_matrices_alone) {
     }
 }
 
+TEST(AdamWTest, embedding_has_a_rate_of_its_own_and_the_common_decay) {
+    TrainOptions options;
+    options.embedding_lr_scale = 10;
+    options.weight_decay = 0.5;
+    options.clip = 0;
+    at::Tensor embedding = at::ones({1, 1}).requires_grad_(true);
+    AdamW adam({{"embedding", embedding}}, options);
+    embedding.mutable_grad() = at::full({1, 1}, 0.3);
+    adam.step(0.01);  // the first update is one rate long
+    EXPECT_NEAR(embedding.item<double>(), 1 - 0.01 * 0.5 - 0.1, 1e-5);
+}
+
 TEST(AdamWTest, clip_bounds_the_global_norm_and_bad_gradients_change_nothing) {
     TrainOptions options;
     options.clip = 1;
