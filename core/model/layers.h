@@ -22,7 +22,7 @@ at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w, 
 // softmax(q k^T / sqrt(d_h) + mask) v for q [N, n, H, d_h], k and v [N, L, G, d_h] with G dividing H. `mask` is
 // additive fp32 and broadcasts to [N, H, n, L]; undefined: everything is seen. Returns [N, n, H d_h].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& mask = {}, bool causal = false);
+                  const at::Tensor& mask = {});
 // The plain twin of attend(): whole score matrix, fp32 softmax; with `weights` it hands back the [N, H, n, L] weights.
 at::Tensor attend_slow(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                        const at::Tensor& mask = {}, at::Tensor* weights = nullptr);

@@ -59,7 +59,7 @@ void train_step(benchmark::State& state, bool memory) {
 
 void train_with_memory(benchmark::State& state) { train_step(state, true); }
 void train_without_memory(benchmark::State& state) { train_step(state, false); }
-BENCHMARK(train_with_memory)->Args({4, 2048, 0})->Args({4, 2048, 1})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(train_with_memory)->Args({1, 2048, 0})->Args({4, 2048, 0})->Args({4, 2048, 1})->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(train_without_memory)->Args({4, 2048, 0})->Args({4, 2048, 1})->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void evaluate(benchmark::State& state) {

@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include "core/model/cross_attention.h"
+#include "core/model/float_products.h"
 #include "core/model/layers.h"
 #include "core/model/token_loss.h"
 #include "tests/unit/model/tiny_models.h"
@@ -100,6 +101,27 @@ TEST(model, attend_equals_its_plain_twin_with_and_without_a_mask) {
     visible.select(3, 0).fill_(true);
     const at::Tensor mask = additive_mask(visible);
     EXPECT_LT(max_difference(attend(q, k, v, mask), attend_slow(q, k, v, mask)), 1e-5);
+}
+
+// The same twins with the products that programs switch on; later tests of this program run with them too.
+TEST(model, attend_by_batched_products_equals_its_plain_twin_with_gradients) {
+    use_fast_float_products();
+    for (const bool masked : {false, true}) {
+        at::Tensor visible = at::rand({3, 1, 1, 9}).gt(0.5);
+        visible.select(3, 0).fill_(true);
+        const at::Tensor mask = masked ? additive_mask(visible) : at::Tensor();
+        std::vector<at::Tensor> results;
+        for (const bool fast : {true, false}) {
+            at::manual_seed(4);
+            at::Tensor q = at::randn({3, 5, 4, 8}).requires_grad_(true);
+            at::Tensor k = at::randn({3, 9, 2, 8}).requires_grad_(true);
+            at::Tensor v = at::randn({3, 9, 2, 8}).requires_grad_(true);
+            const at::Tensor out = fast ? attend(q, k, v, mask) : attend_slow(q, k, v, mask);
+            out.square().sum().backward();
+            results.push_back(at::cat({out.flatten(), q.grad().flatten(), k.grad().flatten(), v.grad().flatten()}));
+        }
+        EXPECT_LT(max_difference(results[0], results[1]), 1e-4);
+    }
 }
 
 TEST(model, rotation_depends_on_the_distance_alone) {
