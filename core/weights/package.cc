@@ -49,6 +49,30 @@ uint64_t elements_of(const std::string& path, const std::string& name, const std
     return n;
 }
 
+struct DirectoryEntry {
+    DType dtype;
+    std::vector<int64_t> shape;
+    uint64_t offset;
+};
+
+// What a store is bound to (docs/format/package.md): configuration, tokenizer, names and places of tensors, their bytes.
+Digest fingerprint_of(const std::map<std::string, std::string>& metadata,
+                      const std::map<std::string, DirectoryEntry>& directory, const std::string& data_hex) {
+    Sha256 hash;
+    for (const char* key : {"config", "tokenizer"}) {
+        const auto found = metadata.find(key);
+        const Digest digest = found == metadata.end() ? sha256("", 0) : sha256(found->second.data(), found->second.size());
+        hash.update(digest.data(), digest.size());
+    }
+    for (const auto& [name, entry] : directory) {
+        std::string line = name + ' ' + type_of(entry.dtype).name;
+        for (const int64_t size : entry.shape) line += ' ' + std::to_string(size);
+        line += ' ' + std::to_string(entry.offset) + '\n';
+        hash.update(line.data(), line.size());
+    }
+    return hash.update(data_hex.data(), data_hex.size()).finish();
+}
+
 class MappedPackage : public Package {
   public:
     MappedPackage(const std::string& path, bool verify) : file_(path) {
@@ -70,7 +94,15 @@ class MappedPackage : public Package {
         if (verify && metadata_.count("sha256") && metadata_.at("sha256") != to_hex(data_digest)) {
             corrupt(path, "its tensor bytes do not match their SHA-256, so some were changed");
         }
-        make_fingerprint(metadata_.count("sha256") ? metadata_.at("sha256") : to_hex(data_digest));
+        std::map<std::string, DirectoryEntry> directory;
+        for (const auto& [name, view] : tensors_) {
+            directory[name] = {view.dtype, view.shape, static_cast<uint64_t>(view.data.data() - data_.data())};
+        }
+        fingerprint_ = fingerprint_of(metadata_, directory,
+                                      metadata_.count("sha256") ? metadata_.at("sha256") : to_hex(data_digest));
+        if (metadata_.count("fingerprint") && metadata_.at("fingerprint") != to_hex(fingerprint_)) {
+            corrupt(path, "its configuration, tokenizer or tensor names do not match its fingerprint, so some bytes were changed");
+        }
     }
 
     const std::map<std::string, TensorView>& tensors() const override { return tensors_; }
@@ -137,28 +169,10 @@ class MappedPackage : public Package {
         }
     }
 
-    void make_fingerprint(const std::string& data_hex) {
-        Sha256 hash;
-        for (const char* key : {"config", "tokenizer"}) {
-            const auto found = metadata_.find(key);
-            const std::string& value = found == metadata_.end() ? empty_ : found->second;
-            const Digest digest = sha256(value.data(), value.size());
-            hash.update(digest.data(), digest.size());
-        }
-        for (const auto& [name, view] : tensors_) {
-            std::string line = name + ' ' + type_of(view.dtype).name;
-            for (const int64_t size : view.shape) line += ' ' + std::to_string(size);
-            line += ' ' + std::to_string(view.data.data() - data_.data()) + '\n';
-            hash.update(line.data(), line.size());
-        }
-        fingerprint_ = hash.update(data_hex.data(), data_hex.size()).finish();
-    }
-
     MappedFile file_;
     std::span<const std::byte> data_;
     std::map<std::string, TensorView> tensors_;
     std::map<std::string, std::string> metadata_;
-    std::string empty_;
     Digest fingerprint_{};
 };
 
@@ -198,17 +212,20 @@ void write_package(const std::string& path, const std::map<std::string, TensorDa
     Sha256 hash;
     uint64_t offset = 0;
     json header = json::object();
+    std::map<std::string, DirectoryEntry> directory;
     for (const auto* entry : order) {
         const TensorData& tensor = entry->second;
         RPT_CHECK(elements_of(path, entry->first, tensor.shape) * dtype_size(tensor.dtype) == tensor.data.size());
         header[entry->first] = {{"dtype", type_of(tensor.dtype).name},
                                 {"shape", tensor.shape},
                                 {"data_offsets", {offset, offset + tensor.data.size()}}};
+        directory[entry->first] = {tensor.dtype, tensor.shape, offset};
         hash.update(tensor.data.data(), tensor.data.size());
         offset += tensor.data.size();
     }
     metadata["format"] = kFormatName + std::to_string(kFormatVersion);
     metadata["sha256"] = to_hex(hash.finish());
+    metadata["fingerprint"] = to_hex(fingerprint_of(metadata, directory, metadata["sha256"]));
     header["__metadata__"] = metadata;
     std::string text = header.dump();
     text.append((64 - (8 + text.size()) % 64) % 64, ' ');  // data starts on a cache line

@@ -25,7 +25,7 @@ struct TensorView {
 class Package {
   public:
     // Throws kNotFound, kIo, kCorrupt (truncated, flipped, overlapping, wrong sizes: names which), kVersion.
-    // With `verify` the SHA-256 of the tensor bytes is compared with the one in the metadata.
+    // The fingerprint is compared with the one in the metadata; with `verify` the tensor bytes with their SHA-256 too.
     static std::shared_ptr<const Package> open(const std::string& path, bool verify = true);
     virtual ~Package() = default;
 
@@ -44,8 +44,8 @@ struct TensorData {
     std::span<const std::byte> data;
 };
 
-// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format" and
-// "sha256" (of the tensor bytes) to the metadata. Wide types first, then by name, without holes: every tensor is aligned
+// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format",
+// "sha256" (of the tensor bytes) and "fingerprint" to the metadata. Wide types first, then by name, without holes: every tensor is aligned
 // to its element.
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
                    std::map<std::string, std::string> metadata);

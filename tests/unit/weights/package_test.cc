@@ -111,6 +111,18 @@ TEST(Package, flipped_header_bytes_never_abort) {
     }
 }
 
+TEST(Package, changed_config_is_refused) {
+    const std::string path = make_package(::testing::TempDir() + "config.safetensors");
+    std::string bytes = read_file(path);
+    const size_t at = bytes.find("{\\\"x\\\":1}");
+    ASSERT_NE(at, std::string::npos);
+    bytes[at + 3] = 'y';
+    write_file(path, bytes);
+    std::string text;
+    EXPECT_EQ(status_of(path, &text), Status::kCorrupt);
+    EXPECT_NE(text.find("fingerprint"), std::string::npos);
+}
+
 TEST(Package, foreign_and_newer_files_are_named) {
     const std::string path = ::testing::TempDir() + "foreign.safetensors";
     std::string header = R"({"__metadata__":{"format":"pt"}})";
