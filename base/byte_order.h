@@ -35,8 +35,8 @@ class ByteWriter {
     std::string out_;
 };
 
-// Reads what ByteWriter wrote. Reading past the end gives zeros and makes ok() false for good, so that a caller checks
-// once at the end of a group of fields. Borrows the bytes.
+// Reads what ByteWriter wrote. Reading past the end gives zeros and makes ok() false for good, so
+// that a caller checks once at the end of a group of fields. Borrows the bytes.
 class ByteReader {
   public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
@@ -62,7 +62,8 @@ class ByteReader {
     uint64_t number(size_t bytes) {
         const std::string_view field = raw(bytes);
         uint64_t v = 0;
-        for (size_t i = 0; i < field.size(); ++i) v |= uint64_t(static_cast<uint8_t>(field[i])) << (8 * i);
+        for (size_t i = 0; i < field.size(); ++i)
+            v |= uint64_t(static_cast<uint8_t>(field[i])) << (8 * i);
         return v;
     }
 

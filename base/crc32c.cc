@@ -23,7 +23,8 @@ constexpr std::array<uint32_t, 256> make_table() {
 constexpr std::array<uint32_t, 256> kTable = make_table();
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t crc32c_sse42(const uint8_t* p, size_t size, uint32_t seed) {
+__attribute__((target("sse4.2"))) uint32_t crc32c_sse42(const uint8_t* p, size_t size,
+                                                        uint32_t seed) {
     uint64_t crc = ~seed;
     for (; size >= 8; size -= 8, p += 8) {
         uint64_t word;

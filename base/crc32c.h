@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli, reflected, polynomial 0x82F63B78): finds damaged bytes on disk; no defence against forgery.
+// CRC-32C (Castagnoli, reflected, polynomial 0x82F63B78): finds damaged bytes on disk; no defence
+// against forgery.
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,9 @@ namespace {
                           : code == EACCES || code == EROFS || code == EPERM  ? Status::kReadOnly
                           : code == ENOSPC || code == EDQUOT || code == EFBIG ? Status::kNoSpace
                                                                               : Status::kIo;
-    throw Error(status, "os", std::string("cannot ") + what + " \"" + path + "\": " + std::strerror(code), -1, code);
+    throw Error(status, "os",
+                std::string("cannot ") + what + " \"" + path + "\": " + std::strerror(code), -1,
+                code);
 }
 
 }  // namespace
@@ -42,7 +44,8 @@ bool FileLock::try_lock(uint64_t byte, Mode mode) {
 }
 
 void FileLock::write_note(const std::string& note) {
-    if (::pwrite(fd_, note.data(), note.size(), 0) != static_cast<ssize_t>(note.size())) fail("write", path_, errno);
+    if (::pwrite(fd_, note.data(), note.size(), 0) != static_cast<ssize_t>(note.size()))
+        fail("write", path_, errno);
     if (::ftruncate(fd_, static_cast<off_t>(note.size())) != 0) fail("cut", path_, errno);
 }
 

@@ -6,22 +6,24 @@
 
 namespace rpt {
 
-// Locks belong to the open file, not to the process: two objects in one process exclude each other, and the kernel frees
-// them when the process dies however it dies. One thread at a time.
+// Locks belong to the open file, not to the process: two objects in one process exclude each other,
+// and the kernel frees them when the process dies however it dies. One thread at a time.
 class FileLock {
   public:
     enum class Mode { kShared, kExclusive };
 
-    // Opens the file; `create` makes it if absent (and opens for writing). kNotFound, kIo, kReadOnly, kNoSpace.
+    // Opens the file; `create` makes it if absent (and opens for writing). kNotFound, kIo,
+    // kReadOnly, kNoSpace.
     FileLock(const std::string& path, bool create);
     ~FileLock();
     FileLock(const FileLock&) = delete;
     FileLock& operator=(const FileLock&) = delete;
 
-    // Locks one byte (which need not exist) until this object ends; false if another holds it. kIo where the file system
-    // has no locks.
+    // Locks one byte (which need not exist) until this object ends; false if another holds it. kIo
+    // where the file system has no locks.
     bool try_lock(uint64_t byte, Mode mode);
-    // The file's content, a short note on the holder. Reading never fails: empty if it cannot be read.
+    // The file's content, a short note on the holder. Reading never fails: empty if it cannot be
+    // read.
     void write_note(const std::string& note);
     std::string read_note() const;
 

@@ -16,7 +16,8 @@ bool has_f16c() {
 }
 
 // Both give the number of values done; the plain loop does the rest.
-__attribute__((target("avx,f16c"))) size_t to_halves_f16c(const float* from, uint16_t* to, size_t n) {
+__attribute__((target("avx,f16c"))) size_t to_halves_f16c(const float* from, uint16_t* to,
+                                                          size_t n) {
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         const __m128i half = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
@@ -25,7 +26,8 @@ __attribute__((target("avx,f16c"))) size_t to_halves_f16c(const float* from, uin
     return i;
 }
 
-__attribute__((target("avx,f16c"))) size_t from_halves_f16c(const uint16_t* from, float* to, size_t n) {
+__attribute__((target("avx,f16c"))) size_t from_halves_f16c(const uint16_t* from, float* to,
+                                                            size_t n) {
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
@@ -43,9 +45,11 @@ uint16_t to_half(float value) {
     const uint32_t magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000)  // NaN: keep the top of its payload and make it quiet, as F16C does
         return static_cast<uint16_t>(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
-    if (magnitude >= 0x477ff000) return static_cast<uint16_t>(sign | 0x7c00);  // rounds past kHalfMax
-    if (magnitude < 0x38800000) {                                              // below 2^-14: subnormal
-        // Adding 0.5 puts the half's last bit at the float's last bit, and the addition rounds to even.
+    if (magnitude >= 0x477ff000)
+        return static_cast<uint16_t>(sign | 0x7c00);  // rounds past kHalfMax
+    if (magnitude < 0x38800000) {                     // below 2^-14: subnormal
+        // Adding 0.5 puts the half's last bit at the float's last bit, and the addition rounds to
+        // even.
         const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
         return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000));
     }

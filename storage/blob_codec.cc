@@ -37,14 +37,19 @@ uint32_t seal_chunk_part(SealOf kind, const ChunkPlace& place, std::string_view 
 uint32_t seal_tokens(const ChunkPlace& place, std::string_view blob) {
     return seal_chunk_part(SealOf::kTokens, place, blob);
 }
-uint32_t seal_key(const ChunkPlace& place, std::string_view blob) { return seal_chunk_part(SealOf::kKey, place, blob); }
-uint32_t seal_states(uint64_t chunk, std::string_view blob) { return seal(SealOf::kStates, {chunk}, blob); }
+uint32_t seal_key(const ChunkPlace& place, std::string_view blob) {
+    return seal_chunk_part(SealOf::kKey, place, blob);
+}
+uint32_t seal_states(uint64_t chunk, std::string_view blob) {
+    return seal(SealOf::kStates, {chunk}, blob);
+}
 uint32_t seal_page(uint64_t space, uint64_t document, uint64_t page, std::string_view blob) {
     return seal(SealOf::kPage, {space, document, page}, blob);
 }
 
 std::string encode_tokens(std::span<const int32_t> tokens) {
-    const bool narrow = std::ranges::all_of(tokens, [](int32_t t) { return t >= 0 && t <= 0xffff; });
+    const bool narrow =
+        std::ranges::all_of(tokens, [](int32_t t) { return t >= 0 && t <= 0xffff; });
     ByteWriter out;
     out.u8(narrow ? 2 : 4);
     for (const int32_t token : tokens) {
@@ -70,7 +75,8 @@ std::string encode_key(std::span<const float> key) {
     for (size_t i = 0; i < key.size(); ++i)
         if (!(std::abs(key[i]) <= kHalfMax))
             throw Error(Status::kArgument, "rpt",
-                        "key: value " + std::to_string(i) + " is not finite or beyond " + std::to_string(int(kHalfMax)));
+                        "key: value " + std::to_string(i) + " is not finite or beyond " +
+                            std::to_string(int(kHalfMax)));
     std::vector<uint16_t> halves(key.size());
     to_halves(key.data(), halves.data(), key.size());
     ByteWriter out;
@@ -80,7 +86,8 @@ std::string encode_key(std::span<const float> key) {
 
 std::string encode_page(std::string_view text, int level) {
     std::string packed(ZSTD_compressBound(text.size()), '\0');
-    const size_t size = ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), level == 0 ? 3 : level);
+    const size_t size = ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(),
+                                      level == 0 ? 3 : level);
     const bool smaller = !ZSTD_isError(size) && size < text.size();
     ByteWriter out;
     out.u8(smaller ? kPageZstd : kPageRaw).u32(static_cast<uint32_t>(text.size()));
@@ -94,7 +101,8 @@ std::optional<std::string> decode_page(std::string_view blob) {
     const uint32_t size = in.u32();
     if (!in.ok() || size > kPageBytes || codec > kPageZstd) return std::nullopt;
     const std::string_view body = in.raw(in.left());
-    if (codec == kPageRaw) return body.size() == size ? std::optional(std::string(body)) : std::nullopt;
+    if (codec == kPageRaw)
+        return body.size() == size ? std::optional(std::string(body)) : std::nullopt;
     std::string text(size, '\0');
     const size_t got = ZSTD_decompress(text.data(), text.size(), body.data(), body.size());
     if (ZSTD_isError(got) || got != size) return std::nullopt;

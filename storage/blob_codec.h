@@ -1,4 +1,5 @@
-// Tokens, keys and text pages as bytes, and the seals (checksums) that bind every blob to its place.
+// Tokens, keys and text pages as bytes, and the seals (checksums) that bind every blob to its
+// place.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,11 @@
 
 namespace rpt::storage {
 
-constexpr size_t kPageBytes = 64 * 1024;  // of text in a page before compression; on disk, never renumber
+constexpr size_t kPageBytes =
+    64 * 1024;  // of text in a page before compression; on disk, never renumber
 
-// Where a chunk stands. A seal covers the place too, so that a row which wandered is found like one that rotted.
+// Where a chunk stands. A seal covers the place too, so that a row which wandered is found like one
+// that rotted.
 struct ChunkPlace {
     uint64_t space = 0, document = 0, ordinal = 0;
     ByteSpan bytes;
@@ -37,8 +40,8 @@ std::string encode_key(std::span<const float> key);
 std::string encode_page(std::string_view text, int level);
 std::optional<std::string> decode_page(std::string_view blob);
 
-// A chunk's part of a space's digest; the digest is the wrapping sum over the visible chunks, so that chunks come and
-// go in any order.
+// A chunk's part of a space's digest; the digest is the wrapping sum over the visible chunks, so
+// that chunks come and go in any order.
 uint64_t digest_part(uint64_t chunk, uint32_t key_seal);
 
 }  // namespace rpt::storage

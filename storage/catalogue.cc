@@ -13,7 +13,9 @@ namespace {
 constexpr uint64_t kFinished = 1;
 constexpr uint64_t kTextDiscarded = 2;
 
-std::string_view as_bytes(const Digest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
+std::string_view as_bytes(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
 
 uint64_t flags_of(const DocumentRow& row) {
     return (row.info.finished ? kFinished : 0) | (row.text_discarded ? kTextDiscarded : 0);
@@ -28,19 +30,27 @@ uint32_t seal_of(const SpaceRow& space) {
 uint32_t seal_of(const DocumentRow& row) {
     const DocumentInfo& info = row.info;
     ByteWriter bytes;
-    bytes.u64(info.id).u64(row.space).text(info.key).u8(row.pending).u64(info.revision).text(info.uri);
+    bytes.u64(info.id)
+        .u64(row.space)
+        .text(info.key)
+        .u8(row.pending)
+        .u64(info.revision)
+        .text(info.uri);
     bytes.text(info.meta_json).u64(static_cast<uint64_t>(info.timestamp_ms)).u64(info.bytes);
     bytes.u64(info.bytes_searchable).u64(info.tokens).u64(info.chunks).u64(flags_of(row));
-    bytes.raw(info.content_hash.data(), info.content_hash.size()).u64(row.text_disk).u64(row.state_disk);
+    bytes.raw(info.content_hash.data(), info.content_hash.size())
+        .u64(row.text_disk)
+        .u64(row.state_disk);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
 SpaceRow space_of(const Connection& connection, const Query& query) {
-    SpaceRow space{query.count(0), std::string(query.blob(1)), std::string(query.blob(2)), query.count(3),
-                   query.count(4)};
+    SpaceRow space{query.count(0), std::string(query.blob(1)), std::string(query.blob(2)),
+                   query.count(3), query.count(4)};
     if (seal_of(space) != query.count(5))
-        throw Error(Status::kCorrupt, "rpt", "store \"" + connection.label() + "\": checksum of space " +
-                                                 std::to_string(space.id) + " differs; restore a backup");
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection.label() + "\": checksum of space " +
+                        std::to_string(space.id) + " differs; restore a backup");
     return space;
 }
 
@@ -67,8 +77,9 @@ DocumentRow document_of(const Connection& connection, const Query& query) {
     row.state_disk = query.count(15);
     if (seal_of(row) != query.count(16))
         throw Error(Status::kCorrupt, "rpt",
-                    "store \"" + connection.label() + "\": checksum of document \"" + info.key + "\" (" +
-                        std::to_string(info.id) + ") differs; restore a backup or delete and read it again");
+                    "store \"" + connection.label() + "\": checksum of document \"" + info.key +
+                        "\" (" + std::to_string(info.id) +
+                        ") differs; restore a backup or delete and read it again");
     return row;
 }
 
@@ -85,29 +96,36 @@ void bind_document(Query& query, const DocumentRow& row) {
 
 }  // namespace
 
-std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner, std::string_view collection) {
-    Query query(connection, "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE owner = ? AND collection = ?");
+std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
+                                   std::string_view collection) {
+    Query query(connection,
+                "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE owner = "
+                "? AND collection = ?");
     query.bind_text(owner).bind_text(collection);
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
 }
 
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id) {
-    Query query(connection, "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE id = ?");
+    Query query(connection,
+                "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
 }
 
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit) {
-    Query query(connection, "SELECT id, owner, collection, generation, digest, seal FROM spaces ORDER BY owner, collection");
+    Query query(connection,
+                "SELECT id, owner, collection, generation, digest, seal FROM spaces ORDER BY "
+                "owner, collection");
     while (query.step())
         if (!visit(space_of(connection, query))) return;
 }
 
 SpaceRow insert_space(Connection& connection, std::string_view owner, std::string_view collection) {
     SpaceRow space{0, std::string(owner), std::string(collection), 0, 0};
-    Query(connection, "INSERT INTO spaces(owner, collection, generation, digest, seal) VALUES(?, ?, 0, 0, 0)")
+    Query(connection,
+          "INSERT INTO spaces(owner, collection, generation, digest, seal) VALUES(?, ?, 0, 0, 0)")
         .bind_text(owner)
         .bind_text(collection)
         .run();
@@ -123,7 +141,8 @@ SpaceRow insert_space(Connection& connection, std::string_view owner, std::strin
 
 bool touch_space(Connection& connection, SpaceRow& space) {
     Query(connection, "UPDATE store SET generation = generation + 1").run();
-    space.generation = static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
+    space.generation =
+        static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
     Query(connection, "UPDATE spaces SET generation = ?, digest = ? WHERE id = ?")
         .bind(static_cast<int64_t>(space.generation))
         .bind(static_cast<int64_t>(space.digest))
@@ -132,17 +151,22 @@ bool touch_space(Connection& connection, SpaceRow& space) {
     return connection.changed_rows() == 1;
 }
 
-std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space, std::string_view key,
-                                             bool pending) {
-    Query query(connection, "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, bytes_searchable, tokens, chunks, "
-                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = ? AND key = ? AND pending = ?");
+std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,
+                                             std::string_view key, bool pending) {
+    Query query(connection,
+                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
+                "bytes_searchable, tokens, chunks, "
+                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = "
+                "? AND key = ? AND pending = ?");
     query.bind(static_cast<int64_t>(space)).bind_text(key).bind(pending);
     if (!query.step()) return std::nullopt;
     return document_of(connection, query);
 }
 
 std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id) {
-    Query query(connection, "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, bytes_searchable, tokens, chunks, "
+    Query query(connection,
+                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
+                "bytes_searchable, tokens, chunks, "
                 "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
@@ -151,8 +175,11 @@ std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id
 
 void list_document_rows(Connection& connection, uint64_t space, std::string_view after_key,
                         const std::function<bool(const DocumentRow&)>& visit) {
-    Query query(connection, "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, bytes_searchable, tokens, chunks, "
-                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = ? AND key > ? AND pending = 0 ORDER BY key");
+    Query query(connection,
+                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
+                "bytes_searchable, tokens, chunks, "
+                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = "
+                "? AND key > ? AND pending = 0 ORDER BY key");
     query.bind(static_cast<int64_t>(space)).bind_text(after_key);
     while (query.step())
         if (!visit(document_of(connection, query))) return;
@@ -160,10 +187,12 @@ void list_document_rows(Connection& connection, uint64_t space, std::string_view
 
 void insert_document(Connection& connection, DocumentRow& row) {
     {
-        Query query(connection,
-                    "INSERT INTO documents(space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
-                    "bytes_searchable, tokens, chunks, flags, content_hash, text_disk, state_disk, seal) "
-                    "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        Query query(
+            connection,
+            "INSERT INTO documents(space_id, key, pending, revision, uri, meta, timestamp_ms, "
+            "bytes, "
+            "bytes_searchable, tokens, chunks, flags, content_hash, text_disk, state_disk, seal) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         bind_document(query, row);
         query.run();
     }
@@ -172,22 +201,24 @@ void insert_document(Connection& connection, DocumentRow& row) {
 }
 
 bool update_document(Connection& connection, const DocumentRow& row) {
-    Query query(connection,
-                "UPDATE documents SET space_id = ?, key = ?, pending = ?, revision = ?, uri = ?, meta = ?, "
-                "timestamp_ms = ?, bytes = ?, bytes_searchable = ?, tokens = ?, chunks = ?, flags = ?, "
-                "content_hash = ?, text_disk = ?, state_disk = ?, seal = ? WHERE id = ?");
+    Query query(
+        connection,
+        "UPDATE documents SET space_id = ?, key = ?, pending = ?, revision = ?, uri = ?, meta = ?, "
+        "timestamp_ms = ?, bytes = ?, bytes_searchable = ?, tokens = ?, chunks = ?, flags = ?, "
+        "content_hash = ?, text_disk = ?, state_disk = ?, seal = ? WHERE id = ?");
     bind_document(query, row);
     query.bind(static_cast<int64_t>(row.info.id)).run();
     return connection.changed_rows() == 1;
 }
 
 void erase_document(Connection& connection, const DocumentRow& row) {
-    const auto space = static_cast<int64_t>(row.space), document = static_cast<int64_t>(row.info.id);
-    for (const char* sql :
-         {"DELETE FROM states WHERE chunk_id IN (SELECT id FROM chunks WHERE space_id = ? AND document_id = ?)",
-          "DELETE FROM chunks WHERE space_id = ? AND document_id = ?",
-          "DELETE FROM text_pages WHERE space_id = ? AND document_id = ?",
-          "DELETE FROM documents WHERE space_id = ? AND id = ?"})
+    const auto space = static_cast<int64_t>(row.space),
+               document = static_cast<int64_t>(row.info.id);
+    for (const char* sql : {"DELETE FROM states WHERE chunk_id IN (SELECT id FROM chunks WHERE "
+                            "space_id = ? AND document_id = ?)",
+                            "DELETE FROM chunks WHERE space_id = ? AND document_id = ?",
+                            "DELETE FROM text_pages WHERE space_id = ? AND document_id = ?",
+                            "DELETE FROM documents WHERE space_id = ? AND id = ?"})
         Query(connection, sql).bind(space).bind(document).run();
 }
 

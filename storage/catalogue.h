@@ -1,5 +1,5 @@
-// Rows of spaces and documents: read with their checksums proven, written with new ones. One connection, one thread;
-// inside the caller's transaction.
+// Rows of spaces and documents: read with their checksums proven, written with new ones. One
+// connection, one thread; inside the caller's transaction.
 #pragma once
 
 #include <cstdint>
@@ -23,19 +23,21 @@ struct SpaceRow {
 struct DocumentRow {
     DocumentInfo info;
     uint64_t space = 0;
-    bool pending = false;         // a replacement that is not finished: seen by its writer only
+    bool pending = false;  // a replacement that is not finished: seen by its writer only
     bool text_discarded = false;
     uint64_t text_disk = 0, state_disk = 0;
 };
 
-std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner, std::string_view collection);
+std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
+                                   std::string_view collection);
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id);
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit);
 SpaceRow insert_space(Connection& connection, std::string_view owner, std::string_view collection);
 // Counts the store's generation up; the space gets it, if its row is still there (else false).
 bool touch_space(Connection& connection, SpaceRow& space);
 
-std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space, std::string_view key, bool pending);
+std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,
+                                             std::string_view key, bool pending);
 std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id);
 // Visible documents of a space with a key after `after_key`.
 void list_document_rows(Connection& connection, uint64_t space, std::string_view after_key,

@@ -10,41 +10,56 @@
 namespace rpt::storage {
 namespace {
 
-int64_t sql(uint64_t value) { return static_cast<int64_t>(value); }
+int64_t sql(uint64_t value) {
+    return static_cast<int64_t>(value);
+}
 
-[[noreturn]] void fail_chunk(Connection& connection, uint64_t chunk, uint64_t document, const char* what) {
+[[noreturn]] void fail_chunk(Connection& connection, uint64_t chunk, uint64_t document,
+                             const char* what) {
     std::string name = "document " + std::to_string(document);
     try {
-        if (const auto row = read_document_row(connection, document)) name = "\"" + row->info.key + "\"";
+        if (const auto row = read_document_row(connection, document))
+            name = "\"" + row->info.key + "\"";
     } catch (const Error&) {  // the document is damaged too: its number must do
     }
-    throw Error(Status::kCorrupt, "rpt", "chunk " + std::to_string(chunk) + " of " + name + ": " + what +
-                                             "; restore a backup or delete the document and read it again");
+    throw Error(Status::kCorrupt, "rpt",
+                "chunk " + std::to_string(chunk) + " of " + name + ": " + what +
+                    "; restore a backup or delete the document and read it again");
 }
 
 constexpr const char* kRowById =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal FROM chunks "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal FROM chunks "
     "WHERE id = ?";
 constexpr const char* kRowByPlace =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal FROM chunks "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal FROM chunks "
     "WHERE space_id = ? AND document_id = ? AND ordinal = ?";
 constexpr const char* kRowsFrom =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal FROM chunks "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal FROM chunks "
     "WHERE space_id = ? AND document_id = ? AND ordinal >= ? ORDER BY ordinal";
 constexpr const char* kKeysOfSpace =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal, key "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal, key "
     "FROM chunks WHERE space_id = ? AND id > ? ORDER BY id";
 constexpr const char* kKeysOfDocument =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal, key "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal, key "
     "FROM chunks WHERE space_id = ? AND document_id = ? ORDER BY id";
 constexpr const char* kKeyOfChunk =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal, key "
+    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
+    "key_seal, key "
     "FROM chunks WHERE space_id = ? AND id = ?";
 
 ChunkRow row_of(const Query& query) {
     ChunkRow row;
     row.id = query.count(0);
-    row.place = {query.count(1), query.count(2), query.count(3), {query.count(4), query.count(5)}, query.number(6) != 0};
+    row.place = {query.count(1),
+                 query.count(2),
+                 query.count(3),
+                 {query.count(4), query.count(5)},
+                 query.number(6) != 0};
     row.n_tokens = static_cast<uint32_t>(query.count(7));
     row.key_seal = static_cast<uint32_t>(query.count(8));
     return row;
@@ -61,7 +76,8 @@ class RowLoader {
         const std::string_view blob = query.blob(9);
         if (row.place.document != document_) {
             const auto found = read_document_row(connection_, row.place.document);
-            if (!found) fail_chunk(connection_, row.id, row.place.document, "its document is missing");
+            if (!found)
+                fail_chunk(connection_, row.id, row.place.document, "its document is missing");
             document_ = row.place.document;
             pending_ = found->pending;
             key_hash_ = hash_key(found->info.key);
@@ -91,7 +107,8 @@ InsertedChunk insert_chunk(Connection& connection, const ChunkPlace& place, uint
     const std::string tokens = encode_tokens(record.tokens);
     const uint32_t key_seal = seal_key(place, inserted.key);
     Query(connection,
-          "INSERT INTO chunks(space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, key_seal, "
+          "INSERT INTO chunks(space_id, document_id, ordinal, byte_begin, byte_end, provisional, "
+          "n_tokens, key_seal, "
           "tokens_seal, key, tokens) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(sql(place.space))
         .bind(sql(place.document))
@@ -129,7 +146,8 @@ uint64_t erase_chunk(Connection& connection, uint64_t id) {
     return bytes;
 }
 
-std::optional<ChunkRow> find_chunk(Connection& connection, uint64_t space, uint64_t document, uint64_t ordinal) {
+std::optional<ChunkRow> find_chunk(Connection& connection, uint64_t space, uint64_t document,
+                                   uint64_t ordinal) {
     Query query(connection, kRowByPlace);
     query.bind(sql(space)).bind(sql(document)).bind(sql(ordinal));
     return query.step() ? std::optional(row_of(query)) : std::nullopt;
@@ -141,7 +159,8 @@ std::optional<ChunkRow> read_chunk_row(Connection& connection, uint64_t id) {
     return query.step() ? std::optional(row_of(query)) : std::nullopt;
 }
 
-std::vector<ChunkRow> list_chunks(Connection& connection, uint64_t space, uint64_t document, uint64_t from_ordinal) {
+std::vector<ChunkRow> list_chunks(Connection& connection, uint64_t space, uint64_t document,
+                                  uint64_t from_ordinal) {
     std::vector<ChunkRow> rows;
     Query query(connection, kRowsFrom);
     query.bind(sql(space)).bind(sql(document)).bind(sql(from_ordinal));
@@ -151,7 +170,8 @@ std::vector<ChunkRow> list_chunks(Connection& connection, uint64_t space, uint64
 
 uint64_t last_chunk_end(Connection& connection, uint64_t space, uint64_t document) {
     Query query(connection,
-                "SELECT byte_end FROM chunks WHERE space_id = ? AND document_id = ? ORDER BY ordinal DESC LIMIT 1");
+                "SELECT byte_end FROM chunks WHERE space_id = ? AND document_id = ? ORDER BY "
+                "ordinal DESC LIMIT 1");
     query.bind(sql(space)).bind(sql(document));
     return query.step() ? query.count(0) : 0;
 }
@@ -159,7 +179,8 @@ uint64_t last_chunk_end(Connection& connection, uint64_t space, uint64_t documen
 std::vector<float> read_states(Connection& connection, const ChunkRow& chunk, uint32_t dim) {
     Query query(connection, "SELECT seal, body FROM states WHERE chunk_id = ?");
     query.bind(sql(chunk.id));
-    if (!query.step()) fail_chunk(connection, chunk.id, chunk.place.document, "its states are missing");
+    if (!query.step())
+        fail_chunk(connection, chunk.id, chunk.place.document, "its states are missing");
     const std::string_view body = query.blob(1);
     if (seal_states(chunk.id, body) != query.count(0))
         fail_chunk(connection, chunk.id, chunk.place.document, "checksum of its states differs");
@@ -184,14 +205,16 @@ ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk, uin
     record.key.resize(dim);
     from_halves(rows.key(0), record.key.data(), dim);
     auto tokens = decode_tokens(query.blob(1));
-    if (seal_tokens(chunk.place, query.blob(1)) != query.count(2) || !tokens || tokens->size() != chunk.n_tokens)
+    if (seal_tokens(chunk.place, query.blob(1)) != query.count(2) || !tokens ||
+        tokens->size() != chunk.n_tokens)
         fail_chunk(connection, chunk.id, chunk.place.document, "checksum of its tokens differs");
     record.tokens = std::move(*tokens);
     record.states = read_states(connection, chunk, dim);
     return record;
 }
 
-std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t space, uint64_t after, uint32_t dim) {
+std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t space,
+                                               uint64_t after, uint32_t dim) {
     RowLoader loader(connection, dim);
     Query query(connection, kKeysOfSpace);
     query.bind(sql(space)).bind(sql(after));
@@ -199,8 +222,8 @@ std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t 
     return loader.take();
 }
 
-std::shared_ptr<const KeyRows> load_document_rows(Connection& connection, uint64_t space, uint64_t document,
-                                                  uint32_t dim) {
+std::shared_ptr<const KeyRows> load_document_rows(Connection& connection, uint64_t space,
+                                                  uint64_t document, uint32_t dim) {
     RowLoader loader(connection, dim);
     Query query(connection, kKeysOfDocument);
     query.bind(sql(space)).bind(sql(document));
@@ -208,8 +231,8 @@ std::shared_ptr<const KeyRows> load_document_rows(Connection& connection, uint64
     return loader.take();
 }
 
-std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t space, std::span<const uint64_t> chunks,
-                                              uint32_t dim) {
+std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t space,
+                                              std::span<const uint64_t> chunks, uint32_t dim) {
     RowLoader loader(connection, dim);
     Query query(connection, kKeyOfChunk);
     for (const uint64_t chunk : chunks) {

@@ -40,7 +40,8 @@ void ConnectionPool::close() {
 std::unique_ptr<Connection> ConnectionPool::take() {
     {
         const std::lock_guard guard(mutex_);
-        if (closed_) throw Error(Status::kState, "rpt", "store \"" + label_ + "\" is closed; open it again");
+        if (closed_)
+            throw Error(Status::kState, "rpt", "store \"" + label_ + "\" is closed; open it again");
         if (!idle_.empty()) {
             auto connection = std::move(idle_.back());
             idle_.pop_back();

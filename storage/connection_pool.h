@@ -10,10 +10,12 @@
 
 namespace rpt::storage {
 
-// Shared by threads. Never waits: if all connections are out another is opened, so that a caller may read while it reads.
+// Shared by threads. Never waits: if all connections are out another is opened, so that a caller
+// may read while it reads.
 class ConnectionPool {
   public:
-    ConnectionPool(std::string file, std::string label) : file_(std::move(file)), label_(std::move(label)) {}
+    ConnectionPool(std::string file, std::string label)
+        : file_(std::move(file)), label_(std::move(label)) {}
 
     // A read transaction on a connection of its own; given back at the end.
     class Lease {
@@ -42,7 +44,7 @@ class ConnectionPool {
 
     const std::string file_, label_;
     Connection::Access access_ = Connection::Access::kReadOnly;
-    std::mutex mutex_;                                           // guards all below
+    std::mutex mutex_;  // guards all below
     std::vector<std::unique_ptr<Connection>> idle_;
     bool closed_ = false;
 };

@@ -24,7 +24,8 @@ void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query
     for (size_t i = 0; i < n; ++i) {
         float sums[kLanes] = {};
         for (size_t c = 0; c < columns; ++c)
-            sums[c % kLanes] = std::fma(from_half(rows[i * columns + c]), query[c], sums[c % kLanes]);
+            sums[c % kLanes] =
+                std::fma(from_half(rows[i * columns + c]), query[c], sums[c % kLanes]);
         out[i] = fold(sums);
     }
 }
@@ -57,18 +58,22 @@ __attribute__((target("avx2,fma,f16c"))) inline float fold(__m256 low, __m256 hi
 }  // namespace
 
 bool supported() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c");
 }
 
-__attribute__((target("avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query, float* out) {
+__attribute__((target("avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, size_t n,
+                                                       size_t columns, const float* query,
+                                                       float* out) {
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {  // four rows at once hide the latency of the sums
-        const uint16_t* r[4] = {rows + i * columns, rows + (i + 1) * columns, rows + (i + 2) * columns,
-                                rows + (i + 3) * columns};
+        const uint16_t* r[4] = {rows + i * columns, rows + (i + 1) * columns,
+                                rows + (i + 2) * columns, rows + (i + 3) * columns};
         __m256 low[4], high[4];
         for (int k = 0; k < 4; ++k) low[k] = high[k] = _mm256_setzero_ps();
         for (size_t c = 0; c < columns; c += kLanes) {
-            const __m256 q_low = _mm256_loadu_ps(query + c), q_high = _mm256_loadu_ps(query + c + 8);
+            const __m256 q_low = _mm256_loadu_ps(query + c),
+                         q_high = _mm256_loadu_ps(query + c + 8);
             for (int k = 0; k < 4; ++k) {
                 low[k] = _mm256_fmadd_ps(widen(r[k] + c), q_low, low[k]);
                 high[k] = _mm256_fmadd_ps(widen(r[k] + c + 8), q_high, high[k]);
@@ -80,13 +85,15 @@ __attribute__((target("avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, siz
         __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
         for (size_t c = 0; c < columns; c += kLanes) {
             low = _mm256_fmadd_ps(widen(rows + i * columns + c), _mm256_loadu_ps(query + c), low);
-            high = _mm256_fmadd_ps(widen(rows + i * columns + c + 8), _mm256_loadu_ps(query + c + 8), high);
+            high = _mm256_fmadd_ps(widen(rows + i * columns + c + 8),
+                                   _mm256_loadu_ps(query + c + 8), high);
         }
         out[i] = fold(low, high);
     }
 }
 
-__attribute__((target("avx2,fma,f16c"))) float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
+__attribute__((target("avx2,fma,f16c"))) float dot_pair(const uint16_t* a, const uint16_t* b,
+                                                        size_t columns) {
     __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
     for (size_t c = 0; c < columns; c += kLanes) {
         low = _mm256_fmadd_ps(widen(a + c), widen(b + c), low);
@@ -99,14 +106,18 @@ __attribute__((target("avx2,fma,f16c"))) float dot_pair(const uint16_t* a, const
 namespace avx512 {
 namespace {
 
-// The zero-masked intrinsics with full masks are the plain ones without GCC 12's false "uninitialized" warnings.
+// The zero-masked intrinsics with full masks are the plain ones without GCC 12's false
+// "uninitialized" warnings.
 __attribute__((target("avx512f,avx2,fma,f16c"))) inline __m512 widen(const uint16_t* halves) {
-    return _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
+    return _mm512_maskz_cvtph_ps(0xFFFF,
+                                 _mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
 }
 
 __attribute__((target("avx512f,avx2,fma,f16c"))) inline float fold(__m512 sums) {
-    const __m256 low = _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xFF, _mm512_castps_pd(sums), 0));
-    const __m256 high = _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xFF, _mm512_castps_pd(sums), 1));
+    const __m256 low =
+        _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xFF, _mm512_castps_pd(sums), 0));
+    const __m256 high =
+        _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xFF, _mm512_castps_pd(sums), 1));
     const __m256 eight = _mm256_add_ps(low, high);
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
@@ -115,9 +126,13 @@ __attribute__((target("avx512f,avx2,fma,f16c"))) inline float fold(__m512 sums) 
 
 }  // namespace
 
-bool supported() { return __builtin_cpu_supports("avx512f") && avx2::supported(); }
+bool supported() {
+    return __builtin_cpu_supports("avx512f") && avx2::supported();
+}
 
-__attribute__((target("avx512f,avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query, float* out) {
+__attribute__((target("avx512f,avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, size_t n,
+                                                               size_t columns, const float* query,
+                                                               float* out) {
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         const uint16_t* first = rows + i * columns;
@@ -125,7 +140,8 @@ __attribute__((target("avx512f,avx2,fma,f16c"))) void dot_rows(const uint16_t* r
         for (int k = 0; k < 8; ++k) sums[k] = _mm512_setzero_ps();
         for (size_t c = 0; c < columns; c += kLanes) {
             const __m512 q = _mm512_loadu_ps(query + c);
-            for (size_t k = 0; k < 8; ++k) sums[k] = _mm512_fmadd_ps(widen(first + k * columns + c), q, sums[k]);
+            for (size_t k = 0; k < 8; ++k)
+                sums[k] = _mm512_fmadd_ps(widen(first + k * columns + c), q, sums[k]);
         }
         for (int k = 0; k < 8; ++k) out[i + k] = fold(sums[k]);
     }
@@ -137,9 +153,11 @@ __attribute__((target("avx512f,avx2,fma,f16c"))) void dot_rows(const uint16_t* r
     }
 }
 
-__attribute__((target("avx512f,avx2,fma,f16c"))) float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
+__attribute__((target("avx512f,avx2,fma,f16c"))) float dot_pair(const uint16_t* a,
+                                                                const uint16_t* b, size_t columns) {
     __m512 sums = _mm512_setzero_ps();
-    for (size_t c = 0; c < columns; c += kLanes) sums = _mm512_fmadd_ps(widen(a + c), widen(b + c), sums);
+    for (size_t c = 0; c < columns; c += kLanes)
+        sums = _mm512_fmadd_ps(widen(a + c), widen(b + c), sums);
     return fold(sums);
 }
 }  // namespace avx512
@@ -171,6 +189,8 @@ void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query
     kernels().rows(rows, n, columns, query, out);
 }
 
-float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) { return kernels().pair(a, b, columns); }
+float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
+    return kernels().pair(a, b, columns);
+}
 
 }  // namespace rpt::storage

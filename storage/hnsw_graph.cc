@@ -19,13 +19,13 @@
 namespace rpt::storage {
 namespace {
 
-constexpr int kLinks = 32;            // a node has 2 * kLinks on the ground level
-constexpr int kBuildBreadth = 160;    // efConstruction
-constexpr int kSearchBreadth = 256;   // efSearch
+constexpr int kLinks = 32;           // a node has 2 * kLinks on the ground level
+constexpr int kBuildBreadth = 160;   // efConstruction
+constexpr int kSearchBreadth = 256;  // efSearch
 
-// Half the squared distance after adding one column sqrt(M^2 - |x|^2) to each key, M the largest norm. Neighbours in that
-// space are the largest inner products for a query whose added column is 0, while links among keys of unequal norm
-// stay as good as with a true distance.
+// Half the squared distance after adding one column sqrt(M^2 - |x|^2) to each key, M the largest
+// norm. Neighbours in that space are the largest inner products for a query whose added column is
+// 0, while links among keys of unequal norm stay as good as with a true distance.
 class BuildDistance : public faiss::DistanceComputer {
   public:
     BuildDistance(const KeyRows& rows, const std::vector<float>& added, float largest)
@@ -87,7 +87,7 @@ struct Builder {
     Locks& locks;
     std::atomic<size_t> next{0};
     std::atomic<bool> failed{false};
-    std::mutex mutex{};          // guards failure
+    std::mutex mutex{};  // guards failure
     std::exception_ptr failure{};
 
     void insert(size_t end) noexcept {
@@ -95,10 +95,12 @@ struct Builder {
             BuildDistance distance(rows, added, largest);
             faiss::VisitedTable visited(static_cast<int>(rows.size()));
             for (size_t i; (i = next.fetch_add(1)) < end;) {
-                if (stop.load(std::memory_order_relaxed) || failed.load(std::memory_order_relaxed)) return;
+                if (stop.load(std::memory_order_relaxed) || failed.load(std::memory_order_relaxed))
+                    return;
                 const uint32_t row = order[i];
                 distance.set_row(row);
-                hnsw.add_with_locks(distance, hnsw.levels[row] - 1, static_cast<int>(row), locks.locks, visited);
+                hnsw.add_with_locks(distance, hnsw.levels[row] - 1, static_cast<int>(row),
+                                    locks.locks, visited);
             }
         } catch (...) {
             const std::lock_guard guard(mutex);
@@ -135,8 +137,8 @@ std::unique_ptr<const HnswGraph> HnswGraph::build(const KeyRows& rows, unsigned 
     }
     for (float& a : added) a = std::sqrt(std::max(0.0f, largest - a));
 
-    // Highest levels first, so that the upper levels route every later insertion; a fixed shuffle within a level, since
-    // neighbouring rows are neighbouring text.
+    // Highest levels first, so that the upper levels route every later insertion; a fixed shuffle
+    // within a level, since neighbouring rows are neighbouring text.
     std::vector<uint32_t> order(n);
     for (size_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>(i);
     uint64_t state = 1;
@@ -144,7 +146,8 @@ std::unique_ptr<const HnswGraph> HnswGraph::build(const KeyRows& rows, unsigned 
         state = state * 6364136223846793005u + 1442695040888963407u;
         std::swap(order[i - 1], order[(state >> 33) % i]);
     }
-    std::ranges::stable_sort(order, std::greater<>(), [&](uint32_t row) { return hnsw.levels[row]; });
+    std::ranges::stable_sort(order, std::greater<>(),
+                             [&](uint32_t row) { return hnsw.levels[row]; });
 
     Locks locks(n);
     Builder builder{hnsw, rows, added, largest, order, stop, locks};
@@ -163,7 +166,8 @@ std::unique_ptr<const HnswGraph> HnswGraph::build(const KeyRows& rows, unsigned 
     return std::unique_ptr<const HnswGraph>(new HnswGraph(std::move(impl)));
 }
 
-std::vector<HnswGraph::Candidate> HnswGraph::search(const KeyRows& rows, const float* query, size_t n) const {
+std::vector<HnswGraph::Candidate> HnswGraph::search(const KeyRows& rows, const float* query,
+                                                    size_t n) const {
     n = std::min(n, rows.size());
     std::vector<float> distances(n);
     std::vector<faiss::HNSW::idx_t> found(n, -1);
@@ -171,7 +175,8 @@ std::vector<HnswGraph::Candidate> HnswGraph::search(const KeyRows& rows, const f
     faiss::VisitedTable visited(static_cast<int>(rows.size()));
     faiss::SearchParametersHNSW parameters;
     parameters.efSearch = std::max(kSearchBreadth, static_cast<int>(n));
-    impl_->hnsw.search(distance, static_cast<int>(n), found.data(), distances.data(), visited, &parameters);
+    impl_->hnsw.search(distance, static_cast<int>(n), found.data(), distances.data(), visited,
+                       &parameters);
     std::vector<Candidate> candidates;
     candidates.reserve(n);
     for (size_t i = 0; i < n; ++i)
@@ -181,13 +186,16 @@ std::vector<HnswGraph::Candidate> HnswGraph::search(const KeyRows& rows, const f
 
 size_t HnswGraph::memory_bytes() const {
     const faiss::HNSW& h = impl_->hnsw;
-    return h.neighbors.size() * sizeof(int) + h.offsets.size() * sizeof(size_t) + h.levels.size() * sizeof(int);
+    return h.neighbors.size() * sizeof(int) + h.offsets.size() * sizeof(size_t) +
+           h.levels.size() * sizeof(int);
 }
 
 std::string HnswGraph::serialise() const {
     const faiss::HNSW& h = impl_->hnsw;
     ByteWriter out;
-    out.u32(kLinks).u32(static_cast<uint32_t>(h.entry_point)).u32(static_cast<uint32_t>(h.max_level));
+    out.u32(kLinks)
+        .u32(static_cast<uint32_t>(h.entry_point))
+        .u32(static_cast<uint32_t>(h.max_level));
     out.u64(h.levels.size());
     out.reserve(h.levels.size() + h.neighbors.size() * 4 + 64);
     for (const int level : h.levels) out.u8(static_cast<uint8_t>(level));
@@ -227,7 +235,8 @@ std::unique_ptr<const HnswGraph> HnswGraph::parse(std::string_view bytes, size_t
             h.neighbor_range(static_cast<faiss::HNSW::idx_t>(i), level, &begin, &end);
             for (size_t j = begin; j < end; ++j) {
                 const int other = h.neighbors[j];
-                // A link on a level leads to a node that has this level: Faiss follows it without asking.
+                // A link on a level leads to a node that has this level: Faiss follows it without
+                // asking.
                 if (other < -1 || other >= static_cast<int64_t>(rows)) return nullptr;
                 if (other >= 0 && h.levels[size_t(other)] <= level) return nullptr;
             }

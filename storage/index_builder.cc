@@ -5,7 +5,9 @@
 
 namespace rpt::storage {
 
-unsigned build_threads() { return std::clamp(std::thread::hardware_concurrency(), 1u, 4u); }
+unsigned build_threads() {
+    return std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+}
 
 void IndexBuilder::request(std::shared_ptr<SpaceIndex> index) {
     if (stop_ || !index->wants_build()) return;
@@ -43,7 +45,8 @@ void IndexBuilder::run() noexcept {
         }
         try {
             if (busy_->build(false, build_threads(), stop_)) built_(*busy_);
-        } catch (...) {  // out of memory: searches stay exact and slower, the next request tries again
+        } catch (
+            ...) {  // out of memory: searches stay exact and slower, the next request tries again
         }
     }
 }

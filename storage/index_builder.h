@@ -13,8 +13,8 @@
 
 namespace rpt::storage {
 
-// Shared by threads. The thread starts with the first request and is joined by stop(); until a graph is ready searches
-// scan exactly, so that nothing waits for it.
+// Shared by threads. The thread starts with the first request and is joined by stop(); until a
+// graph is ready searches scan exactly, so that nothing waits for it.
 class IndexBuilder {
   public:
     // `built` runs on the thread after each build.

@@ -36,7 +36,11 @@ void write_segment(ByteWriter& out, const Segment& segment) {
     out.u64(rows.size());
     for (size_t row = 0; row < rows.size(); ++row) {
         const RowFacts& facts = rows.facts(row);
-        out.u64(facts.chunk).u64(facts.document).u64(facts.key_hash).u64(facts.bytes.begin).u64(facts.bytes.end);
+        out.u64(facts.chunk)
+            .u64(facts.document)
+            .u64(facts.key_hash)
+            .u64(facts.bytes.begin)
+            .u64(facts.bytes.end);
         out.u32(facts.seal).u8(segment.is_live(row));
         if (segment.is_live(row)) {
             out.raw(rows.key(row), zeros.size());
@@ -88,7 +92,8 @@ std::optional<Segment> read_segment(ByteReader& in, uint32_t dim) {
 
 }  // namespace
 
-void write_index_cache(const std::string& file, uint64_t space, uint32_t dim, const Snapshot& snapshot) {
+void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
+                       const Snapshot& snapshot) {
     ByteWriter out;
     out.u64(kMagic).u32(kVersion).u32(dim).u64(space).u64(snapshot.generation).u64(snapshot.digest);
     out.u64(snapshot.newest_chunk).u32(static_cast<uint32_t>(snapshot.segments.size()));
@@ -103,10 +108,12 @@ std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space
     const std::optional<std::string> bytes = read_file(file);
     if (!bytes || bytes->size() < 4) return std::nullopt;
     const std::string_view body = std::string_view(*bytes).substr(0, bytes->size() - 4);
-    if (ByteReader(std::string_view(*bytes).substr(body.size())).u32() != crc32c(body.data(), body.size()))
+    if (ByteReader(std::string_view(*bytes).substr(body.size())).u32() !=
+        crc32c(body.data(), body.size()))
         return std::nullopt;
     ByteReader in(body);
-    if (in.u64() != kMagic || in.u32() != kVersion || in.u32() != dim || in.u64() != space) return std::nullopt;
+    if (in.u64() != kMagic || in.u32() != kVersion || in.u32() != dim || in.u64() != space)
+        return std::nullopt;
     Snapshot snapshot;
     snapshot.generation = in.u64();
     snapshot.digest = in.u64();
@@ -118,7 +125,8 @@ std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space
         if (!segment) return std::nullopt;
         for (size_t row = 0; row < segment->rows->size(); ++row)
             if (segment->is_live(row))
-                digest += digest_part(segment->rows->facts(row).chunk, segment->rows->facts(row).seal);
+                digest +=
+                    digest_part(segment->rows->facts(row).chunk, segment->rows->facts(row).seal);
         snapshot.segments.push_back(std::move(*segment));
     }
     if (!in.ok() || in.left() != 0 || digest != snapshot.digest) return std::nullopt;

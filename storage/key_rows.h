@@ -1,4 +1,5 @@
-// Keys of many chunks side by side, with what a search must know of each: the rows that are scanned.
+// Keys of many chunks side by side, with what a search must know of each: the rows that are
+// scanned.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ struct RowFacts {
     uint64_t document = 0;
     uint64_t key_hash = 0;  // of the document's key, see hash_key()
     ByteSpan bytes;
-    uint32_t seal = 0;      // of the key blob
+    uint32_t seal = 0;  // of the key blob
 };
 
 // First 64 bits of SHA-256: nobody can choose a key that hides another document.

@@ -45,7 +45,9 @@ CREATE TABLE text_pages(
 
 uint32_t seal_of(const ModelBinding& model) {
     ByteWriter bytes;
-    bytes.raw(model.fingerprint.data(), model.fingerprint.size()).u32(model.dim).u32(model.chunk_tokens);
+    bytes.raw(model.fingerprint.data(), model.fingerprint.size())
+        .u32(model.dim)
+        .u32(model.chunk_tokens);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
@@ -56,7 +58,9 @@ void fill(Connection& connection, const ModelBinding& model) {
     connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
     connection.exec(kTables);
     const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
-    Query(connection, "INSERT INTO store(one, fingerprint, dim, chunk_tokens, seal, generation) VALUES(1, ?, ?, ?, ?, 1)")
+    Query(connection,
+          "INSERT INTO store(one, fingerprint, dim, chunk_tokens, seal, generation) VALUES(1, ?, "
+          "?, ?, ?, 1)")
         .bind_blob(fingerprint)
         .bind(model.dim)
         .bind(model.chunk_tokens)
@@ -68,7 +72,8 @@ void fill(Connection& connection, const ModelBinding& model) {
 }  // namespace
 
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model) {
-    // Under another name until it is whole, so that an empty store.sqlite is always damage and never a beginning.
+    // Under another name until it is whole, so that an empty store.sqlite is always damage and
+    // never a beginning.
     const std::string fresh = file + ".new";
     for (const char* tail : {"", "-journal"}) ::unlink((fresh + tail).c_str());
     try {
@@ -81,9 +86,11 @@ void create_database(const std::string& file, const std::string& label, const Mo
     }
     if (::rename(fresh.c_str(), file.c_str()) != 0) {
         const int code = errno;
-        throw Error(Status::kIo, "os", "cannot rename \"" + fresh + "\": " + std::strerror(code), -1, code);
+        throw Error(Status::kIo, "os", "cannot rename \"" + fresh + "\": " + std::strerror(code),
+                    -1, code);
     }
-    const int folder = ::open(file.substr(0, file.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int folder =
+        ::open(file.substr(0, file.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         ::fsync(folder);
         ::close(folder);
@@ -93,13 +100,15 @@ void create_database(const std::string& file, const std::string& label, const Mo
 ModelBinding verify_database(Connection& connection) {
     const std::string store = "store \"" + connection.label() + "\"";
     if (static_cast<uint32_t>(connection.read_number("PRAGMA application_id")) != kApplicationId)
-        throw Error(Status::kCorrupt, "rpt", store + ": store.sqlite is not a store of this library; restore a backup");
+        throw Error(Status::kCorrupt, "rpt",
+                    store + ": store.sqlite is not a store of this library; restore a backup");
     const auto version = static_cast<uint32_t>(connection.read_number("PRAGMA user_version"));
     if (version != kFormatVersion)
-        throw Error(Status::kVersion, "rpt",
-                    store + " has format " + std::to_string(version) + ", this library reads format " +
-                        std::to_string(kFormatVersion) +
-                        (version > kFormatVersion ? "; update the library" : "; write the store anew"));
+        throw Error(
+            Status::kVersion, "rpt",
+            store + " has format " + std::to_string(version) + ", this library reads format " +
+                std::to_string(kFormatVersion) +
+                (version > kFormatVersion ? "; update the library" : "; write the store anew"));
     ModelBinding model;
     Query query(connection, "SELECT fingerprint, dim, chunk_tokens, seal FROM store WHERE one = 1");
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
@@ -107,20 +116,25 @@ ModelBinding verify_database(Connection& connection) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
         model.dim = static_cast<uint32_t>(query.count(1));
         model.chunk_tokens = static_cast<uint32_t>(query.count(2));
-        good = seal_of(model) == static_cast<uint32_t>(query.count(3)) && model.dim > 0 && model.chunk_tokens > 0;
+        good = seal_of(model) == static_cast<uint32_t>(query.count(3)) && model.dim > 0 &&
+               model.chunk_tokens > 0;
     }
     if (!good)
-        throw Error(Status::kCorrupt, "rpt", store + ": checksum of the model's binding differs; restore a backup");
+        throw Error(Status::kCorrupt, "rpt",
+                    store + ": checksum of the model's binding differs; restore a backup");
     return model;
 }
 
 void configure_reader(Connection& connection) {
-    connection.exec("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY");
+    connection.exec(
+        "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4000; PRAGMA "
+        "temp_store=MEMORY");
 }
 
 void configure_writer(Connection& connection, Durability durability) {
     connection.exec(
-        "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON;"
+        "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA "
+        "cell_size_check=ON;"
         "PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;"
         "PRAGMA journal_size_limit=67108864");
     switch (durability) {

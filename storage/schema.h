@@ -9,12 +9,13 @@
 
 namespace rpt::storage {
 
-constexpr uint32_t kFormatVersion = 1;               // SQLite's user_version; on disk
-constexpr uint32_t kApplicationId = 0x52505453;      // "RPTS"; on disk, never renumber
+constexpr uint32_t kFormatVersion = 1;           // SQLite's user_version; on disk
+constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
 
 // Makes an empty store in a file that does not exist yet; whole or not at all.
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model);
-// kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and one row.
+// kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and
+// one row.
 ModelBinding verify_database(Connection& connection);
 void configure_writer(Connection& connection, Durability durability);
 void configure_reader(Connection& connection);

@@ -6,7 +6,9 @@ namespace rpt::storage {
 namespace {
 
 // Where the dead are more than a quarter of a flat segment it is written anew.
-bool is_sparse(const Segment& segment) { return segment.dead && segment.dead->n * 4 > segment.rows->size(); }
+bool is_sparse(const Segment& segment) {
+    return segment.dead && segment.dead->n * 4 > segment.rows->size();
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ size_t Snapshot::flat_rows() const {
 size_t Snapshot::memory_bytes() const {
     size_t n = 0;
     for (const Segment& s : segments)
-        n += s.rows->size() * (sizeof(RowFacts) + s.rows->columns() * 2) + (s.graph ? s.graph->memory_bytes() : 0);
+        n += s.rows->size() * (sizeof(RowFacts) + s.rows->columns() * 2) +
+             (s.graph ? s.graph->memory_bytes() : 0);
     return n;
 }
 
@@ -47,7 +50,8 @@ void mark_dead(Snapshot& snapshot, std::span<const uint64_t> chunks) {
             const int64_t row = segment.rows->find(chunk);
             if (row < 0 || !segment.is_live(static_cast<size_t>(row))) continue;
             if (!dead) {
-                dead = segment.dead ? std::make_shared<DeadRows>(*segment.dead) : std::make_shared<DeadRows>();
+                dead = segment.dead ? std::make_shared<DeadRows>(*segment.dead)
+                                    : std::make_shared<DeadRows>();
                 dead->bits.resize((segment.rows->size() + 63) / 64);
             }
             uint64_t& word = dead->bits[size_t(row) / 64];
@@ -88,7 +92,8 @@ std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uin
     std::vector<Place> places;
     for (const Segment& segment : segments)
         for (size_t row = 0; row < segment.rows->size(); ++row)
-            if (segment.is_live(row)) places.push_back({segment.rows->facts(row).chunk, segment.rows.get(), row});
+            if (segment.is_live(row))
+                places.push_back({segment.rows->facts(row).chunk, segment.rows.get(), row});
     std::ranges::sort(places, {}, &Place::chunk);
     auto merged = std::make_shared<KeyRows>(dim);
     merged->reserve(places.size());
@@ -96,7 +101,8 @@ std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uin
     return merged;
 }
 
-void adopt_merged(Snapshot& snapshot, Segment merged, std::span<const std::shared_ptr<const KeyRows>> kept) {
+void adopt_merged(Snapshot& snapshot, Segment merged,
+                  std::span<const std::shared_ptr<const KeyRows>> kept) {
     const uint32_t dim = merged.rows->dim();
     const size_t n = merged.rows->size();
     std::vector<Segment> before;

@@ -28,7 +28,8 @@ struct Segment {
     size_t live() const { return rows->size() - (dead ? dead->n : 0); }
 };
 
-// Immutable; replaced by pointer swap. Segments with a graph come first, then the flat tail in segments of falling size.
+// Immutable; replaced by pointer swap. Segments with a graph come first, then the flat tail in
+// segments of falling size.
 struct Snapshot {
     uint64_t generation = 0;  // of the space when this was true
     uint64_t digest = 0;      // sum of digest_part() over the live rows
@@ -44,12 +45,15 @@ struct Snapshot {
 
 // A copy in which `chunks` (sorted or not; unknown ones are ignored) are dead.
 void mark_dead(Snapshot& snapshot, std::span<const uint64_t> chunks);
-// Appends a flat segment, and merges the tail so that its segments stay few: a logarithm of their rows.
+// Appends a flat segment, and merges the tail so that its segments stay few: a logarithm of their
+// rows.
 void append_rows(Snapshot& snapshot, std::shared_ptr<const KeyRows> rows);
 // Live rows of some segments as one, sorted.
 std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uint32_t dim);
-// `merged` (with a graph or without) takes the place of what it covers in `snapshot`, which may have moved on since:
-// rows that died stay dead, rows that came stay in the tail. Segments in `kept` are left alone.
-void adopt_merged(Snapshot& snapshot, Segment merged, std::span<const std::shared_ptr<const KeyRows>> kept);
+// `merged` (with a graph or without) takes the place of what it covers in `snapshot`, which may
+// have moved on since: rows that died stay dead, rows that came stay in the tail. Segments in
+// `kept` are left alone.
+void adopt_merged(Snapshot& snapshot, Segment merged,
+                  std::span<const std::shared_ptr<const KeyRows>> kept);
 
 }  // namespace rpt::storage

@@ -26,7 +26,7 @@ struct Question {
     std::vector<float> query;  // [columns]
     float root = 1;            // sqrt(dim)
     const SearchFilter& filter;
-    uint64_t excluded = 0;     // hash_key(filter.exclude_key)
+    uint64_t excluded = 0;  // hash_key(filter.exclude_key)
     const CallControl& control;
 
     bool passes(const Segment& segment, size_t row, float score) const {
@@ -55,7 +55,9 @@ class SegmentSearch {
         }
     }
     // Whether something that fetch() left out could come before `last`.
-    bool may_hide_better_than(const Candidate& last) const { return !complete_ && better(frontier_, last); }
+    bool may_hide_better_than(const Candidate& last) const {
+        return !complete_ && better(frontier_, last);
+    }
     bool complete() const { return complete_; }
 
   private:
@@ -66,7 +68,8 @@ class SegmentSearch {
             for (size_t begin = 0; begin < rows.size(); begin += kRowsBetweenChecks) {
                 question_.control.check();
                 const size_t count = std::min(kRowsBetweenChecks, rows.size() - begin);
-                dot_rows(rows.key(begin), count, rows.columns(), question_.query.data(), scores_.data() + begin);
+                dot_rows(rows.key(begin), count, rows.columns(), question_.query.data(),
+                         scores_.data() + begin);
             }
             for (float& score : scores_) score /= question_.root;
         }
@@ -98,7 +101,8 @@ class SegmentSearch {
         const KeyRows& rows = *segment_.rows;
         question_.control.check();
         bool first = true;
-        for (const HnswGraph::Candidate& found : segment_.graph->search(rows, question_.query.data(), n)) {
+        for (const HnswGraph::Candidate& found :
+             segment_.graph->search(rows, question_.query.data(), n)) {
             const RowFacts& facts = rows.facts(found.row);
             const Candidate candidate{found.score / question_.root, facts.chunk, facts.document};
             if (first || better(frontier_, candidate)) frontier_ = candidate;
@@ -113,11 +117,12 @@ class SegmentSearch {
     const Question& question_;
     bool flat_;
     bool complete_ = false;
-    Candidate frontier_;         // the worst that was seen when not complete: nothing better was left out
+    Candidate frontier_;  // the worst that was seen when not complete: nothing better was left out
     std::vector<float> scores_;  // [rows], of a flat search
 };
 
-std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k, uint32_t max_per_document) {
+std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k,
+                              uint32_t max_per_document) {
     std::ranges::sort(candidates, better);
     std::vector<Candidate> chosen;
     std::map<uint64_t, uint32_t> taken;  // by document
@@ -132,8 +137,8 @@ std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k, uint
 }  // namespace
 
 std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot>> snapshots,
-                                  std::span<const float> query, size_t k, const SearchFilter& filter,
-                                  const CallControl& control) {
+                                  std::span<const float> query, size_t k,
+                                  const SearchFilter& filter, const CallControl& control) {
     size_t live = 0;
     for (const auto& snapshot : snapshots) live += snapshot->live();
     k = std::min(k, live);
@@ -146,7 +151,8 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     question.query.resize(padded_columns(query.size()));
     std::vector<SegmentSearch> searches;
     for (const auto& snapshot : snapshots)
-        for (const Segment& segment : snapshot->segments) searches.emplace_back(segment, question, filter.exact);
+        for (const Segment& segment : snapshot->segments)
+            searches.emplace_back(segment, question, filter.exact);
 
     std::vector<Candidate> chosen;
     for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {
@@ -154,7 +160,8 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
         for (SegmentSearch& search : searches) search.fetch(n, candidates);
         chosen = choose(candidates, k, filter.max_per_document);
         const bool more = std::ranges::any_of(searches, [&](const SegmentSearch& search) {
-            return chosen.size() < k ? !search.complete() : search.may_hide_better_than(chosen.back());
+            return chosen.size() < k ? !search.complete()
+                                     : search.may_hide_better_than(chosen.back());
         });
         if (!more) break;
     }

@@ -11,10 +11,10 @@
 
 namespace rpt::storage {
 
-// query: [dim]. Best first, ties to the lower chunk id. Filters lose nothing: where an approximate search was thinned
-// out, more is fetched, in the end everything.
+// query: [dim]. Best first, ties to the lower chunk id. Filters lose nothing: where an approximate
+// search was thinned out, more is fetched, in the end everything.
 std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot>> snapshots,
-                                  std::span<const float> query, size_t k, const SearchFilter& filter,
-                                  const CallControl& control);
+                                  std::span<const float> query, size_t k,
+                                  const SearchFilter& filter, const CallControl& control);
 
 }  // namespace rpt::storage

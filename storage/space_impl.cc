@@ -9,7 +9,8 @@ namespace rpt::storage {
 namespace {
 
 [[noreturn]] void fail_missing(std::string_view key) {
-    throw Error(Status::kNotFound, "rpt", "document \"" + std::string(key) + "\" is not in this space");
+    throw Error(Status::kNotFound, "rpt",
+                "document \"" + std::string(key) + "\" is not in this space");
 }
 
 }  // namespace
@@ -18,7 +19,8 @@ SpaceRow SpaceImpl::require_row(Connection& connection) const {
     auto row = read_space(connection, row_.id);
     if (!row)
         throw Error(Status::kNotFound, "rpt",
-                    "space \"" + row_.owner + "\" / \"" + row_.collection + "\" was dropped; open it again");
+                    "space \"" + row_.owner + "\" / \"" + row_.collection +
+                        "\" was dropped; open it again");
     return std::move(*row);
 }
 
@@ -28,7 +30,8 @@ std::unique_ptr<DocumentWriter> SpaceImpl::begin_document(const DocumentSpec& sp
     check_text(spec.meta_json, "meta", kMaxMetaBytes);
     store_->require_writable();
     if (!store_->claim_key(row_.id, spec.key))
-        throw Error(Status::kBusy, "rpt", "document \"" + spec.key + "\" is being written; finish that writer first");
+        throw Error(Status::kBusy, "rpt",
+                    "document \"" + spec.key + "\" is being written; finish that writer first");
     try {
         std::optional<DocumentRow> old;
         {
@@ -37,7 +40,8 @@ std::unique_ptr<DocumentWriter> SpaceImpl::begin_document(const DocumentSpec& sp
             old = find_document_row(*lease, row_.id, spec.key, false);
         }
         if (old && !spec.replace)
-            throw Error(Status::kExists, "rpt", "document \"" + spec.key + "\" exists; replace it or choose another key");
+            throw Error(Status::kExists, "rpt",
+                        "document \"" + spec.key + "\" exists; replace it or choose another key");
         return std::make_unique<DocumentWriterImpl>(store_, row_.id, spec, old);
     } catch (...) {
         store_->release_key(row_.id, spec.key);
@@ -56,7 +60,8 @@ void SpaceImpl::delete_document(std::string_view key) {
     store_->require_writable();
     const std::string name(key);
     if (!store_->claim_key(row_.id, name))
-        throw Error(Status::kBusy, "rpt", "document \"" + name + "\" is being written; finish that writer first");
+        throw Error(Status::kBusy, "rpt",
+                    "document \"" + name + "\" is being written; finish that writer first");
     try {
         IndexChange change;
         store_->write([&](Connection& connection) {
@@ -76,10 +81,12 @@ void SpaceImpl::delete_document(std::string_view key) {
     store_->release_key(row_.id, name);
 }
 
-void SpaceImpl::list_documents(std::string_view after_key, const std::function<bool(const DocumentInfo&)>& visit) {
+void SpaceImpl::list_documents(std::string_view after_key,
+                               const std::function<bool(const DocumentInfo&)>& visit) {
     ConnectionPool::Lease lease(store_->readers());
     require_row(*lease);
-    list_document_rows(*lease, row_.id, after_key, [&](const DocumentRow& row) { return visit(row.info); });
+    list_document_rows(*lease, row_.id, after_key,
+                       [&](const DocumentRow& row) { return visit(row.info); });
 }
 
 std::string SpaceImpl::read_text(std::string_view key, uint64_t offset, size_t size) {

@@ -12,14 +12,16 @@ namespace rpt::storage {
 // Shared by threads: holds a number and two names, all state is the store's.
 class SpaceImpl final : public Space {
   public:
-    SpaceImpl(std::shared_ptr<StoreImpl> store, SpaceRow row) : store_(std::move(store)), row_(std::move(row)) {}
+    SpaceImpl(std::shared_ptr<StoreImpl> store, SpaceRow row)
+        : store_(std::move(store)), row_(std::move(row)) {}
 
     const std::string& owner() const override { return row_.owner; }
     const std::string& collection() const override { return row_.collection; }
     std::unique_ptr<DocumentWriter> begin_document(const DocumentSpec& spec) override;
     std::optional<DocumentInfo> find_document(std::string_view key) override;
     void delete_document(std::string_view key) override;
-    void list_documents(std::string_view after_key, const std::function<bool(const DocumentInfo&)>& visit) override;
+    void list_documents(std::string_view after_key,
+                        const std::function<bool(const DocumentInfo&)>& visit) override;
     std::string read_text(std::string_view key, uint64_t offset, size_t size) override;
     std::optional<ChunkRecord> read_chunk(std::string_view key, uint64_t ordinal) override;
 

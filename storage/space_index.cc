@@ -15,7 +15,8 @@ constexpr size_t kCacheMinRows = 1024;  // smaller indexes load from the databas
 
 uint64_t digest_of(const KeyRows& rows) {
     uint64_t digest = 0;
-    for (size_t row = 0; row < rows.size(); ++row) digest += digest_part(rows.facts(row).chunk, rows.facts(row).seal);
+    for (size_t row = 0; row < rows.size(); ++row)
+        digest += digest_part(rows.facts(row).chunk, rows.facts(row).seal);
     return digest;
 }
 
@@ -24,11 +25,13 @@ uint64_t digest_of(const Snapshot& snapshot) {
     for (const Segment& segment : snapshot.segments)
         for (size_t row = 0; row < segment.rows->size(); ++row)
             if (segment.is_live(row))
-                digest += digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
+                digest +=
+                    digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
     return digest;
 }
 
-// Brings a snapshot of any age to what `seals` lists: rows that are gone or differ die, missing ones are loaded.
+// Brings a snapshot of any age to what `seals` lists: rows that are gone or differ die, missing
+// ones are loaded.
 void reconcile(Connection& connection, Snapshot& snapshot, uint64_t space, uint32_t dim) {
     const std::vector<ChunkSeal> seals = list_chunk_seals(connection, space);
     std::vector<uint64_t> missing, dead;
@@ -38,8 +41,9 @@ void reconcile(Connection& connection, Snapshot& snapshot, uint64_t space, uint3
         for (size_t row = 0; row < segment.rows->size(); ++row) {
             if (!segment.is_live(row)) continue;
             const RowFacts& facts = segment.rows->facts(row);
-            at = std::lower_bound(at, seals.end(), facts.chunk,
-                                  [](const ChunkSeal& seal, uint64_t chunk) { return seal.chunk < chunk; });
+            at = std::lower_bound(
+                at, seals.end(), facts.chunk,
+                [](const ChunkSeal& seal, uint64_t chunk) { return seal.chunk < chunk; });
             if (at != seals.end() && at->chunk == facts.chunk && at->seal == facts.seal) {
                 known[size_t(at - seals.begin())] = true;
             } else {
@@ -50,8 +54,9 @@ void reconcile(Connection& connection, Snapshot& snapshot, uint64_t space, uint3
     for (size_t i = 0; i < seals.size(); ++i)
         if (!known[i]) missing.push_back(seals[i].chunk);
     mark_dead(snapshot, dead);
-    append_rows(snapshot, missing.size() == seals.size() ? load_space_rows(connection, space, 0, dim)
-                                                         : load_some_rows(connection, space, missing, dim));
+    append_rows(snapshot, missing.size() == seals.size()
+                              ? load_space_rows(connection, space, 0, dim)
+                              : load_some_rows(connection, space, missing, dim));
 }
 
 }  // namespace
@@ -65,9 +70,11 @@ std::shared_ptr<const Snapshot> SpaceIndex::current() const {
 }
 
 std::shared_ptr<const Snapshot> SpaceIndex::at(Connection& connection, const SpaceRow& row) {
-    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation) return snapshot;
+    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation)
+        return snapshot;
     const std::lock_guard load_guard(load_mutex_);
-    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation) return snapshot;
+    if (auto snapshot = current(); snapshot && snapshot->generation >= row.generation)
+        return snapshot;
     auto snapshot = refreshed(connection, row);
     publish(snapshot);
     return snapshot;
@@ -79,7 +86,8 @@ std::shared_ptr<const Snapshot> SpaceIndex::refreshed(Connection& connection, co
         next = *base;
     } else if (auto cached = read_index_cache(cache_file_, space_, dim_)) {
         next = std::move(*cached);
-        if (next.digest == row.digest && next.generation == row.generation) saved_generation_ = row.generation;
+        if (next.digest == row.digest && next.generation == row.generation)
+            saved_generation_ = row.generation;
     }
     if (next.digest != row.digest) {
         // Mostly something was appended: then the new rows alone explain the new digest.
@@ -91,8 +99,8 @@ std::shared_ptr<const Snapshot> SpaceIndex::refreshed(Connection& connection, co
         }
         if (digest_of(next) != row.digest)
             throw Error(Status::kCorrupt, "rpt",
-                        "store \"" + connection.label() + "\": the chunks of space " + std::to_string(space_) +
-                            " do not match its digest; restore a backup");
+                        "store \"" + connection.label() + "\": the chunks of space " +
+                            std::to_string(space_) + " do not match its digest; restore a backup");
         next.digest = row.digest;
     }
     next.generation = row.generation;
@@ -133,8 +141,8 @@ bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool
     const std::lock_guard build_guard(build_mutex_);
     const auto base = current();
     if (!base) return true;
-    // From the tail backwards: a graph joins when what is to be merged is at least half of it, so that a chunk is built
-    // into a graph a logarithmic number of times while a space grows.
+    // From the tail backwards: a graph joins when what is to be merged is at least half of it, so
+    // that a chunk is built into a graph a logarithmic number of times while a space grows.
     std::vector<Segment> merged;
     std::vector<std::shared_ptr<const KeyRows>> kept;
     size_t rows = 0;

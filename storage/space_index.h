@@ -1,4 +1,5 @@
-// The published index of one space: loaded when first asked for, kept up with the database, rebuilt when it grew.
+// The published index of one space: loaded when first asked for, kept up with the database, rebuilt
+// when it grew.
 #pragma once
 
 #include <atomic>
@@ -31,17 +32,18 @@ class SpaceIndex {
     const std::string& cache_file() const { return cache_file_; }
     // The last published state, or null before the first load.
     std::shared_ptr<const Snapshot> current() const;
-    // A state at least as new as `row`, read from the caller's transaction if need be. kCorrupt if the database
-    // contradicts itself.
+    // A state at least as new as `row`, read from the caller's transaction if need be. kCorrupt if
+    // the database contradicts itself.
     std::shared_ptr<const Snapshot> at(Connection& connection, const SpaceRow& row);
-    // The writer's short cut after a commit; nothing if the index is not loaded or not at the old generation.
+    // The writer's short cut after a commit; nothing if the index is not loaded or not at the old
+    // generation.
     void apply(const IndexChange& change);
     // Forgets everything; the next at() reads the database.
     void forget();
 
     bool wants_build() const;
-    // Merges and builds a graph over what has none, or over everything. Takes long; searches go on meanwhile. False if
-    // `stop` became true.
+    // Merges and builds a graph over what has none, or over everything. Takes long; searches go on
+    // meanwhile. False if `stop` became true.
     bool build(bool everything, unsigned threads, const std::atomic<bool>& stop);
     // Best effort, see write_index_cache(). The generation written, 0 if nothing was.
     uint64_t save_cache();
@@ -56,7 +58,8 @@ class SpaceIndex {
     const uint32_t dim_;
     const uint32_t flat_limit_;
     const std::string cache_file_;
-    mutable std::mutex mutex_;  // guards current_ and its replacement; held for pointer swaps and small merges
+    mutable std::mutex
+        mutex_;  // guards current_ and its replacement; held for pointer swaps and small merges
     std::shared_ptr<const Snapshot> current_;
     std::mutex load_mutex_;   // one thread loads, the others wait for its result
     std::mutex build_mutex_;  // one build at a time

@@ -19,7 +19,8 @@ Status status_of(int code, int os_error) {
             if (code == SQLITE_IOERR_NOMEM) return Status::kNoMemory;
             [[fallthrough]];
         case SQLITE_CANTOPEN:
-            if (os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG) return Status::kNoSpace;
+            if (os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG)
+                return Status::kNoSpace;
             if (os_error == EROFS) return Status::kReadOnly;
             return Status::kIo;
         case SQLITE_PERM:
@@ -41,7 +42,8 @@ Status status_of(int code, int os_error) {
         case SQLITE_RANGE:
             return Status::kInternal;
         default:
-            // Our statements and constraints are fixed, so one that fails met a schema or rows that we did not write.
+            // Our statements and constraints are fixed, so one that fails met a schema or rows that
+            // we did not write.
             return Status::kCorrupt;
     }
 }
@@ -61,15 +63,18 @@ const char* advice(Status status) {
     }
 }
 
-// errno of a failed call on a file. SQLite forgets the connection's copy when a statement is reset, the files keep theirs.
+// errno of a failed call on a file. SQLite forgets the connection's copy when a statement is reset,
+// the files keep theirs.
 int os_error_of(sqlite3* db) {
     if (db == nullptr) return 0;
     if (const int code = sqlite3_system_errno(db)) return code;
     int code = 0;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK && code != 0) return code;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK && code != 0)
+        return code;
     sqlite3_file* log = nullptr;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != nullptr &&
-        log->pMethods != nullptr && log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK)
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != nullptr && log->pMethods != nullptr &&
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK)
         return code;
     return 0;
 }
@@ -77,7 +82,8 @@ int os_error_of(sqlite3* db) {
 // SQLite wants a URI for "immutable"; everything that means something in one is escaped.
 std::string immutable_uri(const std::string& file) {
     static constexpr char kHex[] = "0123456789ABCDEF";
-    std::string uri = file.starts_with('/') ? "file://" : "file:";  // an empty host, or "//a" would name one
+    std::string uri =
+        file.starts_with('/') ? "file://" : "file:";  // an empty host, or "//a" would name one
     for (const char c : file) {
         const auto byte = static_cast<uint8_t>(c);
         if (c == '%' || c == '?' || c == '#' || byte < 0x20) {
@@ -91,10 +97,15 @@ std::string immutable_uri(const std::string& file) {
 
 }  // namespace
 
-void SqliteDeleter::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-void SqliteDeleter::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void SqliteDeleter::operator()(sqlite3* db) const {
+    sqlite3_close_v2(db);
+}
+void SqliteDeleter::operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+}
 
-Connection::Connection(const std::string& file, Access access, std::string label) : label_(std::move(label)) {
+Connection::Connection(const std::string& file, Access access, std::string label)
+    : label_(std::move(label)) {
     // Some builds of SQLite take any name that begins like a URI for one.
     const std::string plain = file.starts_with("file:") ? "./" + file : file;
     const std::string name = access == Access::kImmutable ? immutable_uri(plain) : plain;
@@ -126,18 +137,20 @@ Connection::~Connection() = default;
 
 void Connection::fail(int code, const std::string& what) const {
     sqlite3* db = db_.get();
-    const bool system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL;
+    const bool system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ||
+                        (code & 0xff) == SQLITE_FULL;
     const int os_error = system ? os_error_of(db) : 0;
     const Status status = status_of(code, os_error);
-    std::string text = "store \"" + label_ + "\": " + what + ": " + sqlite3_errstr(code) + " (sqlite " +
-                       std::to_string(code);
+    std::string text = "store \"" + label_ + "\": " + what + ": " + sqlite3_errstr(code) +
+                       " (sqlite " + std::to_string(code);
     if (os_error != 0) text += std::string(", ") + std::strerror(os_error);
     throw Error(status, "sqlite", text + ")" + advice(status), -1, os_error);
 }
 
 void Connection::exec(const char* sql) {
     const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) fail(code, std::string("cannot run \"") + std::string(sql).substr(0, 40) + "\"");
+    if (code != SQLITE_OK)
+        fail(code, std::string("cannot run \"") + std::string(sql).substr(0, 40) + "\"");
 }
 
 int64_t Connection::read_number(const char* sql) {
@@ -145,8 +158,12 @@ int64_t Connection::read_number(const char* sql) {
     return query.step() ? query.number(0) : 0;
 }
 
-int64_t Connection::last_row_id() const { return sqlite3_last_insert_rowid(db_.get()); }
-int64_t Connection::changed_rows() const { return sqlite3_changes64(db_.get()); }
+int64_t Connection::last_row_id() const {
+    return sqlite3_last_insert_rowid(db_.get());
+}
+int64_t Connection::changed_rows() const {
+    return sqlite3_changes64(db_.get());
+}
 
 void Connection::close() {
     idle_.clear();
@@ -162,7 +179,8 @@ SqliteStatement Connection::take(const char* sql) {
         return statement;
     }
     sqlite3_stmt* statement = nullptr;
-    const int code = sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    const int code =
+        sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     SqliteStatement owned(statement);
     if (code != SQLITE_OK) fail(code, "cannot prepare a statement");
     return owned;
@@ -191,15 +209,17 @@ Query& Query::bind(int64_t value) {
 }
 
 Query& Query::bind_text(std::string_view value) {
-    const int code = sqlite3_bind_text64(statement_.get(), ++n_bound_, value.data() ? value.data() : "", value.size(),
-                                         SQLITE_STATIC, SQLITE_UTF8);
+    const int code =
+        sqlite3_bind_text64(statement_.get(), ++n_bound_, value.data() ? value.data() : "",
+                            value.size(), SQLITE_STATIC, SQLITE_UTF8);
     if (code != SQLITE_OK) connection_.fail(code, "cannot pass a text");
     return *this;
 }
 
 Query& Query::bind_blob(std::string_view value) {
-    const int code = sqlite3_bind_blob64(statement_.get(), ++n_bound_, value.data() ? value.data() : "", value.size(),
-                                         SQLITE_STATIC);
+    const int code =
+        sqlite3_bind_blob64(statement_.get(), ++n_bound_, value.data() ? value.data() : "",
+                            value.size(), SQLITE_STATIC);
     if (code != SQLITE_OK) connection_.fail(code, "cannot pass bytes");
     return *this;
 }
@@ -208,7 +228,8 @@ bool Query::step() {
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;
-    connection_.fail(code, sqlite3_stmt_readonly(statement_.get()) ? "cannot read" : "cannot write");
+    connection_.fail(code,
+                     sqlite3_stmt_readonly(statement_.get()) ? "cannot read" : "cannot write");
 }
 
 void Query::run() {
@@ -221,7 +242,9 @@ void Query::reset() {
     n_bound_ = 0;
 }
 
-int64_t Query::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+int64_t Query::number(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
 
 std::string_view Query::blob(int column) const {
     const void* data = sqlite3_column_blob(statement_.get(), column);
@@ -230,7 +253,9 @@ std::string_view Query::blob(int column) const {
     return {static_cast<const char*>(data), static_cast<size_t>(size)};
 }
 
-bool Query::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+bool Query::is_null(int column) const {
+    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
 
 Transaction::Transaction(Connection& connection, Kind kind) : connection_(connection) {
     connection.exec(kind == Kind::kRead ? "BEGIN" : "BEGIN IMMEDIATE");

@@ -23,7 +23,8 @@ using SqliteStatement = std::unique_ptr<sqlite3_stmt, SqliteDeleter>;
 class Connection {
   public:
     enum class Access { kCreate, kReadWrite, kReadOnly, kImmutable };
-    // `label` names the store in error texts. kImmutable reads without locks or a log: nobody may write meanwhile.
+    // `label` names the store in error texts. kImmutable reads without locks or a log: nobody may
+    // write meanwhile.
     Connection(const std::string& file, Access access, std::string label);
     ~Connection();
     Connection(const Connection&) = delete;
@@ -47,11 +48,12 @@ class Connection {
 
     std::string label_;
     std::unique_ptr<sqlite3, SqliteDeleter> db_;
-    std::map<std::string_view, std::vector<SqliteStatement>> idle_;  // by SQL text, which lives as long as the program
+    std::map<std::string_view, std::vector<SqliteStatement>>
+        idle_;  // by SQL text, which lives as long as the program
 };
 
-// One run of a statement, prepared once a connection. `sql` must be a literal. Columns count from 0, parameters from 1;
-// bound bytes are borrowed until the query ends.
+// One run of a statement, prepared once a connection. `sql` must be a literal. Columns count from
+// 0, parameters from 1; bound bytes are borrowed until the query ends.
 class Query {
   public:
     Query(Connection& connection, const char* sql);

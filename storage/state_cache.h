@@ -11,8 +11,8 @@
 
 namespace rpt::storage {
 
-// Shared by threads. Least recently used goes first. A chunk's number is never used again and its states never change,
-// so that nothing in here can be stale.
+// Shared by threads. Least recently used goes first. A chunk's number is never used again and its
+// states never change, so that nothing in here can be stale.
 class StateCache {
   public:
     using States = std::shared_ptr<const std::vector<float>>;

@@ -14,7 +14,8 @@
 namespace rpt::storage {
 namespace {
 
-// Bytes of the lock file that are locked; far behind its text. On disk in the sense that other processes use them.
+// Bytes of the lock file that are locked; far behind its text. On disk in the sense that other
+// processes use them.
 constexpr uint64_t kWriterByte = uint64_t(1) << 30;
 constexpr uint64_t kReaderByte = kWriterByte + 1;
 
@@ -35,7 +36,8 @@ std::vector<std::string> index_files(const std::string& folder) {
     std::error_code ignored;
     for (auto entry = std::filesystem::directory_iterator(folder, ignored);
          entry != std::filesystem::directory_iterator(); entry.increment(ignored))
-        if (is_index_file(entry->path().filename().string())) files.push_back(entry->path().string());
+        if (is_index_file(entry->path().filename().string()))
+            files.push_back(entry->path().string());
     return files;
 }
 
@@ -58,27 +60,32 @@ bool StoreDirectory::holds_store() const {
     if (::stat(database().c_str(), &facts) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
     const int code = errno;
-    throw Error(Status::kIo, "os", "cannot look at \"" + database() + "\": " + std::strerror(code), -1, code);
+    throw Error(Status::kIo, "os", "cannot look at \"" + database() + "\": " + std::strerror(code),
+                -1, code);
 }
 
 bool StoreDirectory::make() const {
     if (::mkdir(path_.c_str(), 0755) == 0) return true;
     if (errno == EEXIST) return false;
     const int code = errno;
-    const Status status = code == ENOENT                      ? Status::kNotFound
-                          : code == EROFS || code == EACCES   ? Status::kReadOnly
-                          : code == ENOSPC || code == EDQUOT  ? Status::kNoSpace
-                                                              : Status::kIo;
-    throw Error(status, "os", "cannot make folder \"" + path_ + "\": " + std::strerror(code), -1, code);
+    const Status status = code == ENOENT                     ? Status::kNotFound
+                          : code == EROFS || code == EACCES  ? Status::kReadOnly
+                          : code == ENOSPC || code == EDQUOT ? Status::kNoSpace
+                                                             : Status::kIo;
+    throw Error(status, "os", "cannot make folder \"" + path_ + "\": " + std::strerror(code), -1,
+                code);
 }
 
-void StoreDirectory::make_index_folder() const { ::mkdir(index_folder().c_str(), 0755); }
+void StoreDirectory::make_index_folder() const {
+    ::mkdir(index_folder().c_str(), 0755);
+}
 
 void StoreDirectory::remove_files() const {
     // The database first: what is left of an interrupted removal is no store.
     if (::unlink(database().c_str()) != 0 && errno != ENOENT) {
         const int code = errno;
-        throw Error(Status::kIo, "os", "cannot remove \"" + database() + "\": " + std::strerror(code), -1, code);
+        throw Error(Status::kIo, "os",
+                    "cannot remove \"" + database() + "\": " + std::strerror(code), -1, code);
     }
     for (const char* tail : {"-wal", "-shm", "-journal", ".new", ".new-journal"})
         ::unlink((database() + tail).c_str());
@@ -103,7 +110,8 @@ std::unique_ptr<FileLock> StoreDirectory::lock_for_reading() const {
     try {
         lock = std::make_unique<FileLock>(path_ + "/lock", false);
     } catch (const Error& error) {
-        if (error.status() == Status::kNotFound || error.status() == Status::kReadOnly) return nullptr;
+        if (error.status() == Status::kNotFound || error.status() == Status::kReadOnly)
+            return nullptr;
         throw;
     }
     if (!lock->try_lock(kReaderByte, FileLock::Mode::kShared)) fail_busy(*lock);
@@ -114,7 +122,8 @@ std::unique_ptr<FileLock> StoreDirectory::lock_for_destroying() const {
     auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
     if (!lock->try_lock(kWriterByte, FileLock::Mode::kExclusive)) fail_busy(*lock);
     if (!lock->try_lock(kReaderByte, FileLock::Mode::kExclusive))
-        throw Error(Status::kBusy, "rpt", "store \"" + path_ + "\" is open for reading; close it there and try again");
+        throw Error(Status::kBusy, "rpt",
+                    "store \"" + path_ + "\" is open for reading; close it there and try again");
     return lock;
 }
 
@@ -130,7 +139,8 @@ void StoreDirectory::fail_busy(const FileLock& lock) const {
     const std::string note = lock.read_note();
     const std::string process = note.substr(0, note.find('\n'));
     throw Error(Status::kBusy, "rpt",
-                "store \"" + path_ + "\" is held by process " + (process.empty() ? "(unknown)" : process) +
+                "store \"" + path_ + "\" is held by process " +
+                    (process.empty() ? "(unknown)" : process) +
                     "; close it there or open it read-only");
 }
 

@@ -13,24 +13,27 @@
 namespace rpt::storage {
 namespace {
 
-constexpr uint32_t kFlatLimit = 20000;                     // chunks; below, the exact scan is as fast as the graph
+constexpr uint32_t kFlatLimit = 20000;  // chunks; below, the exact scan is as fast as the graph
 constexpr uint64_t kStateCacheBytes = 64 * 1024 * 1024;
 constexpr size_t kMaxSpaces = 64;
-constexpr float kMaxQuery = 1e25f;                         // keeps every sum of a search finite
+constexpr float kMaxQuery = 1e25f;  // keeps every sum of a search finite
 
 StoreOptions with_defaults(StoreOptions options) {
     if (options.flat_limit == 0) options.flat_limit = kFlatLimit;
     if (options.cache_bytes == 0) options.cache_bytes = kStateCacheBytes;
     if (options.compression_level < 0 || options.compression_level > 19)
-        throw Error(Status::kArgument, "rpt", "compression level " + std::to_string(options.compression_level) +
-                                                  " is not between 0 and 19");
+        throw Error(Status::kArgument, "rpt",
+                    "compression level " + std::to_string(options.compression_level) +
+                        " is not between 0 and 19");
     if (options.read_only && options.create)
-        throw Error(Status::kArgument, "rpt", "a store cannot be created read-only; leave one of the options");
+        throw Error(Status::kArgument, "rpt",
+                    "a store cannot be created read-only; leave one of the options");
     if (options.exclusive && !options.create)
         throw Error(Status::kArgument, "rpt", "exclusive has a meaning with create only");
-    if (options.model && (options.model->dim == 0 || options.model->dim > 65536 || options.model->chunk_tokens == 0 ||
-                          options.model->chunk_tokens > 65536))
-        throw Error(Status::kArgument, "rpt", "the model's dimension or chunk length is not between 1 and 65536");
+    if (options.model && (options.model->dim == 0 || options.model->dim > 65536 ||
+                          options.model->chunk_tokens == 0 || options.model->chunk_tokens > 65536))
+        throw Error(Status::kArgument, "rpt",
+                    "the model's dimension or chunk length is not between 1 and 65536");
     return options;
 }
 
@@ -50,7 +53,8 @@ StoreImpl::StoreImpl(StoreDirectory directory, const StoreOptions& options)
       readers_(directory_.database(), directory_.path()),
       states_(options_.cache_bytes),
       builder_([this](SpaceIndex& index) {
-          if (!options_.read_only) index_generation_ = std::max(index_generation_.load(), index.save_cache());
+          if (!options_.read_only)
+              index_generation_ = std::max(index_generation_.load(), index.save_cache());
       }) {
     if (options_.read_only) {
         open_for_reading();
@@ -70,20 +74,24 @@ std::shared_ptr<SpaceIndex> StoreImpl::index_of(uint64_t space) {
     const std::lock_guard guard(indexes_mutex_);
     std::shared_ptr<SpaceIndex>& index = indexes_[space];
     if (!index)
-        index = std::make_shared<SpaceIndex>(space, model_.dim, options_.flat_limit, directory_.index_file(space));
+        index = std::make_shared<SpaceIndex>(space, model_.dim, options_.flat_limit,
+                                             directory_.index_file(space));
     return index;
 }
 
 void StoreImpl::require_writable() const {
-    if (closed_) throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
+    if (closed_)
+        throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
     if (options_.read_only)
-        throw Error(Status::kReadOnly, "rpt", "store \"" + path() + "\" was opened read-only; open it for writing");
+        throw Error(Status::kReadOnly, "rpt",
+                    "store \"" + path() + "\" was opened read-only; open it for writing");
 }
 
 void StoreImpl::write(const std::function<void(Connection&)>& work) {
     require_writable();
     const std::lock_guard guard(writer_mutex_);
-    if (!writer_) throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
+    if (!writer_)
+        throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
     Transaction transaction(*writer_, Transaction::Kind::kWrite);
     work(*writer_);
     transaction.commit();
@@ -95,7 +103,8 @@ void StoreImpl::publish(const IndexChange& change) noexcept {
         const auto index = index_of(change.now.id);
         index->apply(change);
         builder_.request(index);
-    } catch (...) {  // no memory: the commit stands, and the next search sees that its index is behind
+    } catch (
+        ...) {  // no memory: the commit stands, and the next search sees that its index is behind
     }
 }
 
@@ -116,7 +125,8 @@ void StoreImpl::release_key(uint64_t space, const std::string& key) noexcept {
     }
 }
 
-std::shared_ptr<Space> StoreImpl::open_space(std::string_view owner, std::string_view collection, bool create) {
+std::shared_ptr<Space> StoreImpl::open_space(std::string_view owner, std::string_view collection,
+                                             bool create) {
     check_name(owner, "owner", kMaxSpaceNameBytes);
     check_name(collection, "collection", kMaxSpaceNameBytes);
     std::optional<SpaceRow> row;
@@ -132,18 +142,22 @@ std::shared_ptr<Space> StoreImpl::open_space(std::string_view owner, std::string
     }
     if (!row)
         throw Error(Status::kNotFound, "rpt",
-                    name_of(owner, collection) + " is not in store \"" + path() + "\"; create it or list the spaces");
-    return std::make_shared<SpaceImpl>(std::static_pointer_cast<StoreImpl>(shared_from_this()), std::move(*row));
+                    name_of(owner, collection) + " is not in store \"" + path() +
+                        "\"; create it or list the spaces");
+    return std::make_shared<SpaceImpl>(std::static_pointer_cast<StoreImpl>(shared_from_this()),
+                                       std::move(*row));
 }
 
-void StoreImpl::drop_space(std::string_view owner, std::string_view collection, const CallControl& control) {
+void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
+                           const CallControl& control) {
     check_name(owner, "owner", kMaxSpaceNameBytes);
     check_name(collection, "collection", kMaxSpaceNameBytes);
     uint64_t space = 0;
     write([&](Connection& connection) {
         const auto row = find_space(connection, owner, collection);
         if (!row)
-            throw Error(Status::kNotFound, "rpt", name_of(owner, collection) + " is not in store \"" + path() + "\"");
+            throw Error(Status::kNotFound, "rpt",
+                        name_of(owner, collection) + " is not in store \"" + path() + "\"");
         space = row->id;
         std::vector<uint64_t> documents;
         {
@@ -158,7 +172,9 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection, 
             document.info.id = documents[i];
             erase_document(connection, document);
         }
-        Query(connection, "DELETE FROM spaces WHERE id = ?").bind(static_cast<int64_t>(space)).run();
+        Query(connection, "DELETE FROM spaces WHERE id = ?")
+            .bind(static_cast<int64_t>(space))
+            .run();
         Query(connection, "UPDATE store SET generation = generation + 1").run();
         index_of(space)->remove_cache_file();
     });
@@ -167,21 +183,26 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection, 
     indexes_.erase(space);
 }
 
-void StoreImpl::list_spaces(const std::function<bool(const std::string&, const std::string&)>& visit) {
+void StoreImpl::list_spaces(
+    const std::function<bool(const std::string&, const std::string&)>& visit) {
     ConnectionPool::Lease lease(readers_);
     list_space_rows(*lease, [&](const SpaceRow& row) { return visit(row.owner, row.collection); });
 }
 
-std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> spaces, std::span<const float> query,
-                                   size_t k, const SearchFilter& filter, const CallControl& control) {
+std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> spaces,
+                                   std::span<const float> query, size_t k,
+                                   const SearchFilter& filter, const CallControl& control) {
     control.check();
     if (spaces.empty() || spaces.size() > kMaxSpaces)
-        throw Error(Status::kArgument, "rpt", "a search takes 1 to 64 spaces, not " + std::to_string(spaces.size()));
+        throw Error(Status::kArgument, "rpt",
+                    "a search takes 1 to 64 spaces, not " + std::to_string(spaces.size()));
     if (query.size() != model_.dim)
-        throw Error(Status::kArgument, "rpt", "the query has " + std::to_string(query.size()) + " values, keys have " +
-                                                  std::to_string(model_.dim));
+        throw Error(Status::kArgument, "rpt",
+                    "the query has " + std::to_string(query.size()) + " values, keys have " +
+                        std::to_string(model_.dim));
     if (!std::ranges::all_of(query, [](float v) { return std::abs(v) <= kMaxQuery; }))
-        throw Error(Status::kArgument, "rpt", "the query holds a value that is not finite or too large");
+        throw Error(Status::kArgument, "rpt",
+                    "the query holds a value that is not finite or too large");
     std::vector<std::shared_ptr<const Snapshot>> snapshots;
     {
         // One read transaction over all: the union is of one moment.
@@ -190,7 +211,8 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
         for (const std::shared_ptr<Space>& handle : spaces) {
             const auto* space = dynamic_cast<const SpaceImpl*>(handle.get());
             if (space == nullptr || &space->store() != this)
-                throw Error(Status::kArgument, "rpt", "a space of another store was given to a search");
+                throw Error(Status::kArgument, "rpt",
+                            "a space of another store was given to a search");
             if (!seen.insert(space->id()).second) continue;
             const SpaceRow row = space->require_row(*lease);
             const auto index = index_of(row.id);
@@ -215,7 +237,8 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
     info.revision = document->info.revision;
     info.ordinal = chunk->place.ordinal;
     info.bytes = chunk->place.bytes;
-    const auto next = find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
+    const auto next =
+        find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
     if (next) info.next_bytes = next->place.bytes;
     info.owner = space->owner;
     info.collection = space->collection;
@@ -227,7 +250,8 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
 
 StateCache::States StoreImpl::states_of(Connection& connection, const ChunkRow& chunk) {
     if (auto states = states_.find(chunk.id)) return states;
-    auto states = std::make_shared<const std::vector<float>>(read_states(connection, chunk, model_.dim));
+    auto states =
+        std::make_shared<const std::vector<float>>(read_states(connection, chunk, model_.dim));
     states_.insert(chunk.id, states);
     return states;
 }
@@ -240,7 +264,8 @@ std::vector<HitStates> StoreImpl::load_states(std::span<const Hit> hits) {
         const auto chunk = read_chunk_row(*lease, hit.chunk_id);
         if (!chunk) continue;
         states.chunk = states_of(*lease, *chunk);
-        const auto next = find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
+        const auto next =
+            find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
         if (next) states.successor = states_of(*lease, *next);
     }
     return all;
@@ -250,11 +275,13 @@ std::string StoreImpl::read_hit_text(uint64_t chunk_id, bool successor) {
     ConnectionPool::Lease lease(readers_);
     auto chunk = read_chunk_row(*lease, chunk_id);
     if (chunk && successor)
-        chunk = find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
+        chunk =
+            find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
     const auto document = chunk ? read_document_row(*lease, chunk->place.document) : std::nullopt;
     if (!document)
-        throw Error(Status::kNotFound, "rpt", "chunk " + std::to_string(chunk_id) +
-                                                  (successor ? " or its successor" : "") + " is not in the store");
+        throw Error(Status::kNotFound, "rpt",
+                    "chunk " + std::to_string(chunk_id) + (successor ? " or its successor" : "") +
+                        " is not in the store");
     return read_text_pages(*lease, *document, chunk->place.bytes.begin, chunk->place.bytes.size());
 }
 

@@ -21,7 +21,8 @@
 
 namespace rpt::storage {
 
-// Shared by threads. One writing connection under a mutex; reads take connections of their own and never wait for it.
+// Shared by threads. One writing connection under a mutex; reads take connections of their own and
+// never wait for it.
 class StoreImpl final : public Store {
   public:
     StoreImpl(StoreDirectory directory, const StoreOptions& options);
@@ -30,11 +31,15 @@ class StoreImpl final : public Store {
     const std::string& path() const override { return directory_.path(); }
     const ModelBinding& model() const override { return model_; }
     bool read_only() const override { return options_.read_only; }
-    std::shared_ptr<Space> open_space(std::string_view owner, std::string_view collection, bool create) override;
-    void drop_space(std::string_view owner, std::string_view collection, const CallControl& control) override;
-    void list_spaces(const std::function<bool(const std::string&, const std::string&)>& visit) override;
-    std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces, std::span<const float> query, size_t k,
-                            const SearchFilter& filter, const CallControl& control) override;
+    std::shared_ptr<Space> open_space(std::string_view owner, std::string_view collection,
+                                      bool create) override;
+    void drop_space(std::string_view owner, std::string_view collection,
+                    const CallControl& control) override;
+    void list_spaces(
+        const std::function<bool(const std::string&, const std::string&)>& visit) override;
+    std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces,
+                            std::span<const float> query, size_t k, const SearchFilter& filter,
+                            const CallControl& control) override;
     std::optional<HitInfo> describe(uint64_t chunk_id) override;
     std::vector<HitStates> load_states(std::span<const Hit> hits) override;
     std::string read_hit_text(uint64_t chunk_id, bool successor) override;
@@ -47,7 +52,8 @@ class StoreImpl final : public Store {
     ConnectionPool& readers() { return readers_; }
     std::shared_ptr<SpaceIndex> index_of(uint64_t space);
 
-    // Runs `work` inside one write transaction; commits. What throws inside changes nothing. kReadOnly, kState.
+    // Runs `work` inside one write transaction; commits. What throws inside changes nothing.
+    // kReadOnly, kState.
     void write(const std::function<void(Connection&)>& work);
     // After a commit: what searches see, and what must leave the caches.
     void publish(const IndexChange& change) noexcept;
@@ -79,6 +85,5 @@ class StoreImpl final : public Store {
     std::atomic<uint64_t> index_generation_{0};
     IndexBuilder builder_;
 };
-
 
 }  // namespace rpt::storage

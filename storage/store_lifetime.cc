@@ -15,7 +15,8 @@ namespace rpt::storage {
 void StoreImpl::open_for_writing() {
     const bool existed = directory_.holds_store();
     if (!existed && !options_.create)
-        throw Error(Status::kNotFound, "rpt", "there is no store in \"" + path() + "\"; create it or check the path");
+        throw Error(Status::kNotFound, "rpt",
+                    "there is no store in \"" + path() + "\"; create it or check the path");
     if (!existed && !options_.model)
         throw Error(Status::kArgument, "rpt", "a new store needs the model that will write it");
     const bool made_folder = !existed && directory_.make();
@@ -27,7 +28,8 @@ void StoreImpl::open_for_writing() {
             throw Error(Status::kExists, "rpt", "there is a store in \"" + path() + "\" already");
         ours = made_folder && !exists;
         if (!exists) create_database(directory_.database(), path(), *options_.model);
-        writer_ = std::make_unique<Connection>(directory_.database(), Connection::Access::kReadWrite, path());
+        writer_ = std::make_unique<Connection>(directory_.database(),
+                                               Connection::Access::kReadWrite, path());
         model_ = verify_database(*writer_);
         check_model();
         configure_writer(*writer_, options_.durability);
@@ -42,20 +44,22 @@ void StoreImpl::open_for_writing() {
 
 void StoreImpl::open_for_reading() {
     if (!directory_.holds_store())
-        throw Error(Status::kNotFound, "rpt", "there is no store in \"" + path() + "\"; check the path");
+        throw Error(Status::kNotFound, "rpt",
+                    "there is no store in \"" + path() + "\"; check the path");
     lock_ = directory_.lock_for_reading();
     try {
         ConnectionPool::Lease lease(readers_);
         model_ = verify_database(*lease);
     } catch (const Error& error) {
         if (error.status() != Status::kIo && error.status() != Status::kReadOnly) throw;
-        // SQLite wants to make its shared files beside the database and may not. Without a log to merge the database is
-        // whole by itself, and nobody can write it here.
+        // SQLite wants to make its shared files beside the database and may not. Without a log to
+        // merge the database is whole by itself, and nobody can write it here.
         struct stat facts {};
         if (::stat(directory_.log().c_str(), &facts) == 0 && facts.st_size > 0)
             throw Error(Status::kReadOnly, "rpt",
                         "store \"" + path() +
-                            "\" has a log that is not merged and its folder cannot be written; open it once for writing "
+                            "\" has a log that is not merged and its folder cannot be written; "
+                            "open it once for writing "
                             "or copy it to a folder that can be written");
         readers_.set_access(Connection::Access::kImmutable);
         ConnectionPool::Lease lease(readers_);
@@ -69,12 +73,14 @@ void StoreImpl::check_model() {
     const ModelBinding& wanted = *options_.model;
     if (wanted.fingerprint != model_.fingerprint)
         throw Error(Status::kModelMismatch, "rpt",
-                    "store \"" + path() + "\" was written with model " + to_hex(model_.fingerprint) +
-                        ", opened with model " + to_hex(wanted.fingerprint) + "; open it with its own model");
+                    "store \"" + path() + "\" was written with model " +
+                        to_hex(model_.fingerprint) + ", opened with model " +
+                        to_hex(wanted.fingerprint) + "; open it with its own model");
     if (wanted.dim != model_.dim || wanted.chunk_tokens != model_.chunk_tokens)
         throw Error(Status::kModelMismatch, "rpt",
-                    "store \"" + path() + "\" has keys of " + std::to_string(model_.dim) + " values and chunks of " +
-                        std::to_string(model_.chunk_tokens) + " tokens, model " + to_hex(wanted.fingerprint) + " has " +
+                    "store \"" + path() + "\" has keys of " + std::to_string(model_.dim) +
+                        " values and chunks of " + std::to_string(model_.chunk_tokens) +
+                        " tokens, model " + to_hex(wanted.fingerprint) + " has " +
                         std::to_string(wanted.dim) + " and " + std::to_string(wanted.chunk_tokens));
 }
 
@@ -88,7 +94,8 @@ void StoreImpl::erase_unfinished_replacements() {
     try {
         write([&](Connection& connection) {
             for (const uint64_t document : documents)
-                if (const auto row = read_document_row(connection, document)) erase_document(connection, *row);
+                if (const auto row = read_document_row(connection, document))
+                    erase_document(connection, *row);
         });
     } catch (const Error& error) {
         // Nobody sees them; a full disk must not keep the store closed.
@@ -99,9 +106,11 @@ void StoreImpl::erase_unfinished_replacements() {
 void StoreImpl::sync() {
     require_writable();
     const std::lock_guard guard(writer_mutex_);
-    if (!writer_) throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
+    if (!writer_)
+        throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
     if (options_.durability == Durability::kFlush) return;  // every commit was synced
-    // A synced commit takes all before it in the log to the disk, the checkpoint what is in the database already.
+    // A synced commit takes all before it in the log to the disk, the checkpoint what is in the
+    // database already.
     writer_->exec("PRAGMA synchronous=FULL");
     try {
         Transaction transaction(*writer_, Transaction::Kind::kWrite);
@@ -113,7 +122,8 @@ void StoreImpl::sync() {
                                                                  : "PRAGMA synchronous=OFF");
         throw;
     }
-    writer_->exec(options_.durability == Durability::kNormal ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=OFF");
+    writer_->exec(options_.durability == Durability::kNormal ? "PRAGMA synchronous=NORMAL"
+                                                             : "PRAGMA synchronous=OFF");
 }
 
 void StoreImpl::close() {
@@ -128,8 +138,10 @@ void StoreImpl::close() {
     const std::lock_guard guard(writer_mutex_);
     if (writer_) {
         const std::unique_ptr<Connection> writer = std::move(writer_);
-        const std::unique_ptr<FileLock> lock = std::move(lock_);  // freed after the connection, also on failure
-        writer->exec("PRAGMA synchronous=FULL; PRAGMA busy_timeout=50; PRAGMA wal_checkpoint(TRUNCATE)");
+        const std::unique_ptr<FileLock> lock =
+            std::move(lock_);  // freed after the connection, also on failure
+        writer->exec(
+            "PRAGMA synchronous=FULL; PRAGMA busy_timeout=50; PRAGMA wal_checkpoint(TRUNCATE)");
         writer->close();
     }
     lock_.reset();
@@ -138,18 +150,22 @@ void StoreImpl::close() {
 void Store::destroy(const std::string& path) {
     const StoreDirectory directory(path);
     if (!directory.holds_store())
-        throw Error(Status::kNotFound, "rpt", "there is no store in \"" + path + "\"; check the path");
+        throw Error(Status::kNotFound, "rpt",
+                    "there is no store in \"" + path + "\"; check the path");
     const auto lock = directory.lock_for_destroying();
-    // The header by hand: a store too damaged to open can be destroyed. Nobody has it open, so no lock is lost by this.
+    // The header by hand: a store too damaged to open can be destroyed. Nobody has it open, so no
+    // lock is lost by this.
     unsigned char header[72] = {};
     if (std::FILE* file = std::fopen(directory.database().c_str(), "rbe")) {
         const size_t n = std::fread(header, 1, sizeof header, file);
         std::fclose(file);
         if (n < sizeof header) header[0] = 0;
     }
-    const uint32_t id = uint32_t(header[68]) << 24 | uint32_t(header[69]) << 16 | uint32_t(header[70]) << 8 | header[71];
+    const uint32_t id = uint32_t(header[68]) << 24 | uint32_t(header[69]) << 16 |
+                        uint32_t(header[70]) << 8 | header[71];
     if (std::memcmp(header, "SQLite format 3", 16) != 0 || id != kApplicationId)
-        throw Error(Status::kCorrupt, "rpt", "\"" + path + "\" does not hold a store of this library; remove it by hand");
+        throw Error(Status::kCorrupt, "rpt",
+                    "\"" + path + "\" does not hold a store of this library; remove it by hand");
     directory.remove_files();
 }
 

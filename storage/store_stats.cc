@@ -11,12 +11,15 @@ StoreStats StoreImpl::stats() {
     Connection& connection = *lease;
     stats.format_version = kFormatVersion;
     stats.model_fingerprint = model_.fingerprint;
-    stats.generation = static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
+    stats.generation =
+        static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
     stats.spaces = static_cast<uint64_t>(connection.read_number("SELECT count(*) FROM spaces"));
     {
         Query query(connection,
-                    "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(sum(bytes), 0), "
-                    "ifnull(sum(text_disk), 0), ifnull(sum(state_disk), 0) FROM documents WHERE pending = 0");
+                    "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), "
+                    "ifnull(sum(bytes), 0), "
+                    "ifnull(sum(text_disk), 0), ifnull(sum(state_disk), 0) FROM documents WHERE "
+                    "pending = 0");
         query.step();
         stats.documents = query.count(0);
         stats.chunks = query.count(1);
@@ -29,8 +32,10 @@ StoreStats StoreImpl::stats() {
     stats.key_bytes = stats.chunks * model_.dim * 2;
     const auto page = static_cast<uint64_t>(connection.read_number("PRAGMA page_size"));
     const uint64_t pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
-    stats.reclaimable_bytes = page * static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
-    const uint64_t known = stats.text_bytes_disk + stats.state_bytes_disk + stats.key_bytes + stats.reclaimable_bytes;
+    stats.reclaimable_bytes =
+        page * static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+    const uint64_t known =
+        stats.text_bytes_disk + stats.state_bytes_disk + stats.key_bytes + stats.reclaimable_bytes;
     stats.meta_bytes = pages * page > known ? pages * page - known : 0;
     const StoreDirectory::DiskUse use = directory_.disk_use();
     stats.index_bytes = use.index;

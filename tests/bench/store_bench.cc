@@ -1,4 +1,5 @@
-// Ingest, opening, searching and size of a store. Keys of 256 values, chunks of 64 tokens: 1M tokens are 15,625 chunks.
+// Ingest, opening, searching and size of a store. Keys of 256 values, chunks of 64 tokens: 1M
+// tokens are 15,625 chunks.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -29,7 +30,8 @@ class Numbers {
         for (int i = 0; i < 4; ++i) {
             const uint32_t bits = next();
             sum += (static_cast<float>(bits & 0x3ff) + static_cast<float>((bits >> 10) & 0x3ff) +
-                    static_cast<float>((bits >> 20) & 0x3ff)) / 1024.0f;
+                    static_cast<float>((bits >> 20) & 0x3ff)) /
+                   1024.0f;
         }
         return sum;
     }
@@ -80,7 +82,8 @@ struct Bench {
                 ChunkRecord chunk;
                 chunk.ordinal = i;
                 chunk.bytes = {i * text.size(), (i + 1) * text.size()};
-                for (uint32_t t = 0; t < kTokens; ++t) chunk.tokens.push_back(static_cast<int32_t>(numbers.next() % 16384));
+                for (uint32_t t = 0; t < kTokens; ++t)
+                    chunk.tokens.push_back(static_cast<int32_t>(numbers.next() % 16384));
                 chunk.key = topic_key(numbers, topics);
                 std::rotate(states.begin(), states.begin() + 97, states.end());
                 chunk.states = states;
@@ -99,7 +102,9 @@ Bench& bench_of(uint64_t chunks) {
     std::unique_ptr<Bench>& bench = made[chunks];
     if (bench) return *bench;
     bench = std::make_unique<Bench>();
-    bench->path = (std::filesystem::temp_directory_path() / ("rpt_store_bench_" + std::to_string(chunks))).string();
+    bench->path =
+        (std::filesystem::temp_directory_path() / ("rpt_store_bench_" + std::to_string(chunks)))
+            .string();
     std::filesystem::remove_all(bench->path);
     auto store = Store::open(bench->path, bench->options(0));
     bench->ingest(*store->open_space("o", "c", true), 0, chunks);
@@ -120,7 +125,8 @@ void ingest(benchmark::State& state) {
         bench.ingest(*space, first, 1000);
         first += 1000;
     }
-    state.counters["chunks/s"] = benchmark::Counter(static_cast<double>(first), benchmark::Counter::kIsRate);
+    state.counters["chunks/s"] =
+        benchmark::Counter(static_cast<double>(first), benchmark::Counter::kIsRate);
     store->close();
     std::filesystem::remove_all(bench.path);
 }
@@ -130,7 +136,8 @@ void open_store(benchmark::State& state) {
     for (auto _ : state) {
         auto store = Store::open(bench.path, bench.options(0));
         auto space = store->open_space("o", "c", false);
-        if (state.range(1) != 0) store->search({&space, 1}, std::span(bench.topics).first(kDim), 2, {});
+        if (state.range(1) != 0)
+            store->search({&space, 1}, std::span(bench.topics).first(kDim), 2, {});
         state.PauseTiming();
         store->close();
         state.ResumeTiming();
@@ -151,7 +158,8 @@ void search(benchmark::State& state) {
         const std::vector<float> query = topic_key(bench.numbers, bench.topics);
         const auto begin = std::chrono::steady_clock::now();
         const auto hits = store->search({&space, 1}, query, 2, {});
-        const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
+        const std::chrono::duration<double, std::micro> took =
+            std::chrono::steady_clock::now() - begin;
         times.push_back(took.count());
         state.SetIterationTime(took.count() * 1e-6);
         if (times.size() % 16 != 0) continue;
@@ -163,7 +171,8 @@ void search(benchmark::State& state) {
     std::ranges::sort(times);
     state.counters["p50_us"] = times[times.size() / 2];
     state.counters["p95_us"] = times[times.size() * 95 / 100];
-    if (asked > 0) state.counters["recall@2"] = static_cast<double>(right) / static_cast<double>(asked);
+    if (asked > 0)
+        state.counters["recall@2"] = static_cast<double>(right) / static_cast<double>(asked);
     store->close();
 }
 
@@ -187,13 +196,26 @@ void size_on_disk(benchmark::State& state) {
     for (auto _ : state) stats = store->stats();
     const auto tokens = static_cast<double>(stats.tokens);
     state.counters["disk_bytes/token"] = static_cast<double>(stats.disk_bytes) / tokens;
-    state.counters["state_bytes/value"] = static_cast<double>(stats.state_bytes_disk) / tokens / kDim;
-    state.counters["database_bytes/value"] = static_cast<double>(stats.disk_bytes - stats.index_bytes) / tokens / kDim;
+    state.counters["state_bytes/value"] =
+        static_cast<double>(stats.state_bytes_disk) / tokens / kDim;
+    state.counters["database_bytes/value"] =
+        static_cast<double>(stats.disk_bytes - stats.index_bytes) / tokens / kDim;
     store->close();
 }
 
-BENCHMARK(ingest)->ArgName("durability")->DenseRange(0, 2)->Unit(benchmark::kMillisecond)->Iterations(3)->UseRealTime();
-BENCHMARK(open_store)->ArgNames({"chunks", "search"})->Args({15625, 0})->Args({15625, 1})->Unit(benchmark::kMillisecond)->Iterations(5)->UseRealTime();
+BENCHMARK(ingest)
+    ->ArgName("durability")
+    ->DenseRange(0, 2)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3)
+    ->UseRealTime();
+BENCHMARK(open_store)
+    ->ArgNames({"chunks", "search"})
+    ->Args({15625, 0})
+    ->Args({15625, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(5)
+    ->UseRealTime();
 BENCHMARK(size_on_disk)->ArgName("chunks")->Arg(15625)->Iterations(3);
 BENCHMARK(load_states)->ArgName("cached")->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 BENCHMARK(search)

@@ -1,5 +1,5 @@
-// Bad input and bad machines for a store: damage, foreign files, other versions, no room, no permission, dead writers.
-// Every case ends in a status; none in an abort or in a wrong answer.
+// Bad input and bad machines for a store: damage, foreign files, other versions, no room, no
+// permission, dead writers. Every case ends in a status; none in an abort or in a wrong answer.
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -16,7 +16,8 @@
 namespace rpt::storage {
 namespace {
 
-// Runs `work` in a child; its result, or -1 if it died. A child is where limits and rights can be given up.
+// Runs `work` in a child; its result, or -1 if it died. A child is where limits and rights can be
+// given up.
 int in_child(const std::function<int()>& work) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -38,7 +39,8 @@ std::string read_bytes(const std::string& file) {
 }
 
 void write_bytes(const std::string& file, const std::string& bytes) {
-    std::ofstream(file, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(file, std::ios::binary | std::ios::trunc)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 void run_sql(const std::string& file, const char* sql) {
@@ -74,7 +76,8 @@ class StoreFault : public StoreTest {
             return true;
         });
         const auto put = [&](const auto& values) {
-            all.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
+            all.append(reinterpret_cast<const char*>(values.data()),
+                       values.size() * sizeof(values[0]));
         };
         for (const auto& [owner, collection] : names) {
             auto space = store->open_space(owner, collection, false);
@@ -95,7 +98,8 @@ class StoreFault : public StoreTest {
                     put(chunk->states);
                 }
             }
-            for (const Hit& hit : store->search({&space, 1}, std::vector<float>(kDim, 1), 1000, {})) {
+            for (const Hit& hit :
+                 store->search({&space, 1}, std::vector<float>(kDim, 1), 1000, {})) {
                 all += std::to_string(hit.chunk_id) + " " + std::to_string(hit.score) + "\n";
                 const auto states = store->load_states({&hit, 1});
                 if (states[0].chunk) put(*states[0].chunk);
@@ -123,7 +127,8 @@ TEST_F(StoreFault, second_writer_is_told_who_holds_the_store) {
 }
 
 TEST_F(StoreFault, killed_writer_loses_nothing_it_acknowledged) {
-    for (const Durability durability : {Durability::kFlush, Durability::kNormal, Durability::kNone}) {
+    for (const Durability durability :
+         {Durability::kFlush, Durability::kNormal, Durability::kNone}) {
         std::filesystem::remove_all(path_);
         // The child tells each commit through shared memory, then is killed at a moment of its own.
         auto* committed = static_cast<std::atomic<int>*>(
@@ -166,7 +171,8 @@ TEST_F(StoreFault, killed_writer_loses_nothing_it_acknowledged) {
         EXPECT_LE(growing->chunks, static_cast<uint64_t>(n) + 1);
         EXPECT_EQ(growing->bytes, growing->chunks * 10);
         EXPECT_EQ(space->read_text("growing", 0, SIZE_MAX).size(), growing->bytes);
-        EXPECT_EQ(find(*store, space, std::vector<float>(kDim, 1), 100000).size(), store->stats().chunks);
+        EXPECT_EQ(find(*store, space, std::vector<float>(kDim, 1), 100000).size(),
+                  store->stats().chunks);
         store->close();
         ::munmap(committed, 4096);
     }
@@ -213,8 +219,9 @@ TEST_F(StoreFault, flipped_bytes_are_found_or_do_not_matter) {
             EXPECT_TRUE(got == good) << "byte " << at << " changed the answer unseen";
         } else {
             ++found;
-            EXPECT_TRUE(status == Status::kCorrupt || status == Status::kNotFound || status == Status::kVersion ||
-                        status == Status::kModelMismatch || status == Status::kIo)
+            EXPECT_TRUE(status == Status::kCorrupt || status == Status::kNotFound ||
+                        status == Status::kVersion || status == Status::kModelMismatch ||
+                        status == Status::kIo)
                 << "byte " << at << ": " << text;
             EXPECT_EQ(text.find('\n'), std::string::npos);
         }
@@ -227,7 +234,8 @@ TEST_F(StoreFault, flipped_bytes_are_found_or_do_not_matter) {
 TEST_F(StoreFault, damaged_blobs_name_their_chunk_and_document) {
     fill(2, 3);
     const std::string bytes = read_bytes(database());
-    const auto with = [&](const char* sql, const std::function<void(Store&, const std::shared_ptr<Space>&)>& work) {
+    const auto with = [&](const char* sql,
+                          const std::function<void(Store&, const std::shared_ptr<Space>&)>& work) {
         write_bytes(database(), bytes);
         std::filesystem::remove_all(path_ + "/index");
         run_sql(database(), sql);
@@ -242,15 +250,19 @@ TEST_F(StoreFault, damaged_blobs_name_their_chunk_and_document) {
     const auto search = [&](Store& store, const std::shared_ptr<Space>& space) {
         find(store, space, std::vector<float>(kDim, 1), 9);
     };
-    const auto read = [](Store&, const std::shared_ptr<Space>& space) { space->read_chunk("1", 1); };
+    const auto read = [](Store&, const std::shared_ptr<Space>& space) {
+        space->read_chunk("1", 1);
+    };
     with("UPDATE chunks SET key = zeroblob(48) WHERE id = 5", search);
     with("UPDATE chunks SET key = zeroblob(47) WHERE id = 5", search);
     with("UPDATE chunks SET byte_end = byte_end + 1 WHERE id = 5", search);
     with("UPDATE chunks SET tokens = x'020000' WHERE id = 5", read);
     with("UPDATE states SET body = zeroblob(10) WHERE chunk_id = 5", read);
-    with("UPDATE states SET body = (SELECT body FROM states WHERE chunk_id = 4), seal = (SELECT seal FROM states WHERE "
-         "chunk_id = 4) WHERE chunk_id = 5",
-         read);
+    with(
+        "UPDATE states SET body = (SELECT body FROM states WHERE chunk_id = 4), seal = (SELECT "
+        "seal FROM states WHERE "
+        "chunk_id = 4) WHERE chunk_id = 5",
+        read);
     with("DELETE FROM states WHERE chunk_id = 5", read);
     with("UPDATE text_pages SET body = x'0000' WHERE document_id = 2",
          [](Store&, const std::shared_ptr<Space>& space) { space->read_text("1", 0, 5); });
@@ -261,18 +273,20 @@ TEST_F(StoreFault, damaged_blobs_name_their_chunk_and_document) {
     std::filesystem::remove_all(path_ + "/index");
     run_sql(database(), "DELETE FROM states WHERE chunk_id = 5; DELETE FROM chunks WHERE id = 5");
     auto store = open();
-    EXPECT_EQ(status_of([&] { search(*store, store->open_space("o", "c", false)); }), Status::kCorrupt);
+    EXPECT_EQ(status_of([&] { search(*store, store->open_space("o", "c", false)); }),
+              Status::kCorrupt);
 }
 
 TEST_F(StoreFault, truncated_files_are_corrupt) {
     fill();
     const std::string bytes = read_bytes(database());
-    for (const size_t size : {size_t(0), size_t(1), size_t(50), size_t(100), size_t(4096), bytes.size() / 2, bytes.size() - 1,
-                              bytes.size() - 4096}) {
+    for (const size_t size : {size_t(0), size_t(1), size_t(50), size_t(100), size_t(4096),
+                              bytes.size() / 2, bytes.size() - 1, bytes.size() - 4096}) {
         write_bytes(database(), bytes.substr(0, size));
         EXPECT_EQ(status_of([&] { everything(); }), Status::kCorrupt) << size;
         const Status created = status_of([&] { open(); });  // does not take damage for a beginning
-        EXPECT_TRUE(created == Status::kCorrupt || (created == Status::kOk && size >= 4096)) << size;
+        EXPECT_TRUE(created == Status::kCorrupt || (created == Status::kOk && size >= 4096))
+            << size;
     }
 }
 
@@ -293,7 +307,8 @@ TEST_F(StoreFault, foreign_files_are_not_stores) {
     EXPECT_TRUE(std::filesystem::exists(database()));
     write_bytes(folder_ + "/file", "x");
     EXPECT_EQ(status_of([&] { Store::open(folder_ + "/file", options()); }), Status::kArgument);
-    EXPECT_EQ(status_of([&] { Store::open(folder_ + "/no/parent", options()); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { Store::open(folder_ + "/no/parent", options()); }),
+              Status::kNotFound);
     EXPECT_EQ(status_of([&] { Store::destroy(folder_ + "/absent"); }), Status::kNotFound);
 }
 
@@ -344,7 +359,8 @@ TEST_F(StoreFault, another_model_names_both_fingerprints) {
 TEST_F(StoreFault, folder_that_cannot_be_written_is_read) {
     fill();
     const std::string good = everything();
-    for (const char* name : {"", "/store.sqlite", "/lock"}) ::chmod((path_ + name).c_str(), *name ? 0444 : 0555);
+    for (const char* name : {"", "/store.sqlite", "/lock"})
+        ::chmod((path_ + name).c_str(), *name ? 0444 : 0555);
     ::chmod((path_ + "/index").c_str(), 0555);
     ::chmod(folder_.c_str(), 0755);
     const auto as_nobody = [&](const std::function<int()>& work) {
@@ -359,18 +375,22 @@ TEST_F(StoreFault, folder_that_cannot_be_written_is_read) {
                   return find(*store, space, std::vector<float>(kDim, 1), 99).size() == 24 ? 0 : 1;
               }),
               0);
-    EXPECT_EQ(as_nobody([&] {
-                  std::string text;
-                  const Status status = status_of([&] { Store::open(path_, options(false)); }, &text);
-                  return status == Status::kReadOnly && text.find("ermission") != std::string::npos ? 0 : 1;
-              }),
-              0);
+    EXPECT_EQ(
+        as_nobody([&] {
+            std::string text;
+            const Status status = status_of([&] { Store::open(path_, options(false)); }, &text);
+            return status == Status::kReadOnly && text.find("ermission") != std::string::npos ? 0
+                                                                                              : 1;
+        }),
+        0);
     // With a log that only a writer could merge there is no whole database to read.
     ::chmod(path_.c_str(), 0755);
     write_bytes(path_ + "/store.sqlite-wal", std::string(5000, 'x'));
     ::chmod((path_ + "/store.sqlite-wal").c_str(), 0444);
     ::chmod(path_.c_str(), 0555);
-    EXPECT_EQ(as_nobody([&] { return status_of([&] { open_reader(); }) == Status::kReadOnly ? 0 : 1; }), 0);
+    EXPECT_EQ(
+        as_nobody([&] { return status_of([&] { open_reader(); }) == Status::kReadOnly ? 0 : 1; }),
+        0);
     ::chmod(path_.c_str(), 0755);
     std::filesystem::remove(path_ + "/store.sqlite-wal");
     ::chmod((path_ + "/store.sqlite").c_str(), 0644);
@@ -426,12 +446,14 @@ TEST_F(StoreFault, full_disk_while_creating_leaves_no_store) {
 }
 
 TEST_F(StoreFault, log_with_flipped_bytes_never_shows_half_a_commit) {
-    // A writer that dies leaves its commits in the log; damage there ends the log, it does not bend it.
+    // A writer that dies leaves its commits in the log; damage there ends the log, it does not bend
+    // it.
     ASSERT_EQ(in_child([&] {
                   auto store = open();
                   auto space = store->open_space("o", "c", true);
                   Numbers numbers(1);
-                  for (int i = 0; i < 10; ++i) add(*space, std::to_string(i), make_document(numbers, 3));
+                  for (int i = 0; i < 10; ++i)
+                      add(*space, std::to_string(i), make_document(numbers, 3));
                   ::_exit(0);
                   return 1;
               }),

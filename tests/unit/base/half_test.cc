@@ -22,7 +22,8 @@ TEST(Half, every_pattern_survives_the_way_to_float_and_back) {
             continue;
         }
         ASSERT_EQ(back[i], all[i]);
-        ASSERT_EQ(std::bit_cast<uint32_t>(from_half(all[i])), std::bit_cast<uint32_t>(wide[i])) << i;
+        ASSERT_EQ(std::bit_cast<uint32_t>(from_half(all[i])), std::bit_cast<uint32_t>(wide[i]))
+            << i;
         ASSERT_EQ(to_half(wide[i]), all[i]);
     }
 }
@@ -34,7 +35,8 @@ TEST(Half, fast_conversion_equals_the_plain_one_on_many_floats) {
         if (!std::isnan(value)) values.push_back(value);
     }
     for (uint32_t i = 0; i < 0x7c00; ++i) {  // midpoints, where ties to even shows
-        const float low = from_half(static_cast<uint16_t>(i)), high = from_half(static_cast<uint16_t>(i + 1));
+        const float low = from_half(static_cast<uint16_t>(i)),
+                    high = from_half(static_cast<uint16_t>(i + 1));
         values.push_back(std::isinf(high) ? 65520.0f : (low + high) / 2);
     }
     values.resize(values.size() / 8 * 8);

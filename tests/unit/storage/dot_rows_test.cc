@@ -18,13 +18,15 @@ TEST(DotRows, every_path_equals_the_plain_one_to_the_bit) {
             plain::dot_rows(rows.data(), n, columns, query.data(), expected.data());
             dot_rows(rows.data(), n, columns, query.data(), got.data());
             EXPECT_EQ(got, expected);
-            const float pair = plain::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns);
+            const float pair =
+                plain::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns);
             EXPECT_EQ(dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns), pair);
 #if defined(__x86_64__)
             if (avx2::supported()) {
                 avx2::dot_rows(rows.data(), n, columns, query.data(), got.data());
                 EXPECT_EQ(got, expected);
-                EXPECT_EQ(avx2::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns), pair);
+                EXPECT_EQ(avx2::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns),
+                          pair);
             }
 #endif
         }

@@ -23,13 +23,17 @@ std::string hex(std::string_view bytes) {
 }  // namespace
 
 TEST(StoreFormat, blobs_are_as_documented) {
-    EXPECT_EQ(hex(encode_states(std::vector<float>{1, -0.5f, 0, 0}, 2, 0)), "0102000000" "08200000" "7fc00000");
+    EXPECT_EQ(hex(encode_states(std::vector<float>{1, -0.5f, 0, 0}, 2, 0)),
+              "0102000000"
+              "08200000"
+              "7fc00000");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{1, 2, 300})), "02010002002c01");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{-1, 65536})), "04ffffffff00000100");
     EXPECT_EQ(hex(encode_key(std::vector<float>{1, -2, 0.5f})), "003c00c00038");
     EXPECT_EQ(hex(encode_page("hi", 0)), "00020000006869");
     EXPECT_EQ(*decode_page(encode_page(std::string(70, 'a'), 0)), std::string(70, 'a'));
-    EXPECT_EQ(*decode_tokens(encode_tokens(std::vector<int32_t>{-1, 65536})), (std::vector<int32_t>{-1, 65536}));
+    EXPECT_EQ(*decode_tokens(encode_tokens(std::vector<int32_t>{-1, 65536})),
+              (std::vector<int32_t>{-1, 65536}));
     EXPECT_FALSE(decode_tokens("\x03zzz"));
     EXPECT_FALSE(decode_page(std::string_view("\x01\xff\xff\xff\x7f", 5)));
 }

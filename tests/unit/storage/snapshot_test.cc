@@ -29,7 +29,8 @@ std::shared_ptr<KeyRows> topic_rows(size_t n, uint64_t first_chunk = 1) {
         const size_t topic = numbers.below(40);
         const float length = 0.5f + numbers.unit();
         std::vector<float> key(kWide);
-        for (size_t c = 0; c < kWide; ++c) key[c] = length * (centres[topic * kWide + c] + 0.7f * numbers.normal());
+        for (size_t c = 0; c < kWide; ++c)
+            key[c] = length * (centres[topic * kWide + c] + 0.7f * numbers.normal());
         RowFacts facts;
         facts.chunk = first_chunk + i;
         facts.document = 1 + i / 10;
@@ -41,17 +42,21 @@ std::shared_ptr<KeyRows> topic_rows(size_t n, uint64_t first_chunk = 1) {
     return rows;
 }
 
-std::vector<Hit> search(const Snapshot& snapshot, const std::vector<float>& query, size_t k, SearchFilter filter = {}) {
+std::vector<Hit> search(const Snapshot& snapshot, const std::vector<float>& query, size_t k,
+                        SearchFilter filter = {}) {
     const auto shared = std::make_shared<const Snapshot>(snapshot);
     return search_snapshots({&shared, 1}, query, k, filter, {});
 }
 
 bool same(const std::vector<Hit>& a, const std::vector<Hit>& b) {
-    return std::ranges::equal(a, b, [](const Hit& x, const Hit& y) { return x.chunk_id == y.chunk_id && x.score == y.score; });
+    return std::ranges::equal(a, b, [](const Hit& x, const Hit& y) {
+        return x.chunk_id == y.chunk_id && x.score == y.score;
+    });
 }
 
 // The plainly right twin: scores everything, sorts everything.
-std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query, size_t k, const SearchFilter& filter) {
+std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query, size_t k,
+                             const SearchFilter& filter) {
     struct Scored {
         Hit hit;
         uint64_t document;
@@ -73,12 +78,14 @@ std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query,
         }
     }
     std::ranges::sort(all, [](const Scored& a, const Scored& b) {
-        return a.hit.score > b.hit.score || (a.hit.score == b.hit.score && a.hit.chunk_id < b.hit.chunk_id);
+        return a.hit.score > b.hit.score ||
+               (a.hit.score == b.hit.score && a.hit.chunk_id < b.hit.chunk_id);
     });
     std::map<uint64_t, uint32_t> taken;
     std::vector<Hit> hits;
     for (const Scored& scored : all)
-        if (hits.size() < k && (filter.max_per_document == 0 || taken[scored.document]++ < filter.max_per_document))
+        if (hits.size() < k &&
+            (filter.max_per_document == 0 || taken[scored.document]++ < filter.max_per_document))
             hits.push_back(scored.hit);
     return hits;
 }
@@ -89,7 +96,8 @@ Snapshot with_graph(size_t n) {
     segment.graph = HnswGraph::build(*segment.rows, 1, kNever);
     snapshot.newest_chunk = n;
     for (size_t row = 0; row < n; ++row)
-        snapshot.digest += digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
+        snapshot.digest +=
+            digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
     snapshot.segments.push_back(segment);
     return snapshot;
 }
@@ -107,12 +115,15 @@ TEST(Snapshot, exact_scan_equals_brute_force_with_every_filter) {
         SearchFilter filter;
         filter.exact = true;
         if (i % 2 == 1) filter.max_per_document = 1 + numbers.below(2);
-        if (i % 3 == 1) filter.exclude_key = std::string("doc").append(std::to_string(numbers.below(70)));
+        if (i % 3 == 1)
+            filter.exclude_key = std::string("doc").append(std::to_string(numbers.below(70)));
         if (i % 6 == 1) filter.exclude_bytes = {20, 45};
         if (i % 5 == 1) filter.min_score = numbers.normal() * 4;
         const std::vector<float> query = numbers.vector(kWide);
         const size_t k = 1 + numbers.below(i % 10 == 9 ? 2000 : 12);
-        EXPECT_TRUE(same(search(snapshot, query, k, filter), brute_force(snapshot, query, k, filter))) << i;
+        EXPECT_TRUE(
+            same(search(snapshot, query, k, filter), brute_force(snapshot, query, k, filter)))
+            << i;
     }
 }
 
@@ -142,7 +153,8 @@ TEST(Snapshot, graph_finds_what_the_exact_scan_finds) {
         const auto expected = search(snapshot, query, 2, exact), got = search(snapshot, query, 2);
         for (const Hit& hit : expected) {
             ++asked;
-            for (const Hit& other : got) right += other.chunk_id == hit.chunk_id && other.score == hit.score;
+            for (const Hit& other : got)
+                right += other.chunk_id == hit.chunk_id && other.score == hit.score;
         }
     }
     EXPECT_GE(static_cast<double>(right), 0.99 * static_cast<double>(asked));
@@ -188,7 +200,8 @@ TEST(Snapshot, tail_stays_in_few_segments_and_the_dead_never_come_back) {
     SearchFilter exact;
     exact.exact = true;
     std::set<uint64_t> found;
-    for (const Hit& hit : search(snapshot, std::vector<float>(kWide, 1), 5000, exact)) found.insert(hit.chunk_id);
+    for (const Hit& hit : search(snapshot, std::vector<float>(kWide, 1), 5000, exact))
+        found.insert(hit.chunk_id);
     EXPECT_EQ(found, live);
 }
 
@@ -236,7 +249,8 @@ TEST(IndexCache, any_damage_means_no_cache) {
         bytes.assign(std::istreambuf_iterator<char>(in), {});
     }
     const auto rewrite = [&](const std::string& content) {
-        std::ofstream(file, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
+        std::ofstream(file, std::ios::binary)
+            .write(content.data(), static_cast<std::streamsize>(content.size()));
         return read_index_cache(file, 3, kWide).has_value();
     };
     EXPECT_TRUE(rewrite(bytes));

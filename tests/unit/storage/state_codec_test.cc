@@ -13,8 +13,8 @@ TEST(StateCodec, keeps_each_value_within_half_a_step_of_its_token) {
     const uint32_t dim = 100;
     std::vector<float> states = numbers.vector(7 * dim);
     for (uint32_t c = 0; c < dim; ++c) {
-        states[dim + c] *= 1000;   // a loud token
-        states[2 * dim + c] = 0;   // a silent one
+        states[dim + c] *= 1000;  // a loud token
+        states[2 * dim + c] = 0;  // a silent one
         states[3 * dim + c] *= 1e-6f;
     }
     const std::vector<float> back = decode_states(encode_states(states, dim, 0), dim, 7);
@@ -22,16 +22,20 @@ TEST(StateCodec, keeps_each_value_within_half_a_step_of_its_token) {
     for (size_t t = 0; t < 7; ++t) {
         float largest = 0;
         for (size_t c = 0; c < dim; ++c) largest = std::max(largest, std::abs(states[t * dim + c]));
-        // half a step, and the step's own rounding to fp16 (2^-11 of it, 2^-25 where it is subnormal)
+        // half a step, and the step's own rounding to fp16 (2^-11 of it, 2^-25 where it is
+        // subnormal)
         const float step = std::max(largest / 127, 0.0f);
-        const float bound = 0.5f * step + 127 * std::max(step * 0x1p-11f, 0x1p-25f) + step * 0x1p-10f;
-        for (size_t c = 0; c < dim; ++c) ASSERT_NEAR(back[t * dim + c], states[t * dim + c], bound) << t << " " << c;
+        const float bound =
+            0.5f * step + 127 * std::max(step * 0x1p-11f, 0x1p-25f) + step * 0x1p-10f;
+        for (size_t c = 0; c < dim; ++c)
+            ASSERT_NEAR(back[t * dim + c], states[t * dim + c], bound) << t << " " << c;
     }
 }
 
 TEST(StateCodec, decoding_and_encoding_again_changes_nothing) {
     Numbers numbers(2);
-    const std::vector<float> once = decode_states(encode_states(numbers.vector(640), 64, 0), 64, 10);
+    const std::vector<float> once =
+        decode_states(encode_states(numbers.vector(640), 64, 0), 64, 10);
     EXPECT_EQ(decode_states(encode_states(once, 64, 3), 64, 10), once);
 }
 
@@ -44,7 +48,8 @@ TEST(StateCodec, costs_at_most_1_1_bytes_a_value) {
 }
 
 TEST(StateCodec, refuses_what_is_not_finite) {
-    for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    for (const float bad :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         std::vector<float> states(16, 1.0f);
         states[5] = bad;
         EXPECT_EQ(status_of([&] { encode_states(states, 8, 0); }), Status::kArgument);

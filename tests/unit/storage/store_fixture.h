@@ -53,11 +53,13 @@ inline ModelBinding test_model(uint8_t mark = 1) {
     return model;
 }
 
-inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t tokens = kTokens, uint32_t dim = kDim) {
+inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t tokens = kTokens,
+                              uint32_t dim = kDim) {
     ChunkRecord chunk;
     chunk.ordinal = ordinal;
     chunk.bytes = {ordinal * 10, ordinal * 10 + 10};
-    for (uint32_t t = 0; t < tokens; ++t) chunk.tokens.push_back(static_cast<int32_t>(numbers.below(50000)));
+    for (uint32_t t = 0; t < tokens; ++t)
+        chunk.tokens.push_back(static_cast<int32_t>(numbers.below(50000)));
     chunk.key = numbers.vector(dim);
     chunk.states = numbers.vector(size_t(tokens) * dim);
     return chunk;
@@ -103,11 +105,13 @@ class StoreTest : public testing::Test {
         o.read_only = true;
         return Store::open(path_, o);
     }
-    static void add(Space& space, const std::string& key, const Flush& flush, bool replace = false) {
+    static void add(Space& space, const std::string& key, const Flush& flush,
+                    bool replace = false) {
         space.begin_document(spec_of(key, replace))->commit(flush);
     }
-    static std::vector<Hit> find(Store& store, const std::shared_ptr<Space>& space, const std::vector<float>& query,
-                                 size_t k, const SearchFilter& filter = {}) {
+    static std::vector<Hit> find(Store& store, const std::shared_ptr<Space>& space,
+                                 const std::vector<float>& query, size_t k,
+                                 const SearchFilter& filter = {}) {
         return store.search({&space, 1}, query, k, filter);
     }
 

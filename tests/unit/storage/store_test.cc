@@ -29,7 +29,8 @@ void expect_same_chunk(const ChunkRecord& got, const ChunkRecord& put) {
 }
 
 // What a search says, free of chunk numbers: key, ordinal, score.
-std::vector<std::tuple<std::string, uint64_t, float>> told(Store& store, const std::vector<Hit>& hits) {
+std::vector<std::tuple<std::string, uint64_t, float>> told(Store& store,
+                                                           const std::vector<Hit>& hits) {
     std::vector<std::tuple<std::string, uint64_t, float>> out;
     for (const Hit& hit : hits) {
         const auto info = store.describe(hit.chunk_id);
@@ -38,7 +39,9 @@ std::vector<std::tuple<std::string, uint64_t, float>> told(Store& store, const s
     return out;
 }
 
-std::string document_key(int number) { return std::string("d").append(std::to_string(number)); }
+std::string document_key(int number) {
+    return std::string("d").append(std::to_string(number));
+}
 
 }  // namespace
 
@@ -120,7 +123,8 @@ TEST_F(StoreTest, text_reads_from_any_offset_after_any_flushes) {
     for (int i = 0; i < 200; ++i) {
         const size_t offset = numbers.below(static_cast<uint32_t>(text.size() + 10));
         const size_t size = numbers.below(150000);
-        EXPECT_TRUE(space->read_text("long", offset, size) == text.substr(std::min(offset, text.size()), size));
+        EXPECT_TRUE(space->read_text("long", offset, size) ==
+                    text.substr(std::min(offset, text.size()), size));
     }
     EXPECT_EQ(space->read_text("long", 0, SIZE_MAX).size(), text.size());
     EXPECT_EQ(space->read_text("long", text.size(), 5), "");
@@ -140,7 +144,8 @@ TEST_F(StoreTest, order_of_flushes_does_not_change_what_is_found) {
         std::map<std::string, size_t> done;
         for (auto& [key, flush] : documents) writers[key] = space->begin_document(spec_of(key));
         while (!writers.empty()) {
-            auto at = std::next(writers.begin(), numbers.below(static_cast<uint32_t>(writers.size())));
+            auto at =
+                std::next(writers.begin(), numbers.below(static_cast<uint32_t>(writers.size())));
             const Flush& whole = documents[at->first];
             Flush part;
             const size_t i = done[at->first]++;
@@ -153,14 +158,16 @@ TEST_F(StoreTest, order_of_flushes_does_not_change_what_is_found) {
         const auto got = told(*store, find(*store, space, query, 20));
         if (round == 0) expected = got;
         EXPECT_EQ(got, expected);
-        EXPECT_EQ(space->find_document("d3")->content_hash, sha256(documents["d3"].text.data(), 60));
+        EXPECT_EQ(space->find_document("d3")->content_hash,
+                  sha256(documents["d3"].text.data(), 60));
     }
 }
 
 TEST_F(StoreTest, deleting_equals_never_having_inserted) {
     Numbers numbers(4);
     auto store = open();
-    auto with = store->open_space("o", "with", true), without = store->open_space("o", "without", true);
+    auto with = store->open_space("o", "with", true),
+         without = store->open_space("o", "without", true);
     for (int i = 0; i < 30; ++i) {
         const std::string key = document_key(i);
         const Flush flush = make_document(numbers, 1 + numbers.below(9));
@@ -175,14 +182,16 @@ TEST_F(StoreTest, deleting_equals_never_having_inserted) {
     EXPECT_EQ(status_of([&] { with->delete_document("d0"); }), Status::kNotFound);
     for (int i = 0; i < 20; ++i) {
         const std::vector<float> query = numbers.vector(kDim);
-        EXPECT_EQ(told(*store, find(*store, with, query, 25)), told(*store, find(*store, without, query, 25)));
+        EXPECT_EQ(told(*store, find(*store, with, query, 25)),
+                  told(*store, find(*store, without, query, 25)));
     }
     store->close();
     store = open();
     with = store->open_space("o", "with", false);
     without = store->open_space("o", "without", false);
     const std::vector<float> query = numbers.vector(kDim);
-    EXPECT_EQ(told(*store, find(*store, with, query, 500)), told(*store, find(*store, without, query, 500)));
+    EXPECT_EQ(told(*store, find(*store, with, query, 500)),
+              told(*store, find(*store, without, query, 500)));
 }
 
 TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
@@ -200,7 +209,8 @@ TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
     EXPECT_EQ(store->stats().cache_bytes, 0u);
     EXPECT_EQ(store->stats().chunks, 0u);
     add(*space, "a", flush);
-    EXPECT_GT(find(*store, space, flush.chunks[0].key, 1)[0].chunk_id, hits[0].chunk_id + 1);  // never reused
+    EXPECT_GT(find(*store, space, flush.chunks[0].key, 1)[0].chunk_id,
+              hits[0].chunk_id + 1);  // never reused
 }
 
 TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
@@ -228,7 +238,8 @@ TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
     Flush part = fresh;
     part.finish = false;
     writer->commit(part);
-    add(*space, "c", make_document(numbers, 2));  // newer chunks become visible before the replacement's
+    add(*space, "c",
+        make_document(numbers, 2));  // newer chunks become visible before the replacement's
     find(*store, space, old.chunks[0].key, 50);
     Flush end;
     end.finish = true;
@@ -236,7 +247,8 @@ TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
     EXPECT_EQ(space->find_document("a")->revision, 2u);
     EXPECT_EQ(space->find_document("a")->chunks, 7u);
     EXPECT_EQ(find(*store, space, old.chunks[0].key, 50).size(), 7u + 3 + 2);
-    for (const Hit& hit : find(*store, space, old.chunks[0].key, 50)) EXPECT_TRUE(store->describe(hit.chunk_id));
+    for (const Hit& hit : find(*store, space, old.chunks[0].key, 50))
+        EXPECT_TRUE(store->describe(hit.chunk_id));
     EXPECT_EQ(store->stats().documents, 3u);
     writer.reset();
     store->close();
@@ -324,7 +336,8 @@ TEST_F(StoreTest, names_are_checked_at_their_exact_limits) {
     EXPECT_TRUE(refused("a\xed\xa0\x80"));
     EXPECT_FALSE(refused("\xf0\x9f\x98\x80/\xc3\xa9"));
     EXPECT_NO_THROW(store->open_space(std::string(255, 'o'), std::string(255, 'c'), true));
-    EXPECT_EQ(status_of([&] { store->open_space(std::string(256, 'o'), "c", true); }), Status::kArgument);
+    EXPECT_EQ(status_of([&] { store->open_space(std::string(256, 'o'), "c", true); }),
+              Status::kArgument);
     EXPECT_EQ(status_of([&] { store->open_space("o", "", true); }), Status::kArgument);
     EXPECT_EQ(status_of([&] { store->open_space("o", "absent", false); }), Status::kNotFound);
 }
@@ -351,8 +364,12 @@ TEST_F(StoreTest, wrong_chunks_are_refused_and_nothing_changes) {
     EXPECT_EQ(writer->info().bytes, 10u);
     EXPECT_EQ(space->find_document("a")->chunks, 1u);
     std::atomic<bool> cancel{true};
-    EXPECT_EQ(status_of([&] { writer->commit({"x", {}, UINT64_MAX, true}, CallControl(&cancel, 0)); }), Status::kCancelled);
-    writer->commit({"0123456789", {make_chunk(numbers, 1)}, UINT64_MAX, true});  // and may be tried again
+    EXPECT_EQ(status_of([&] {
+                  writer->commit({"x", {}, UINT64_MAX, true}, CallControl(&cancel, 0));
+              }),
+              Status::kCancelled);
+    writer->commit(
+        {"0123456789", {make_chunk(numbers, 1)}, UINT64_MAX, true});  // and may be tried again
     EXPECT_EQ(space->read_text("a", 0, 99), "01234567890123456789");
 }
 
@@ -360,12 +377,16 @@ TEST_F(StoreTest, search_refuses_wrong_arguments) {
     auto store = open();
     auto space = store->open_space("o", "c", true);
     EXPECT_TRUE(find(*store, space, std::vector<float>(kDim), 3).empty());
-    EXPECT_EQ(status_of([&] { find(*store, space, std::vector<float>(kDim - 1), 3); }), Status::kArgument);
-    EXPECT_EQ(status_of([&] { find(*store, space, std::vector<float>(kDim, NAN), 3); }), Status::kArgument);
-    EXPECT_EQ(status_of([&] { store->search({}, std::vector<float>(kDim), 3, {}); }), Status::kArgument);
+    EXPECT_EQ(status_of([&] { find(*store, space, std::vector<float>(kDim - 1), 3); }),
+              Status::kArgument);
+    EXPECT_EQ(status_of([&] { find(*store, space, std::vector<float>(kDim, NAN), 3); }),
+              Status::kArgument);
+    EXPECT_EQ(status_of([&] { store->search({}, std::vector<float>(kDim), 3, {}); }),
+              Status::kArgument);
     auto other = Store::open(folder_ + "/other", options());
     auto foreign = other->open_space("o", "c", true);
-    EXPECT_EQ(status_of([&] { find(*store, foreign, std::vector<float>(kDim), 3); }), Status::kArgument);
+    EXPECT_EQ(status_of([&] { find(*store, foreign, std::vector<float>(kDim), 3); }),
+              Status::kArgument);
 }
 
 TEST_F(StoreTest, spaces_never_see_each_other) {
@@ -374,7 +395,8 @@ TEST_F(StoreTest, spaces_never_see_each_other) {
     std::vector<std::shared_ptr<Space>> spaces;
     std::vector<Flush> flushes;
     for (int i = 0; i < 25; ++i) {
-        spaces.push_back(store->open_space(std::string("owner").append(std::to_string(i / 2)), i % 2 ? "b" : "a", true));
+        spaces.push_back(store->open_space(std::string("owner").append(std::to_string(i / 2)),
+                                           i % 2 ? "b" : "a", true));
         flushes.push_back(make_document(numbers, 4));
         add(*spaces.back(), "same key", flushes.back());
     }
@@ -427,7 +449,8 @@ TEST_F(StoreTest, documents_are_listed_in_byte_order_from_a_snapshot) {
     Numbers numbers(13);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    for (const char* key : {"b", "a", "Z", "\xc3\xa9", "a/1", "a!"}) add(*space, key, make_document(numbers, 1));
+    for (const char* key : {"b", "a", "Z", "\xc3\xa9", "a/1", "a!"})
+        add(*space, key, make_document(numbers, 1));
     std::vector<std::string> keys;
     space->list_documents("Z", [&](const DocumentInfo& info) {
         keys.push_back(info.key);
@@ -475,7 +498,8 @@ TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
         size_t n = 0;
         for (int i = 0; i < 100; ++i) {
             const std::vector<float> query = numbers.vector(kDim);
-            const auto expected = find(*store, space, query, 2, exact), got = find(*store, space, query, 2);
+            const auto expected = find(*store, space, query, 2, exact),
+                       got = find(*store, space, query, 2);
             for (size_t j = 0; j < 2; ++j) n += got[j].chunk_id == expected[j].chunk_id;
         }
         return n;
@@ -491,7 +515,8 @@ TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
     EXPECT_GE(right(), 198u);
     space->delete_document("d0");
     EXPECT_EQ(store->stats().index_bytes, 0u);  // the old keys do not wait on disk for a rebuild
-    for (const Hit& hit : find(*store, space, keys[3], 60)) EXPECT_NE(store->describe(hit.chunk_id)->key, "d0");
+    for (const Hit& hit : find(*store, space, keys[3], 60))
+        EXPECT_NE(store->describe(hit.chunk_id)->key, "d0");
     SearchFilter one_each;
     one_each.max_per_document = 1;
     EXPECT_EQ(find(*store, space, keys[3], 50, one_each).size(), 7u);
@@ -517,14 +542,16 @@ TEST_F(StoreTest, stale_or_damaged_index_file_is_not_believed) {
         add(*space, "b", more);
         find(*store, space, flush.chunks[0].key, 1);
     }
-    std::filesystem::copy_file(folder_ + "/old.idx", file, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(folder_ + "/old.idx", file,
+                               std::filesystem::copy_options::overwrite_existing);
     {
         auto store = Store::open(path_, o);
         auto space = store->open_space("o", "c", false);
         EXPECT_EQ(find(*store, space, more.chunks[0].key, 3000).size(), 1230u);
         space->delete_document("a");
     }
-    std::filesystem::copy_file(folder_ + "/old.idx", file, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(folder_ + "/old.idx", file,
+                               std::filesystem::copy_options::overwrite_existing);
     auto store = Store::open(path_, o);
     auto space = store->open_space("o", "c", false);
     EXPECT_EQ(find(*store, space, more.chunks[0].key, 3000).size(), 30u);
