@@ -20,8 +20,8 @@ void AttentionCache::shift(const model::ModelConfig& config, const model::RopeTa
 }
 
 at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfAttentionWeights& w,
-                            const model::RopeTable& rope, const at::Tensor& x, AttentionCache& cache,
-                            BlockPlace place) {
+                            const model::RopeTable& rope, const at::Tensor& x,
+                            AttentionCache& cache, BlockPlace place) {
     const int64_t n = x.size(0), s = config.stride, groups = config.n_kv_heads;
     const at::Tensor heads = at::linear(model::rms_norm(x, w.norm, config.norm_eps), w.qkv)
                                  .view({n, config.n_heads + 2 * groups, config.head_dim});
@@ -33,8 +33,7 @@ at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfA
     const int64_t begin = place.has_past ? 0 : s, end = row + n;
     at::Tensor k = cache.k.narrow(0, begin, end - begin).unsqueeze(0);
     at::Tensor v = cache.v.narrow(0, begin, end - begin).unsqueeze(0);
-    at::Tensor visible =
-        at::ones({n, end - begin}, x.options().dtype(at::kBool)).tril(row - begin);
+    at::Tensor visible = at::ones({n, end - begin}, x.options().dtype(at::kBool)).tril(row - begin);
     if (w.null_key.defined()) {
         k = model::with_null(w.null_key, k);
         v = model::with_null(w.null_value, v);

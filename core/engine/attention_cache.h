@@ -11,8 +11,8 @@
 
 namespace rpt::engine {
 
-// Rows 0 .. S - 1: the block before; rows S .. 2S - 1: the current one. Keys are rotated for the row they stand in, so
-// positions never grow with the document.
+// Rows 0 .. S - 1: the block before; rows S .. 2S - 1: the current one. Keys are rotated for the
+// row they stand in, so positions never grow with the document.
 struct AttentionCache {
     at::Tensor k, v;  // fp32 [2 S, G, d_h]
 
@@ -28,9 +28,10 @@ struct BlockPlace {
     bool has_past;   // there is a block before
 };
 
-// Attn(RMS(x)) of x [n, d] at `place`; puts the keys and values of x into the cache. Without the residual.
+// Attn(RMS(x)) of x [n, d] at `place`; puts the keys and values of x into the cache. Without the
+// residual.
 at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfAttentionWeights& w,
-                            const model::RopeTable& rope, const at::Tensor& x, AttentionCache& cache,
-                            BlockPlace place);
+                            const model::RopeTable& rope, const at::Tensor& x,
+                            AttentionCache& cache, BlockPlace place);
 
 }  // namespace rpt::engine

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-// One body, one copy for each instruction set: always_inline bodies take the target of the function around them.
+// One body, one copy for each instruction set: always_inline bodies take the target of the function
+// around them.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define RPT_STEP_X86 1
 #endif
@@ -75,21 +76,26 @@ RPT_STEP_INLINE void attend_body(const AttendRow& a, float* scores, float* out) 
 using RowsFunction = void (*)(const float*, const float*, int64_t, int64_t, int64_t, bool, float*);
 using AttendFunction = void (*)(const AttendRow&, float*, float*);
 
-void rows_plain(const float* m, const float* x, int64_t n, int64_t b, int64_t e, bool add, float* out) {
+void rows_plain(const float* m, const float* x, int64_t n, int64_t b, int64_t e, bool add,
+                float* out) {
     rows_body(m, x, n, b, e, add, out);
 }
-void attend_plain(const AttendRow& a, float* scores, float* out) { attend_body(a, scores, out); }
-
-#ifdef RPT_STEP_X86
-__attribute__((target("avx2,fma"))) void rows_avx2(const float* m, const float* x, int64_t n, int64_t b,
-                                                   int64_t e, bool add, float* out) {
-    rows_body(m, x, n, b, e, add, out);
-}
-__attribute__((target("avx2,fma"))) void attend_avx2(const AttendRow& a, float* scores, float* out) {
+void attend_plain(const AttendRow& a, float* scores, float* out) {
     attend_body(a, scores, out);
 }
-__attribute__((target("avx512f,avx512vl,avx2,fma"))) void rows_avx512(const float* m, const float* x,
-                                                                      int64_t n, int64_t b, int64_t e,
+
+#ifdef RPT_STEP_X86
+__attribute__((target("avx2,fma"))) void rows_avx2(const float* m, const float* x, int64_t n,
+                                                   int64_t b, int64_t e, bool add, float* out) {
+    rows_body(m, x, n, b, e, add, out);
+}
+__attribute__((target("avx2,fma"))) void attend_avx2(const AttendRow& a, float* scores,
+                                                     float* out) {
+    attend_body(a, scores, out);
+}
+__attribute__((target("avx512f,avx512vl,avx2,fma"))) void rows_avx512(const float* m,
+                                                                      const float* x, int64_t n,
+                                                                      int64_t b, int64_t e,
                                                                       bool add, float* out) {
     rows_body(m, x, n, b, e, add, out);
 }
@@ -128,7 +134,9 @@ void multiply_rows(const float* matrix, const float* x, int64_t columns, int64_t
     kernels().rows(matrix, x, columns, begin, end, add, out);
 }
 
-void attend_row(const AttendRow& a, float* scores, float* out) { kernels().attend(a, scores, out); }
+void attend_row(const AttendRow& a, float* scores, float* out) {
+    kernels().attend(a, scores, out);
+}
 
 void norm_row(const float* x, const float* gain, int64_t n, double eps, float* out) {
     if (gain == nullptr) {

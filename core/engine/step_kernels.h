@@ -1,5 +1,5 @@
-// Small dense kernels for one token on the CPU: plain loops, compiled for several instruction sets and picked at run
-// time. Where LibTorch would spend its time on calls, not on numbers.
+// Small dense kernels for one token on the CPU: plain loops, compiled for several instruction sets
+// and picked at run time. Where LibTorch would spend its time on calls, not on numbers.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@ void multiply_rows(const float* matrix, const float* x, int64_t columns, int64_t
 // RMSNorm of x [n]; a null gain copies.
 void norm_row(const float* x, const float* gain, int64_t n, double eps, float* out);
 
-// Attention of one query head over `n` keys: `k` and `v` are rows of d numbers, `step` apart. `mask` is additive or
-// null; `null_k`, `null_v` are one more key in front, or null. `scores` is room for n + 1 numbers.
+// Attention of one query head over `n` keys: `k` and `v` are rows of d numbers, `step` apart.
+// `mask` is additive or null; `null_k`, `null_v` are one more key in front, or null. `scores` is
+// room for n + 1 numbers.
 struct AttendRow {
     const float* q;
     const float* k;

@@ -15,7 +15,9 @@ namespace {
 // Below this many weights a second thread costs more than it brings.
 constexpr int64_t kWeightsAThread = 48 * 1024;
 
-const float* data(const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
+const float* data(const at::Tensor& t) {
+    return t.defined() ? t.const_data_ptr<float>() : nullptr;
+}
 
 // out (+)= matrix x, rows shared by the threads.
 void multiply(const at::Tensor& matrix, const float* x, bool add, float* out) {
@@ -50,7 +52,8 @@ void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCa
     norm_row(s.x.data(), data(w.norm), c.dim, c.norm_eps, s.normed.data());
     multiply(w.qkv, s.normed.data(), false, s.wide.data());
 
-    const float* turn = reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) + row * d;
+    const float* turn =
+        reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) + row * d;
     const bool interleaved = c.rope_pairing == model::RopePairing::kInterleaved;
     for (int64_t head = 0; head < c.n_heads + groups; ++head) {
         rotate_row(s.wide.data() + head * d, turn, d, interleaved);
@@ -71,22 +74,25 @@ void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCa
             const int64_t at_group = begin * width + group * d;
             const float* null_k = w.null_key.defined() ? data(w.null_key) + group * d : nullptr;
             const float* null_v = w.null_key.defined() ? data(w.null_value) + group * d : nullptr;
-            attend_row({s.wide.data() + head * d, k + at_group, v + at_group, n, d, width, nullptr, null_k, null_v},
+            attend_row({s.wide.data() + head * d, k + at_group, v + at_group, n, d, width, nullptr,
+                        null_k, null_v},
                        s.scores.data() + head * room, s.mixed.data() + head * d);
         }
     });
     multiply(w.out, s.mixed.data(), true, s.x.data());
 }
 
-void TokenStep::cross_attention(const model::CrossAttentionWeights& w, const model::MemoryKv& memory,
-                                int64_t position, StepScratch& s) const {
+void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
+                                const model::MemoryKv& memory, int64_t position,
+                                StepScratch& s) const {
     const model::ModelConfig& c = config_;
     const int64_t d = c.head_dim, width = c.n_heads * d, n = memory.k.size(1);
     norm_row(s.x.data(), data(w.query_norm), c.dim, c.norm_eps, s.normed.data());
     multiply(w.query, s.normed.data(), false, s.wide.data());
     if (c.cca_position == model::CcaPosition::kRope) {
         const float* turn =
-            reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) + position * d;
+            reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) +
+            position * d;
         for (int64_t head = 0; head < c.n_heads; ++head) {
             rotate_row(s.wide.data() + head * d, turn, d,
                        c.rope_pairing == model::RopePairing::kInterleaved);
@@ -98,8 +104,8 @@ void TokenStep::cross_attention(const model::CrossAttentionWeights& w, const mod
     const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * n * d));
     at::parallel_for(0, c.n_heads, grain, [&](int64_t from, int64_t to) {
         for (int64_t head = from; head < to; ++head) {
-            attend_row({s.wide.data() + head * d, k + head * d, v + head * d, n, d, width, data(memory.mask),
-                        nullptr, nullptr},
+            attend_row({s.wide.data() + head * d, k + head * d, v + head * d, n, d, width,
+                        data(memory.mask), nullptr, nullptr},
                        s.scores.data() + head * n, s.mixed.data() + head * d);
         }
     });

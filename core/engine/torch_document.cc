@@ -29,9 +29,9 @@ std::vector<EncodedChunk> TorchDocument::encode_block(std::span<const int32_t> t
             h = h + cached_attention(c, layer.attention, engine_->rope(), h, caches_[i], place);
             h = h + model::feed_forward(c, layer.ffn, h);
         }
-        std::vector<EncodedChunk> out =
-            engine_->encode(h.view({c.chunks_per_block(), c.chunk, c.dim}),
-                            static_cast<int64_t>(tokens.size()), position_ / static_cast<uint64_t>(c.chunk));
+        std::vector<EncodedChunk> out = engine_->encode(
+            h.view({c.chunks_per_block(), c.chunk, c.dim}), static_cast<int64_t>(tokens.size()),
+            position_ / static_cast<uint64_t>(c.chunk));
         if (tokens.size() == static_cast<size_t>(c.stride)) {
             for (AttentionCache& cache : caches_) cache.shift(c, engine_->rope());
             position_ += tokens.size();

@@ -9,8 +9,9 @@
 
 namespace rpt::engine {
 
-// Every block runs at exactly S tokens, padded where fewer are known: the same kernels see the same shapes, so what a
-// complete chunk gives does not depend on when it was asked for, to the bit (at an equal number of threads).
+// Every block runs at exactly S tokens, padded where fewer are known: the same kernels see the same
+// shapes, so what a complete chunk gives does not depend on when it was asked for, to the bit (at
+// an equal number of threads).
 class TorchDocument final : public DocumentEncoder {
   public:
     explicit TorchDocument(std::shared_ptr<const TorchEngine> engine);

@@ -88,7 +88,8 @@ std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, int64_t 
     std::vector<EncodedChunk> out(static_cast<size_t>((n_tokens + m - 1) / m));
     for (size_t i = 0; i < out.size(); ++i) {
         out[i].index = first_index + i;
-        out[i].n_tokens = static_cast<uint32_t>(std::min(m, n_tokens - static_cast<int64_t>(i) * m));
+        out[i].n_tokens =
+            static_cast<uint32_t>(std::min(m, n_tokens - static_cast<int64_t>(i) * m));
     }
     if (!c.has_memory()) return out;
     const at::Tensor states = model::encode_chunks(c, weights(), rope_, hidden, present);
@@ -113,8 +114,9 @@ std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
                                                 const CallControl& control) {
     control.check();
     if (options.precision == Precision::kBf16 || options.precision == Precision::kF16) {
-        throw Error(Status::kUnsupported, "rpt",
-                    "model \"" + path + "\": this engine computes in fp32; ask for precision model or f32");
+        throw Error(
+            Status::kUnsupported, "rpt",
+            "model \"" + path + "\": this engine computes in fp32; ask for precision model or f32");
     }
     const at::Device device = pick_device(options);
     const auto package = weights::Package::open(path);
@@ -124,7 +126,8 @@ std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
         return std::make_shared<const TorchEngine>(*package, device);
     } catch (const c10::Error& error) {
         throw Error(Status::kDevice, "torch",
-                    "model \"" + path + "\": " + std::string(error.what_without_backtrace()).substr(0, 200));
+                    "model \"" + path +
+                        "\": " + std::string(error.what_without_backtrace()).substr(0, 200));
     }
 }
 

@@ -41,7 +41,8 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
 
     // [n] token ids on the device. kArgument for an id outside the vocabulary.
     at::Tensor to_device(std::span<const int32_t> tokens) const;
-    // Chunks of h_low [n, m, d] of which the first n_tokens tokens count, numbered from `first_index`.
+    // Chunks of h_low [n, m, d] of which the first n_tokens tokens count, numbered from
+    // `first_index`.
     std::vector<EncodedChunk> encode(const at::Tensor& hidden, int64_t n_tokens,
                                      uint64_t first_index) const;
 

@@ -38,7 +38,8 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
         refuse(Status::kArgument, "stream: " + std::to_string(tokens.size()) +
                                       " tokens given, 1 to " + std::to_string(room()) + " fit");
     }
-    if (upper_due_) refuse(Status::kState, "stream: the upper half has not run over the last tokens");
+    if (upper_due_)
+        refuse(Status::kState, "stream: the upper half has not run over the last tokens");
     return run_torch([&] {
         const BlockPlace place{position_ % c.stride, position_ >= c.stride};
         // checks the ids before anything changes
@@ -53,7 +54,8 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
         } else {
             at::Tensor h = model::embed(c, engine_->weights(), ids);
             for (int64_t i = 0; i < c.n_lower; ++i) {
-                const model::LayerWeights& layer = engine_->weights().layers[static_cast<size_t>(i)];
+                const model::LayerWeights& layer =
+                    engine_->weights().layers[static_cast<size_t>(i)];
                 h = h + cached_attention(c, layer.attention, engine_->rope(), h,
                                          caches_[static_cast<size_t>(i)], place);
                 h = h + model::feed_forward(c, layer.ffn, h);
@@ -73,8 +75,7 @@ std::vector<EncodedChunk> TorchStream::close_chunks() {
     const int64_t chunks = open_tokens_ / c.chunk;
     if (chunks == 0) return {};
     const at::Tensor all = at::cat(open_, 0);
-    const at::Tensor whole =
-        all.narrow(0, 0, chunks * c.chunk).view({chunks, c.chunk, c.dim});
+    const at::Tensor whole = all.narrow(0, 0, chunks * c.chunk).view({chunks, c.chunk, c.dim});
     open_tokens_ -= chunks * c.chunk;
     open_.clear();
     if (open_tokens_ > 0) open_.push_back(all.narrow(0, chunks * c.chunk, open_tokens_));
@@ -100,7 +101,8 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
         for (const auto& states : {n.chunk, n.successor}) {
             if (states.size() % static_cast<size_t>(c.dim) != 0 ||
                 states.size() > static_cast<size_t>(m * c.dim)) {
-                refuse(Status::kArgument, "stream: a neighbour has " + std::to_string(states.size()) +
+                refuse(Status::kArgument, "stream: a neighbour has " +
+                                              std::to_string(states.size()) +
                                               " numbers, not rows of " + std::to_string(c.dim));
             }
         }
@@ -135,7 +137,8 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
             if (k > 0) {
                 multiplier = model::gate_multiplier(c, scores);
                 if (!multiplier.defined()) {
-                    n.states = n.states + scores.view({1, k, 1, 1}) * engine_->weights().gate->direction;
+                    n.states =
+                        n.states + scores.view({1, k, 1, 1}) * engine_->weights().gate->direction;
                 }
                 const at::Tensor shown = (multiplier.defined() ? multiplier : scores).to(at::kCPU);
                 for (int64_t i = 0; i < k; ++i) {
@@ -145,8 +148,9 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
         }
         for (const int64_t layer : c.cca_layers) {
             const auto& w = *engine_->weights().layers[static_cast<size_t>(layer)].cross;
-            model::MemoryKv kv = k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, mask)
-                                       : model::null_memory(w, 1);
+            model::MemoryKv kv =
+                k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, mask)
+                      : model::null_memory(w, 1);
             layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask});
         }
         memory_[static_cast<int64_t>(chunk)] = std::move(layers);
@@ -155,11 +159,13 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
     });
 }
 
-// Remembers the pooled neighbours of this chunk and scores them in sight of those of the chunks before: [1, K].
+// Remembers the pooled neighbours of this chunk and scores them in sight of those of the chunks
+// before: [1, K].
 at::Tensor TorchStream::gate_of(const model::Neighbours& n) {
     const model::ModelConfig& c = engine_->config();
     const auto options = at::TensorOptions().dtype(at::kFloat).device(engine_->device());
-    pooled_.push_back(n.states.defined() ? model::pool_neighbours(n)[0] : at::empty({0, c.dim}, options));
+    pooled_.push_back(n.states.defined() ? model::pool_neighbours(n)[0]
+                                         : at::empty({0, c.dim}, options));
     if (static_cast<int64_t>(pooled_.size()) > c.gate_horizon) pooled_.pop_front();
     const int64_t k = pooled_.back().size(0);
     if (k == 0) return {};
@@ -226,9 +232,11 @@ void TorchStream::begin_upper(std::span<float> last_logits) const {
         refuse(Status::kState, "stream: chunk " + std::to_string(closed_.begin()->first) +
                                    " closed and got no neighbours; an empty list is an answer");
     }
-    if (!last_logits.empty() && last_logits.size() != static_cast<size_t>(engine_->config().vocab)) {
+    if (!last_logits.empty() &&
+        last_logits.size() != static_cast<size_t>(engine_->config().vocab)) {
         refuse(Status::kArgument, "stream: room for " + std::to_string(last_logits.size()) +
-                                      " logits, the model has " + std::to_string(engine_->config().vocab));
+                                      " logits, the model has " +
+                                      std::to_string(engine_->config().vocab));
     }
 }
 
@@ -240,7 +248,8 @@ void TorchStream::finish_upper() {
 
 void TorchStream::write_logits(const at::Tensor& hidden, std::span<float> last_logits) const {
     if (last_logits.empty()) return;
-    const at::Tensor logits = engine_->model().logits(hidden[hidden.size(0) - 1]).to(at::kCPU).contiguous();
+    const at::Tensor logits =
+        engine_->model().logits(hidden[hidden.size(0) - 1]).to(at::kCPU).contiguous();
     std::memcpy(last_logits.data(), logits.const_data_ptr<float>(), last_logits.size_bytes());
 }
 
@@ -269,13 +278,14 @@ void TorchStream::advance_upper_scored(std::span<const int32_t> next, std::span<
                                        std::span<float> last_logits) {
     begin_upper(last_logits);
     if (static_cast<int64_t>(next.size()) != low_.size(0) || log_probs.size() != next.size()) {
-        refuse(Status::kArgument, "stream: " + std::to_string(next.size()) + " tokens to score after " +
-                                      std::to_string(low_.size(0)));
+        refuse(Status::kArgument, "stream: " + std::to_string(next.size()) +
+                                      " tokens to score after " + std::to_string(low_.size(0)));
     }
     run_torch([&] {
         const at::Tensor targets = engine_->to_device(next);
         const at::Tensor hidden = run_upper();
-        const at::Tensor nll = engine_->model().token_nll(hidden, targets).to(at::kCPU).contiguous();
+        const at::Tensor nll =
+            engine_->model().token_nll(hidden, targets).to(at::kCPU).contiguous();
         const float* p = nll.const_data_ptr<float>();
         for (size_t i = 0; i < log_probs.size(); ++i) log_probs[i] = -p[i];
         write_logits(hidden, last_logits);

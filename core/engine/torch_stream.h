@@ -47,12 +47,13 @@ class TorchStream final : public Stream {
     int64_t position_ = 0;                // tokens through the lower half
     bool upper_due_ = false;              // low_ waits for advance_upper()
     at::Tensor low_;                      // h_low of the last advance_lower() [n, d]
-    std::vector<at::Tensor> open_;        // h_low of the chunk that is not closed yet, in pieces [n_i, d]
+    std::vector<at::Tensor> open_;  // h_low of the chunk that is not closed yet, in pieces [n_i, d]
     int64_t open_tokens_ = 0;
     std::map<int64_t, at::Tensor> closed_;  // h_low [m, d] of chunks that wait for their neighbours
     // For each chunk that tokens still to come may read, keys and values of each CCA layer.
     std::map<int64_t, std::vector<model::MemoryKv>> memory_;
-    std::deque<at::Tensor> pooled_;  // neighbours [K_i, d] of the last gate_horizon chunks, before gating
+    std::deque<at::Tensor>
+        pooled_;  // neighbours [K_i, d] of the last gate_horizon chunks, before gating
     StepScratch scratch_;
 };
 

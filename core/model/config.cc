@@ -40,7 +40,8 @@ const Names<RetrievalKind> kRetrievalNames = {{RetrievalKind::kNone, "none"},
     throw Error(Status::kArgument, "rpt", "model config: " + text);
 }
 
-// Either end of the JSON: one walk over the fields serves writing and reading, so that they cannot drift apart.
+// Either end of the JSON: one walk over the fields serves writing and reading, so that they cannot
+// drift apart.
 class Writer {
   public:
     template <typename T>
@@ -67,13 +68,16 @@ class Reader {
     }
 
     void field(const char* name, int64_t& value) {
-        read(name, value, [](const Json& j) { return j.is_number_integer(); }, "an integer");
+        read(
+            name, value, [](const Json& j) { return j.is_number_integer(); }, "an integer");
     }
     void field(const char* name, double& value) {
-        read(name, value, [](const Json& j) { return j.is_number(); }, "a number");
+        read(
+            name, value, [](const Json& j) { return j.is_number(); }, "a number");
     }
     void field(const char* name, bool& value) {
-        read(name, value, [](const Json& j) { return j.is_boolean(); }, "true or false");
+        read(
+            name, value, [](const Json& j) { return j.is_boolean(); }, "true or false");
     }
     void field(const char* name, std::vector<int64_t>& value) {
         read(

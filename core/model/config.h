@@ -1,5 +1,6 @@
-// One description for every family: RPT, Transformer-XL (no CCA layers), RETRO + BM25 (its switches), and
-// Llama-like trunks. A baseline differs from RPT in this struct and nowhere else. No torch types.
+// One description for every family: RPT, Transformer-XL (no CCA layers), RETRO + BM25 (its
+// switches), and Llama-like trunks. A baseline differs from RPT in this struct and nowhere else. No
+// torch types.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,17 @@
 
 namespace rpt::model {
 
-enum class FfnKind { kGelu, kSwiglu };                 // spec 1.6; inner size is `ffn_dim`
-enum class RopePairing { kInterleaved, kHalves };      // (x_2k, x_2k+1) or (x_k, x_k+d_h/2)
-enum class CcaStart { kUsual, kCopy, kInduction };     // initialisation of cross-attention
+enum class FfnKind { kGelu, kSwiglu };              // spec 1.6; inner size is `ffn_dim`
+enum class RopePairing { kInterleaved, kHalves };   // (x_2k, x_2k+1) or (x_k, x_k+d_h/2)
+enum class CcaStart { kUsual, kCopy, kInduction };  // initialisation of cross-attention
 enum class CcaPosition { kRope, kNone };
-enum class GateKind { kNone, kAffine, kMax, kBias };   // spec 1.12.4
+enum class GateKind { kNone, kAffine, kMax, kBias };      // spec 1.12.4
 enum class PoolRule { kDisjoint, kWindowStart, kPaper };  // spec 1.9, golden A.1
-enum class RetrievalKind { kNone, kGiven, kLambdaRank };  // no memory; neighbours given from outside (RETRO); own retriever
+enum class RetrievalKind {
+    kNone,
+    kGiven,
+    kLambdaRank
+};  // no memory; neighbours given from outside (RETRO); own retriever
 
 struct ModelConfig {
     // Trunk.
@@ -32,35 +37,46 @@ struct ModelConfig {
     double norm_eps = 1e-6;
     bool tied_output = true;
     bool final_norm = true;
-    bool null_self_kv = false;   // a learnt null key/value in self-attention
-    bool scale_logits = true;    // logits / sqrt(dim), embeddings ~ N(0, 1); false: embeddings ~ N(0, 1 / dim)
-    bool scale_embedding = false;  // embeddings times sqrt(dim) on their way in; with scale_logits off, the same start as
-                                   // with it on, but rows that an optimiser of fixed step size moves sqrt(dim) times faster
+    bool null_self_kv = false;  // a learnt null key/value in self-attention
+    bool scale_logits =
+        true;  // logits / sqrt(dim), embeddings ~ N(0, 1); false: embeddings ~ N(0, 1 / dim)
+    bool scale_embedding = false;  // embeddings times sqrt(dim) on their way in; with scale_logits
+                                   // off, the same start as with it on, but rows that an optimiser
+                                   // of fixed step size moves sqrt(dim) times faster
     // Blocks.
-    int64_t chunk = 64;          // m, tokens
-    int64_t stride = 256;        // S, tokens; a multiple of chunk. The window is 2 S.
+    int64_t chunk = 64;    // m, tokens
+    int64_t stride = 256;  // S, tokens; a multiple of chunk. The window is 2 S.
     // Memory.
     RetrievalKind retrieval = RetrievalKind::kLambdaRank;
-    int64_t neighbours = 2;      // K
-    std::vector<int64_t> cca_layers;  // indices over all layers (n_lower ..); empty: no cross-attention
+    int64_t neighbours = 2;  // K
+    std::vector<int64_t>
+        cca_layers;  // indices over all layers (n_lower ..); empty: no cross-attention
     PoolRule pool = PoolRule::kDisjoint;
     bool cca_kv_norm = true;
     CcaPosition cca_position = CcaPosition::kNone;
     CcaStart cca_start = CcaStart::kInduction;
-    bool cca_value_shift = true;  // value of neighbour token t is taken from token t + 1; the last one is zero
+    bool cca_value_shift =
+        true;  // value of neighbour token t is taken from token t + 1; the last one is zero
     double cca_match_scale = 1.0;  // start of W_q = W_k: scale * orthogonal (induction)
-    double cca_output_scale = 0.5;  // start of W_o: scale * W_v^T (copy, induction) or scale * N(0, 1/d) (usual)
-    bool augment = true;          // neighbours see each other's tokens and the query chunk (spec 1.11)
+    double cca_output_scale =
+        0.5;  // start of W_o: scale * W_v^T (copy, induction) or scale * N(0, 1/d) (usual)
+    bool augment = true;  // neighbours see each other's tokens and the query chunk (spec 1.11)
     GateKind gate = GateKind::kAffine;
     double gate_floor = 0.1;      // eta
     bool gate_scale_sqrt = true;  // divide the gate score by sqrt(dim); false: by dim
-    int64_t gate_horizon = 8;     // chunks whose neighbours the gate's causal attention sees (2 S / m by default)
-    bool carry_neighbours = true; // the first m - 1 tokens of a block read the last chunk's neighbours
+    int64_t gate_horizon =
+        8;  // chunks whose neighbours the gate's causal attention sees (2 S / m by default)
+    bool carry_neighbours =
+        true;  // the first m - 1 tokens of a block read the last chunk's neighbours
 
     int64_t layers() const { return n_lower + n_upper; }
     bool is_cca_layer(int64_t layer) const;
-    bool has_memory() const { return retrieval != RetrievalKind::kNone; }  // the chunk encoder's states
-    bool has_retriever() const { return retrieval == RetrievalKind::kLambdaRank; }  // keys and queries
+    bool has_memory() const {
+        return retrieval != RetrievalKind::kNone;
+    }  // the chunk encoder's states
+    bool has_retriever() const {
+        return retrieval == RetrievalKind::kLambdaRank;
+    }  // keys and queries
     bool has_cca() const { return !cca_layers.empty(); }
     // RETRO (retrieval given) has none, whatever `gate` says.
     bool has_gate() const;
@@ -74,8 +90,8 @@ struct ModelConfig {
     bool operator==(const ModelConfig&) const = default;
 };
 
-// Largest chunk number that chunk `i` may retrieve under `config.pool`, negative if none (golden A.1).
-// The one rule that serves training, candidates, the reader, metrics and the oracle.
+// Largest chunk number that chunk `i` may retrieve under `config.pool`, negative if none (golden
+// A.1). The one rule that serves training, candidates, the reader, metrics and the oracle.
 int64_t last_retrievable(const ModelConfig& config, int64_t i);
 
 }  // namespace rpt::model

@@ -34,8 +34,8 @@ MemoryKv project_memory(const ModelConfig& config, const CrossAttentionWeights& 
     if (!config.cca_value_shift) return {k, with_null(w.null_value, v.flatten(1, 2)), mask};
     // Token t gives what stands at t + 1: the last of the 2m, or the last before a gap, gives zero.
     const at::Tensor next_present = n.present.narrow(2, 1, tokens - 1);
-    const at::Tensor next = v.narrow(2, 1, tokens - 1) *
-                            next_present.unsqueeze(-1).unsqueeze(-1).to(v.scalar_type());
+    const at::Tensor next =
+        v.narrow(2, 1, tokens - 1) * next_present.unsqueeze(-1).unsqueeze(-1).to(v.scalar_type());
     const at::Tensor shifted = at::constant_pad_nd(next, {0, 0, 0, 0, 0, 1}, 0.0);
     return {k, with_null(w.null_value, shifted.flatten(1, 2)), mask};
 }
@@ -60,9 +60,9 @@ at::Tensor chunked_cross_attention(const ModelConfig& config, const CrossAttenti
     const int64_t batch = x.size(0), length = x.size(1), m = config.chunk;
     const int64_t chunks = length / m;
     // group u: tokens (u+1)m-1 .. (u+2)m-2; the last group has one real token
-    const at::Tensor grouped = at::constant_pad_nd(x.narrow(1, m - 1, length - m + 1),
-                                                   {0, 0, 0, m - 1}, 0.0)
-                                   .view({batch * chunks, m, x.size(2)});
+    const at::Tensor grouped =
+        at::constant_pad_nd(x.narrow(1, m - 1, length - m + 1), {0, 0, 0, m - 1}, 0.0)
+            .view({batch * chunks, m, x.size(2)});
     const at::Tensor q = memory_queries(config, w, rope, grouped, m - 1);
     if (null_mass != nullptr) {
         const c10::NoGradGuard no_grad;

@@ -17,8 +17,9 @@ void allow_rounding(bool allowed) {
         allowed ? at::Float32Precision::BF16 : at::Float32Precision::IEEE);
 }
 
-// MKL's AVX-512 kernels are for its maker's CPUs; oneDNN's are for all. A rule, not a stopwatch: two runs on one
-// machine must choose alike, or equal tokens would give chunks that differ in their last bits.
+// MKL's AVX-512 kernels are for its maker's CPUs; oneDNN's are for all. A rule, not a stopwatch:
+// two runs on one machine must choose alike, or equal tokens would give chunks that differ in their
+// last bits.
 bool mkl_leaves_speed_behind() {
 #if defined(__x86_64__) && defined(__GNUC__)
     return !__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") &&
@@ -51,6 +52,8 @@ bool use_fast_float_products() {
     return on;
 }
 
-bool fast_float_products_on() { return is_on; }
+bool fast_float_products_on() {
+    return is_on;
+}
 
 }  // namespace rpt::model

@@ -1,4 +1,5 @@
-// Start values: spec 1.2 with true fan-in, 8.2 (small residual outputs), and the hand-made starts of cross-attention.
+// Start values: spec 1.2 with true fan-in, 8.2 (small residual outputs), and the hand-made starts
+// of cross-attention.
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
@@ -27,11 +28,15 @@ class Draw {
     at::Generator generator_;
 };
 
-at::Tensor ones(int64_t n) { return at::ones({n}, at::kFloat); }
-at::Tensor zeros(int64_t n) { return at::zeros({n}, at::kFloat); }
+at::Tensor ones(int64_t n) {
+    return at::ones({n}, at::kFloat);
+}
+at::Tensor zeros(int64_t n) {
+    return at::zeros({n}, at::kFloat);
+}
 
-constexpr double kNullStd = 1e-4;      // spec 1.2
-constexpr double kSmallOutput = 0.1;   // neighbour states begin as the stored ones (spec 8.2)
+constexpr double kNullStd = 1e-4;     // spec 1.2
+constexpr double kSmallOutput = 0.1;  // neighbour states begin as the stored ones (spec 8.2)
 
 struct Initialiser {
     const ModelConfig& c;
@@ -62,8 +67,9 @@ struct Initialiser {
         w.null_value = draw.normal({c.n_heads, c.head_dim}, kNullStd);
     }
 
-    // Copy: what is attended is written back as itself. Induction: moreover attention looks for the same state; with
-    // the value taken one token later, the memory proposes what followed (spec, findings on far copies).
+    // Copy: what is attended is written back as itself. Induction: moreover attention looks for the
+    // same state; with the value taken one token later, the memory proposes what followed (spec,
+    // findings on far copies).
     void memory_attention(CrossAttentionWeights& w) {
         cross_attention(w, c.cca_kv_norm, c.cca_output_scale);
         if (c.cca_start == CcaStart::kUsual) return;

@@ -44,8 +44,9 @@ at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
 
 namespace {
 
-// Batched products with the mask added by the first one. LibTorch's fused kernel multiplies in small pieces, and where
-// oneDNN does the products each piece pays for a call: 1.3 to 4 times slower than this.
+// Batched products with the mask added by the first one. LibTorch's fused kernel multiplies in
+// small pieces, and where oneDNN does the products each piece pays for a call: 1.3 to 4 times
+// slower than this.
 at::Tensor attend_by_products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const at::Tensor& mask) {
     const int64_t rows = q.size(0), n = q.size(1), heads = q.size(2), d = q.size(3);
@@ -127,9 +128,8 @@ namespace {
 // q and k are neighbours in memory, so one turn serves both.
 Projected rotated_projection(const ModelConfig& config, const SelfAttentionWeights& w,
                              const RopeTable& rope, const at::Tensor& x) {
-    const at::Tensor heads =
-        at::linear(rms_norm(x, w.norm, config.norm_eps), w.qkv)
-            .unflatten(-1, {w.qkv.size(0) / config.head_dim, config.head_dim});
+    const at::Tensor heads = at::linear(rms_norm(x, w.norm, config.norm_eps), w.qkv)
+                                 .unflatten(-1, {w.qkv.size(0) / config.head_dim, config.head_dim});
     const int64_t groups = config.n_kv_heads;
     const at::Tensor qk = rope.rotate(heads.narrow(-2, 0, config.n_heads + groups), 0);
     return {qk.narrow(-2, 0, config.n_heads), qk.narrow(-2, config.n_heads, groups),
@@ -137,7 +137,9 @@ Projected rotated_projection(const ModelConfig& config, const SelfAttentionWeigh
 }
 
 // [B, nb, n, ..] -> [B nb, n, ..]
-at::Tensor merge_rows(const at::Tensor& x) { return x.flatten(0, 1); }
+at::Tensor merge_rows(const at::Tensor& x) {
+    return x.flatten(0, 1);
+}
 
 }  // namespace
 
@@ -161,9 +163,9 @@ at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights
 
     // The first block has no past: half the keys.
     const at::Tensor q0 = q.select(1, 0), k0 = k.select(1, 0), v0 = v.select(1, 0);
-    at::Tensor first =
-        null_kv ? attend(q0, with_null(w.null_key, k0), with_null(w.null_value, v0), mask_of(causal))
-                : attend(q0, k0, v0, mask_of(causal));
+    at::Tensor first = null_kv ? attend(q0, with_null(w.null_key, k0), with_null(w.null_value, v0),
+                                        mask_of(causal))
+                               : attend(q0, k0, v0, mask_of(causal));
     if (blocks == 1) return at::linear(first, w.out);
 
     const auto windows = [&](const at::Tensor& t) {
@@ -173,8 +175,7 @@ at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights
     const at::Tensor rest =
         attend(merge_rows(q.narrow(1, 1, blocks - 1)), null_first(w.null_key, windows(k)),
                null_first(w.null_value, windows(v)), mask_of(visible));
-    const at::Tensor all =
-        at::cat({first.unsqueeze(1), rest.unflatten(0, {batch, blocks - 1})}, 1);
+    const at::Tensor all = at::cat({first.unsqueeze(1), rest.unflatten(0, {batch, blocks - 1})}, 1);
     return at::linear(all.reshape({batch, length, all.size(-1)}), w.out);
 }
 
@@ -184,8 +185,7 @@ at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWe
     const at::Tensor position = at::arange(x.size(1), at::TensorOptions().dtype(at::kLong));
     const at::Tensor block = position.div(config.stride, "floor");
     const at::Tensor query = position.unsqueeze(1), key = position.unsqueeze(0);
-    at::Tensor visible = key.le(query).logical_and(
-        block.unsqueeze(0).ge(block.unsqueeze(1) - 1));
+    at::Tensor visible = key.le(query).logical_and(block.unsqueeze(0).ge(block.unsqueeze(1) - 1));
     if (w.null_key.defined()) {
         p.k = with_null(w.null_key, p.k);
         p.v = with_null(w.null_value, p.v);

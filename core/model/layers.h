@@ -1,5 +1,5 @@
-// The layers that training and the engine share. Tensors are [rows, n, d] unless a comment says otherwise; heads stand
-// before the head dimension, [.., n, heads, d_h], until they enter attend().
+// The layers that training and the engine share. Tensors are [rows, n, d] unless a comment says
+// otherwise; heads stand before the head dimension, [.., n, heads, d_h], until they enter attend().
 #pragma once
 
 #include <ATen/ATen.h>
@@ -17,13 +17,16 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps);
 at::Tensor embed(const ModelConfig& config, const ModelWeights& w, const at::Tensor& tokens);
 
 // FFN(RMS(x)) without the residual (spec 1.6).
-at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w, const at::Tensor& x);
+at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
+                        const at::Tensor& x);
 
-// softmax(q k^T / sqrt(d_h) + mask) v for q [N, n, H, d_h], k and v [N, L, G, d_h] with G dividing H. `mask` is
-// additive fp32 and broadcasts to [N, H, n, L]; undefined: everything is seen. Returns [N, n, H d_h].
+// softmax(q k^T / sqrt(d_h) + mask) v for q [N, n, H, d_h], k and v [N, L, G, d_h] with G dividing
+// H. `mask` is additive fp32 and broadcasts to [N, H, n, L]; undefined: everything is seen. Returns
+// [N, n, H d_h].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const at::Tensor& mask = {});
-// The plain twin of attend(): whole score matrix, fp32 softmax; with `weights` it hands back the [N, H, n, L] weights.
+// The plain twin of attend(): whole score matrix, fp32 softmax; with `weights` it hands back the
+// [N, H, n, L] weights.
 at::Tensor attend_slow(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                        const at::Tensor& mask = {}, at::Tensor* weights = nullptr);
 
@@ -39,16 +42,18 @@ Projected split_heads(const ModelConfig& config, const at::Tensor& qkv);
 // Puts the null key in front of [N, n, heads, d_h]; `null` [heads, d_h].
 at::Tensor with_null(const at::Tensor& null, const at::Tensor& x);
 
-// Self-attention of B documents in blocks of S: token o of block s sees all of block s - 1 and its own block up to
-// itself (spec 1.5, golden A.9). Input [B, T, d], T a multiple of S; without the residual.
+// Self-attention of B documents in blocks of S: token o of block s sees all of block s - 1 and its
+// own block up to itself (spec 1.5, golden A.9). Input [B, T, d], T a multiple of S; without the
+// residual.
 at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights& w,
                            const RopeTable& rope, const at::Tensor& x);
 // Its twin: one [T, T] mask over the whole sequence.
 at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWeights& w,
                                 const RopeTable& rope, const at::Tensor& x);
 
-// Attention inside each row in both directions, with the null key, positions 0 .. n - 1 (spec 1.8, 1.11). `qkv` is
-// the projection of the normed input [N, n, (H + 2 G) d_h]; `present` bool [N, n] or undefined. No residual.
+// Attention inside each row in both directions, with the null key, positions 0 .. n - 1
+// (spec 1.8, 1.11). `qkv` is the projection of the normed input [N, n, (H + 2 G) d_h]; `present`
+// bool [N, n] or undefined. No residual.
 at::Tensor bidirectional_attention(const ModelConfig& config, const SelfAttentionWeights& w,
                                    const RopeTable& rope, const at::Tensor& qkv,
                                    const at::Tensor& present);
@@ -56,7 +61,8 @@ at::Tensor bidirectional_attention(const ModelConfig& config, const SelfAttentio
 // e = h + BiAttn(RMS h) for chunks [N, m, d] (spec 1.8).
 at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const RopeTable& rope,
                          const at::Tensor& h, const at::Tensor& present = {});
-// Key or query [.., d] of states [.., m, d]: W RMS(mean over tokens) + b. `present` bool [.., m] or undefined.
+// Key or query [.., d] of states [.., m, d]: W RMS(mean over tokens) + b. `present` bool [.., m] or
+// undefined.
 at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
                      const at::Tensor& present = {});
 at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,

@@ -10,7 +10,8 @@ namespace {
 
 std::string shape_text(const std::vector<int64_t>& shape) {
     std::string text = "[";
-    for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+    for (size_t i = 0; i < shape.size(); ++i)
+        text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
     return text + "]";
 }
 
@@ -20,11 +21,15 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 
 std::optional<at::ScalarType> torch_type(weights::DType type) {
     switch (type) {
-        case weights::DType::kF32: return at::kFloat;
-        case weights::DType::kF16: return at::kHalf;
-        case weights::DType::kBf16: return at::kBFloat16;
+        case weights::DType::kF32:
+            return at::kFloat;
+        case weights::DType::kF16:
+            return at::kHalf;
+        case weights::DType::kBf16:
+            return at::kBFloat16;
         case weights::DType::kI8:
-        case weights::DType::kI64: break;
+        case weights::DType::kI64:
+            break;
     }
     return std::nullopt;
 }
@@ -47,7 +52,8 @@ void save_model(const RptModel& model, const std::string& tokenizer_json,
     for (const auto& [name, parameter] : model.parameters()) {
         const at::Tensor t = parameter.detach().to(at::kCPU, at::kFloat).contiguous();
         alive.push_back(t);
-        tensors[name] = {weights::DType::kF32, t.sizes().vec(),
+        tensors[name] = {weights::DType::kF32,
+                         t.sizes().vec(),
                          {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}};
     }
     metadata["config"] = model.config().to_json();

@@ -1,4 +1,5 @@
-// Every learnt tensor of a model, by its place in the network. Names and shapes: docs/format/model.md.
+// Every learnt tensor of a model, by its place in the network. Names and shapes:
+// docs/format/model.md.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -22,7 +23,8 @@ struct SelfAttentionWeights {
     at::Tensor null_value;  // [G, d_h]
 };
 
-// Attention of one sequence on another; always with a null key, so that a row without any source is finite.
+// Attention of one sequence on another; always with a null key, so that a row without any source is
+// finite.
 struct CrossAttentionWeights {
     at::Tensor query_norm;   // [d]
     at::Tensor source_norm;  // [d]; undefined: sources enter as they are
@@ -63,11 +65,11 @@ struct ModelWeights {
     std::vector<LayerWeights> layers;
     at::Tensor final_norm;  // [d]
     at::Tensor output;      // [V, d]; undefined where the output is tied to the embedding
-    std::optional<SelfAttentionWeights> chunk_encoder;  // spec 1.8
-    std::optional<RetrieverWeights> retriever;          // spec 1.8
-    std::optional<SelfAttentionWeights> augment_self;   // spec 1.11, first step
+    std::optional<SelfAttentionWeights> chunk_encoder;   // spec 1.8
+    std::optional<RetrieverWeights> retriever;           // spec 1.8
+    std::optional<SelfAttentionWeights> augment_self;    // spec 1.11, first step
     std::optional<CrossAttentionWeights> augment_query;  // spec 1.11, second step
-    std::optional<GateWeights> gate;                    // spec 1.12
+    std::optional<GateWeights> gate;                     // spec 1.12
 
     const at::Tensor& output_matrix() const { return output.defined() ? output : embedding; }
 };
@@ -79,11 +81,12 @@ struct NamedSlot {
     at::Tensor* tensor;
 };
 
-// Every slot of `config` in `weights`, whose optional parts are made on the way. The order is that of the network.
+// Every slot of `config` in `weights`, whose optional parts are made on the way. The order is that
+// of the network.
 std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& weights);
 
-// Start values on the CPU. The trunk's numbers depend on the seed and the trunk's fields alone, so that models that
-// differ in their memory start with the same trunk.
+// Start values on the CPU. The trunk's numbers depend on the seed and the trunk's fields alone, so
+// that models that differ in their memory start with the same trunk.
 void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& weights);
 
 }  // namespace rpt::model

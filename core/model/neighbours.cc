@@ -7,7 +7,8 @@
 namespace rpt::model {
 namespace {
 
-// Rows of `x` [B l, ..] for c_j and c_{j+1} of each index: [B l K, 2 .., rest]. Where there is none, some other row.
+// Rows of `x` [B l, ..] for c_j and c_{j+1} of each index: [B l K, 2 .., rest]. Where there is
+// none, some other row.
 at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices) {
     const int64_t batch = indices.size(0), chunks = indices.size(1);
     const at::Tensor base =
@@ -42,8 +43,8 @@ at::Tensor augment(const ModelConfig& config, const ModelWeights& w, const RopeT
                    const Neighbours& n, const at::Tensor& qkv, const at::Tensor& asking) {
     const int64_t rows = n.states.size(0), k = n.states.size(1), tokens = n.states.size(2);
     const int64_t d = n.states.size(3);
-    const at::Tensor own = bidirectional_attention(config, *w.augment_self, rope, qkv,
-                                                   n.present.flatten(0, 1));
+    const at::Tensor own =
+        bidirectional_attention(config, *w.augment_self, rope, qkv, n.present.flatten(0, 1));
     const at::Tensor c = (n.states + own.view({rows, k, tokens, d})).flatten(1, 2);
     const at::Tensor read = attend_to_asking(config, *w.augment_query, rope, c, asking);
     return (c + read).view({rows, k, tokens, d});
@@ -91,7 +92,7 @@ at::Tensor pool_neighbours(const Neighbours& n) {
 at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at::Tensor& pooled,
                        const at::Tensor& valid, int64_t n_last) {
     const int64_t batch = pooled.size(0), chunks = pooled.size(1), k = pooled.size(2);
-    const at::Tensor g = pooled.flatten(1, 2);   // [B, n, d], n = l K, chunk-major
+    const at::Tensor g = pooled.flatten(1, 2);    // [B, n, d], n = l K, chunk-major
     const at::Tensor seen = valid.flatten(1, 2);  // [B, n]
     const int64_t n = g.size(1);
 
@@ -99,8 +100,10 @@ at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at
         config, at::linear(rms_norm(g, w.attention.norm, config.norm_eps), w.attention.qkv));
     // Positions count the neighbours that are there, so a masked one leaves no hole (spec 1.12.2).
     const at::Tensor position = seen.to(at::kLong).cumsum(1).sub_(1).clamp_min_(0);
-    const at::Tensor turns =
-        rope_turns(config, 0, n).to(g.device()).index_select(0, position.flatten()).view({batch, n, -1});
+    const at::Tensor turns = rope_turns(config, 0, n)
+                                 .to(g.device())
+                                 .index_select(0, position.flatten())
+                                 .view({batch, n, -1});
     at::Tensor q = rotate(p.q, turns, config.rope_pairing);
     at::Tensor keys = rotate(p.k, turns, config.rope_pairing);
     at::Tensor values = p.v;
@@ -121,8 +124,8 @@ at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at
     const int64_t from = (chunks - n_last) * k;
     q = q.narrow(1, from, n - from);
     const at::Tensor mask = additive_mask(visible.narrow(2, from, n - from));
-    const at::Tensor out = g.narrow(1, from, n - from) +
-                           at::linear(attend(q, keys, values, mask), w.attention.out);
+    const at::Tensor out =
+        g.narrow(1, from, n - from) + at::linear(attend(q, keys, values, mask), w.attention.out);
     const at::Tensor s = at::linear(rms_norm(out, w.norm, config.norm_eps), w.score, w.bias);
     return s.view({batch, n_last, k});
 }

@@ -1,4 +1,5 @@
-// Neighbours on their way from stored states to cross-attention: gathered, augmented, gated (spec 1.10 to 1.12).
+// Neighbours on their way from stored states to cross-attention: gathered, augmented, gated
+// (spec 1.10 to 1.12).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,8 +22,8 @@ Neighbours gather_neighbours(const at::Tensor& states, const at::Tensor& indices
 // Spec 1.11: neighbours read themselves, then the chunk that asked; `asking` h_low [N, m, d].
 at::Tensor augment_neighbours(const ModelConfig& config, const ModelWeights& w,
                               const RopeTable& rope, const Neighbours& n, const at::Tensor& asking);
-// The same for gathered neighbours, with the projection of step one made per chunk instead of per neighbour: `states`
-// and `indices` as in gather_neighbours().
+// The same for gathered neighbours, with the projection of step one made per chunk instead of per
+// neighbour: `states` and `indices` as in gather_neighbours().
 at::Tensor augment_gathered(const ModelConfig& config, const ModelWeights& w, const RopeTable& rope,
                             const Neighbours& n, const at::Tensor& states,
                             const at::Tensor& indices, const at::Tensor& asking);
@@ -30,9 +31,9 @@ at::Tensor augment_gathered(const ModelConfig& config, const ModelWeights& w, co
 // Mean over the tokens that are present: [N, K, d].
 at::Tensor pool_neighbours(const Neighbours& n);
 
-// Raw gate scores s [B, l, K] of pooled neighbours [B, l, K, d] (spec 1.12.2 and 3); `valid` bool [B, l, K]. Neighbour
-// (i, k) sees the better-ranked ones of chunk i, itself, and those of the gate_horizon - 1 chunks before. The last
-// `n_last` chunks alone are wanted: [B, n_last, K].
+// Raw gate scores s [B, l, K] of pooled neighbours [B, l, K, d] (spec 1.12.2 and 3); `valid` bool
+// [B, l, K]. Neighbour (i, k) sees the better-ranked ones of chunk i, itself, and those of the
+// gate_horizon - 1 chunks before. The last `n_last` chunks alone are wanted: [B, n_last, K].
 at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at::Tensor& pooled,
                        const at::Tensor& valid, int64_t n_last);
 // The multiplier that a score means, or undefined for GateKind::kBias.

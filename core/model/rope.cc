@@ -9,7 +9,8 @@ namespace rpt::model {
 at::Tensor rope_turns(const ModelConfig& config, int64_t first, int64_t n) {
     const auto f64 = at::TensorOptions().dtype(at::kDouble);
     const at::Tensor k = at::arange(0, config.head_dim / 2, f64);
-    const at::Tensor frequency = at::pow(config.rope_theta, k * (-2.0 / static_cast<double>(config.head_dim)));
+    const at::Tensor frequency =
+        at::pow(config.rope_theta, k * (-2.0 / static_cast<double>(config.head_dim)));
     const at::Tensor angle = at::outer(at::arange(first, first + n, f64), frequency);
     return at::complex(angle.cos(), angle.sin()).to(at::kComplexFloat);
 }
@@ -21,7 +22,8 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& turns, RopePairing pair
         pairs.back() /= 2;
         pairs.push_back(2);
         at::Tensor wide = x.to(at::kFloat);
-        // a complex view needs even strides and offset, which a slice of a projection has; else reshape copies
+        // a complex view needs even strides and offset, which a slice of a projection has; else
+        // reshape copies
         return at::view_as_real(at::view_as_complex(wide.reshape(pairs)) * t)
             .flatten(-2)
             .to(x.scalar_type());
@@ -37,7 +39,8 @@ at::Tensor RopeTable::turns(int64_t first, int64_t n) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     const int64_t have = table_.defined() ? table_.size(0) : 0;
     if (first + n > have) {
-        const c10::InferenceMode normal(false);  // a later training call must be able to save the table
+        const c10::InferenceMode normal(
+            false);  // a later training call must be able to save the table
         table_ = rope_turns(config_, 0, std::max(first + n, 2 * have)).to(device_);
     }
     return table_.narrow(0, first, n);

@@ -68,7 +68,8 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
 at::Tensor RptModel::retrieval_scores(const LowerOutput& low) const {
     RPT_CHECK(low.keys.defined());
     const at::Tensor keys = low.keys.to(at::kFloat), queries = low.queries.to(at::kFloat);
-    return at::bmm(queries, keys.transpose(1, 2)) * (1.0 / std::sqrt(static_cast<double>(config_.dim)));
+    return at::bmm(queries, keys.transpose(1, 2)) *
+           (1.0 / std::sqrt(static_cast<double>(config_.dim)));
 }
 
 at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
@@ -101,8 +102,9 @@ at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
             if (diagnostics != nullptr) {
                 const at::Tensor shown = (multiplier.defined() ? multiplier : scores).detach();
                 const at::Tensor weight = valid.to(at::kFloat);
-                diagnostics->gate_mean = (shown.reshape(valid.sizes()).to(at::kFloat) * weight).sum() /
-                                         weight.sum().clamp_min(1.0);
+                diagnostics->gate_mean =
+                    (shown.reshape(valid.sizes()).to(at::kFloat) * weight).sum() /
+                    weight.sum().clamp_min(1.0);
             }
         }
         mask = memory_mask(n);

@@ -1,5 +1,6 @@
-// The network as the trainer and the evaluation see it: whole documents, with gradients. What reads token by token is
-// core/engine; both are built from the same layers (core/model/layers.h) and the same weights.
+// The network as the trainer and the evaluation see it: whole documents, with gradients. What reads
+// token by token is core/engine; both are built from the same layers (core/model/layers.h) and the
+// same weights.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -27,8 +28,8 @@ struct LowerOutput {
     at::Tensor queries;  // [B, l, d]; undefined without a retriever
 };
 
-// Parameters are fp32 leaves with requires_grad. Const calls may run on several threads at once; an optimiser step
-// may not run beside them.
+// Parameters are fp32 leaves with requires_grad. Const calls may run on several threads at once; an
+// optimiser step may not run beside them.
 class RptModel {
   public:
     // Fresh weights: equal config and seed give equal bits. Throws kArgument for a bad config.
@@ -52,20 +53,23 @@ class RptModel {
     // [B, l, l] fp32: query . key / sqrt(d). Needs a retriever.
     at::Tensor retrieval_scores(const LowerOutput& low) const;
 
-    // Means over the chunks that have neighbours (gate) and over all tokens that read the memory (null mass).
+    // Means over the chunks that have neighbours (gate) and over all tokens that read the memory
+    // (null mass).
     struct Diagnostics {
         at::Tensor gate_mean;  // scalar; undefined without a gate
-        at::Tensor null_mass;  // scalar: attention on the null key, mean over layers and heads; undefined without CCA
+        at::Tensor null_mass;  // scalar: attention on the null key, mean over layers and heads;
+                               // undefined without CCA
     };
 
-    // `neighbours` int64 [B, l, K'], chunk numbers of the same document, -1: none. K' may differ from the config's K.
-    // Undefined: no chunk has neighbours, the memory is the null key alone. Returns what the output layer reads,
-    // [B, T, d], normed. The diagnostics cost an extra pass over the attention scores and carry no gradient.
+    // `neighbours` int64 [B, l, K'], chunk numbers of the same document, -1: none. K' may differ
+    // from the config's K. Undefined: no chunk has neighbours, the memory is the null key alone.
+    // Returns what the output layer reads, [B, T, d], normed. The diagnostics cost an extra pass
+    // over the attention scores and carry no gradient.
     at::Tensor upper(const LowerOutput& low, const at::Tensor& neighbours,
                      Diagnostics* diagnostics = nullptr) const;
 
-    // Negative log-likelihood [B, T] of `targets` int64 [B, T]; a negative target is ignored and gives 0. Logits are
-    // made in slices, forward and backward: [.., V] never exists whole.
+    // Negative log-likelihood [B, T] of `targets` int64 [B, T]; a negative target is ignored and
+    // gives 0. Logits are made in slices, forward and backward: [.., V] never exists whole.
     at::Tensor token_nll(const at::Tensor& hidden, const at::Tensor& targets) const;
 
     // Logits [.., V] of normed hidden states [.., d].
@@ -78,14 +82,16 @@ class RptModel {
     std::unique_ptr<RopeTable> rope_;
 };
 
-// bool [l, l]: chunk i (row) may retrieve chunk j (column) under the config's pool rule. On the CPU.
+// bool [l, l]: chunk i (row) may retrieve chunk j (column) under the config's pool rule. On the
+// CPU.
 at::Tensor allowed_mask(const ModelConfig& config, int64_t l);
 
 // Writes a package with fp32 tensors; `metadata` is kept, "config" and "tokenizer" are added.
 void save_model(const RptModel& model, const std::string& tokenizer_json,
                 std::map<std::string, std::string> metadata, const std::string& path);
 
-// kCorrupt, naming a tensor that is missing or has another shape than its config says. fp16 and bf16 become fp32.
+// kCorrupt, naming a tensor that is missing or has another shape than its config says. fp16 and
+// bf16 become fp32.
 std::unique_ptr<RptModel> load_model(const weights::Package& package, at::Device device);
 
 }  // namespace rpt::model

@@ -17,7 +17,8 @@ struct Slices {
     double scale;
     int64_t rows;
 
-    // f(begin, log-probabilities [r, V] fp32, hidden slice [r, d], clamped targets [r, 1], ignored bool [r, 1])
+    // f(begin, log-probabilities [r, V] fp32, hidden slice [r, d], clamped targets [r, 1], ignored
+    // bool [r, 1])
     template <typename F>
     void each(F f) const {
         const at::Tensor columns = output.t();
@@ -31,16 +32,17 @@ struct Slices {
     }
 };
 
-// Gradients that belong to an upstream gradient of one for every row: they are right up to a factor for any mean or
-// sum over rows, which is what losses are; anything else is computed again, row by row.
+// Gradients that belong to an upstream gradient of one for every row: they are right up to a factor
+// for any mean or sum over rows, which is what losses are; anything else is computed again, row by
+// row.
 void add_gradients(const Slices& s, const at::Tensor& upstream, at::Tensor& d_hidden,
                    at::Tensor& d_output, at::Tensor* nll) {
     s.each([&](int64_t begin, at::Tensor log_p, const at::Tensor& h, const at::Tensor& target,
                const at::Tensor& ignored) {
         const int64_t n = log_p.size(0);
         if (nll != nullptr) {
-            nll->narrow(0, begin, n).copy_(
-                log_p.gather(1, target).neg_().masked_fill_(ignored, 0.0).squeeze(1));
+            nll->narrow(0, begin, n)
+                .copy_(log_p.gather(1, target).neg_().masked_fill_(ignored, 0.0).squeeze(1));
         }
         at::Tensor slope = log_p.exp_();
         slope.scatter_add_(1, target, at::full_like(target, -1.0, slope.options()));
@@ -80,13 +82,15 @@ class TokenLoss : public torch::autograd::Function<TokenLoss> {
         const at::Tensor g = upstream[0].to(at::kFloat);
         const at::Tensor used = g.masked_select(targets.ge(0));
         if (used.numel() == 0 || used.eq(used.select(0, 0)).all().item<bool>()) {
-            const at::Tensor factor = used.numel() == 0 ? at::zeros({}, g.options()) : used.select(0, 0);
+            const at::Tensor factor =
+                used.numel() == 0 ? at::zeros({}, g.options()) : used.select(0, 0);
             d_hidden = d_hidden * factor;
             d_output = d_output * factor;
         } else {
             const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
             const Slices s{saved[0].detach().to(type), saved[1].detach().to(type), targets,
-                           context->saved_data["scale"].toDouble(), context->saved_data["rows"].toInt()};
+                           context->saved_data["scale"].toDouble(),
+                           context->saved_data["rows"].toInt()};
             d_hidden = at::empty_like(saved[0]);
             d_output = at::zeros_like(saved[1]);
             const c10::NoGradGuard no_grad;

@@ -1,5 +1,5 @@
-// Speed of reading: tokens/s of ingest, prefill and decode at the shape of the shipped model, and for decode the share
-// of what memory bandwidth allows.
+// Speed of reading: tokens/s of ingest, prefill and decode at the shape of the shipped model, and
+// for decode the share of what memory bandwidth allows.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -19,8 +19,10 @@ std::shared_ptr<const engine::Engine> shared_engine() {
     static const std::shared_ptr<const engine::Engine> engine = [] {
         model::ModelConfig c;  // d 256, 3 + 3 layers, vocabulary 8192
         c.cca_layers = {4, 5};
-        const std::string path = (std::filesystem::temp_directory_path() / "rpt_engine_bench.safetensors").string();
-        model::save_model(model::RptModel(c, 1), text::BpeTrainer().train(262)->to_json(), {}, path);
+        const std::string path =
+            (std::filesystem::temp_directory_path() / "rpt_engine_bench.safetensors").string();
+        model::save_model(model::RptModel(c, 1), text::BpeTrainer().train(262)->to_json(), {},
+                          path);
         auto opened = engine::open_torch_engine(path, {});
         std::filesystem::remove(path);
         return opened;
@@ -75,8 +77,8 @@ void decode(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
     const double bytes = engine::decode_bytes_per_token(*engine);
     const double rate = engine::measure_machine(engine->config()).read_bytes;
-    state.counters["bytes/s"] = benchmark::Counter(
-        static_cast<double>(state.iterations()) * bytes, benchmark::Counter::kIsRate);
+    state.counters["bytes/s"] = benchmark::Counter(static_cast<double>(state.iterations()) * bytes,
+                                                   benchmark::Counter::kIsRate);
     state.counters["machine_bytes/s"] = rate;
     engine::set_compute_threads(0);
 }

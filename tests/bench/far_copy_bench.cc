@@ -1,6 +1,7 @@
-// Does the memory get used? Far copies (spec 8.5, S2) with a random offset: 256 symbols, documents of 512 tokens; a
-// chunk repeats an old chunk cut at a random place, and the chunk after it goes on where the old one went on. The right
-// neighbour and a random one are given. Prints the loss on the copied tokens, whose chance level is ln 256 = 5.545.
+// Does the memory get used? Far copies (spec 8.5, S2) with a random offset: 256 symbols, documents
+// of 512 tokens; a chunk repeats an old chunk cut at a random place, and the chunk after it goes on
+// where the old one went on. The right neighbour and a random one are given. Prints the loss on the
+// copied tokens, whose chance level is ln 256 = 5.545.
 //
 //   far_copy_bench [steps] [induction|copy|usual] [aligned|unaligned] [lr]
 #include <ATen/ATen.h>
@@ -32,7 +33,9 @@ Batch make_batch(const ModelConfig& c, int64_t documents, int64_t length, bool a
     b.targets = at::full({documents, length}, -1, at::kLong);
     b.copied = at::zeros({documents, length}, at::kFloat);
     b.neighbours = at::full({documents, chunks, 2}, -1, at::kLong);
-    const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
+    const auto below = [&](int64_t n) {
+        return static_cast<int64_t>(random() % static_cast<uint64_t>(n));
+    };
     for (int64_t d = 0; d < documents; ++d) {
         int64_t* t = b.tokens[d].mutable_data_ptr<int64_t>();
         for (int64_t p = 0; p < length; ++p) t[p] = below(256);
@@ -81,7 +84,8 @@ int main(int argc, char** argv) {
                   : start == "copy" ? rpt::model::CcaStart::kCopy
                                     : rpt::model::CcaStart::kInduction;
     c.cca_value_shift = start == "induction";
-    c.cca_position = start == "induction" ? rpt::model::CcaPosition::kNone : rpt::model::CcaPosition::kRope;
+    c.cca_position =
+        start == "induction" ? rpt::model::CcaPosition::kNone : rpt::model::CcaPosition::kRope;
 
     RptModel model(c, 1);
     std::vector<at::Tensor> first, second;
@@ -104,8 +108,8 @@ int main(int argc, char** argv) {
         const auto low = model.lower(b.tokens);
         RptModel::Diagnostics shown;
         const bool show = step % 25 == 0 || step == 1;
-        const at::Tensor nll = model.token_nll(
-            model.upper(low, b.neighbours, show ? &shown : nullptr), b.targets);
+        const at::Tensor nll =
+            model.token_nll(model.upper(low, b.neighbours, show ? &shown : nullptr), b.targets);
         const at::Tensor loss = nll.sum() / b.targets.ge(0).sum();
         loss.backward();
         const c10::NoGradGuard no_grad;
@@ -129,9 +133,10 @@ int main(int argc, char** argv) {
             p.mutable_grad().reset();
         }
         if (show) {
-            const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-            std::printf("step %4d  copied tokens %.3f  all %.3f  null mass %.3f  %.0f tokens/s\n", step,
-                        sum / in_sum, all / in_sum, shown.null_mass.item<double>(),
+            const double seconds =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+            std::printf("step %4d  copied tokens %.3f  all %.3f  null mass %.3f  %.0f tokens/s\n",
+                        step, sum / in_sum, all / in_sum, shown.null_mass.item<double>(),
                         static_cast<double>(step * documents * length) / seconds);
             std::fflush(stdout);
             sum = all = 0;

@@ -1,4 +1,5 @@
-// Speed of the network in training and in whole-document evaluation: tokens/s at the shape of the shipped model.
+// Speed of the network in training and in whole-document evaluation: tokens/s at the shape of the
+// shipped model.
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <benchmark/benchmark.h>
@@ -57,10 +58,23 @@ void train_step(benchmark::State& state, bool memory) {
     state.SetItemsProcessed(state.iterations() * batch * length);
 }
 
-void train_with_memory(benchmark::State& state) { train_step(state, true); }
-void train_without_memory(benchmark::State& state) { train_step(state, false); }
-BENCHMARK(train_with_memory)->Args({1, 2048, 0})->Args({4, 2048, 0})->Args({4, 2048, 1})->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(train_without_memory)->Args({4, 2048, 0})->Args({4, 2048, 1})->Unit(benchmark::kMillisecond)->UseRealTime();
+void train_with_memory(benchmark::State& state) {
+    train_step(state, true);
+}
+void train_without_memory(benchmark::State& state) {
+    train_step(state, false);
+}
+BENCHMARK(train_with_memory)
+    ->Args({1, 2048, 0})
+    ->Args({4, 2048, 0})
+    ->Args({4, 2048, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK(train_without_memory)
+    ->Args({4, 2048, 0})
+    ->Args({4, 2048, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void evaluate(benchmark::State& state) {
     const ModelConfig c = shape(true);
@@ -69,7 +83,8 @@ void evaluate(benchmark::State& state) {
     const at::Tensor tokens = at::randint(c.vocab, {1, 2048}, at::kLong);
     const at::Tensor neighbours = some_neighbours(c, 1, 2048 / c.chunk);
     for (auto _ : state) {
-        benchmark::DoNotOptimize(model.token_nll(model.upper(model.lower(tokens), neighbours), tokens));
+        benchmark::DoNotOptimize(
+            model.token_nll(model.upper(model.lower(tokens), neighbours), tokens));
     }
     state.SetItemsProcessed(state.iterations() * 2048);
 }

@@ -6,9 +6,10 @@
 namespace rpt::engine {
 namespace {
 
-// Asks for the chunks of every block several times on the way, with `steps` more tokens known each time; keeps the
-// first answer for each complete chunk.
-std::vector<EncodedChunk> encode_in_steps(const Engine& engine, const std::vector<int32_t>& ids, size_t step) {
+// Asks for the chunks of every block several times on the way, with `steps` more tokens known each
+// time; keeps the first answer for each complete chunk.
+std::vector<EncodedChunk> encode_in_steps(const Engine& engine, const std::vector<int32_t>& ids,
+                                          size_t step) {
     const size_t stride = static_cast<size_t>(engine.config().stride);
     const auto document = engine.new_document();
     std::vector<EncodedChunk> out;
@@ -16,10 +17,13 @@ std::vector<EncodedChunk> encode_in_steps(const Engine& engine, const std::vecto
         const size_t block = std::min(stride, ids.size() - begin);
         for (size_t known = std::min(step, block);; known = std::min(known + step, block)) {
             EXPECT_EQ(document->position(), begin);
-            for (EncodedChunk& chunk : document->encode_block(std::span(ids).subspan(begin, known))) {
-                const bool complete = chunk.n_tokens == static_cast<uint32_t>(engine.config().chunk);
+            for (EncodedChunk& chunk :
+                 document->encode_block(std::span(ids).subspan(begin, known))) {
+                const bool complete =
+                    chunk.n_tokens == static_cast<uint32_t>(engine.config().chunk);
                 const bool last = known == block && begin + block == ids.size();
-                if (chunk.index == out.size() && (complete || last)) out.push_back(std::move(chunk));
+                if (chunk.index == out.size() && (complete || last))
+                    out.push_back(std::move(chunk));
             }
             if (known == block) break;
         }
@@ -40,7 +44,8 @@ TEST_F(EngineTest, document_is_bit_equal_for_any_flush_pattern) {
             const auto pieces = encode_in_steps(*engine, ids, step);
             ASSERT_EQ(pieces.size(), whole.size());
             for (size_t i = 0; i < whole.size(); ++i) {
-                EXPECT_EQ(pieces[i].key, whole[i].key) << name << " step " << step << " chunk " << i;
+                EXPECT_EQ(pieces[i].key, whole[i].key)
+                    << name << " step " << step << " chunk " << i;
                 EXPECT_EQ(pieces[i].query, whole[i].query) << name;
                 EXPECT_EQ(pieces[i].states, whole[i].states) << name;
             }

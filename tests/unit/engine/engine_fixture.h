@@ -28,7 +28,8 @@ class EngineTest : public testing::Test {
   protected:
     void SetUp() override {
         const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = std::filesystem::path(testing::TempDir()) / (std::string("rpt_engine_") + info->name());
+        folder_ =
+            std::filesystem::path(testing::TempDir()) / (std::string("rpt_engine_") + info->name());
         std::filesystem::remove_all(folder_);
         std::filesystem::create_directories(folder_);
     }
@@ -51,7 +52,8 @@ class EngineTest : public testing::Test {
 
 inline std::vector<int32_t> to_ids(const at::Tensor& tokens) {
     std::vector<int32_t> ids;
-    for (int64_t i = 0; i < tokens.numel(); ++i) ids.push_back(static_cast<int32_t>(tokens[i].item<int64_t>()));
+    for (int64_t i = 0; i < tokens.numel(); ++i)
+        ids.push_back(static_cast<int32_t>(tokens[i].item<int64_t>()));
     return ids;
 }
 

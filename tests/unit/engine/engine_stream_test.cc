@@ -1,4 +1,5 @@
-// Spec S6: the whole document at once, by windows, in pieces and token by token give the same numbers.
+// Spec S6: the whole document at once, by windows, in pieces and token by token give the same
+// numbers.
 #include <algorithm>
 #include <functional>
 
@@ -57,10 +58,13 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
         const size_t n = std::min({piece, stream.room(), end - p});
         for (const EncodedChunk& chunk : stream.advance_lower(std::span(r.ids).subspan(p, n))) {
             if (r.states.defined()) {
-                EXPECT_LT(furthest(chunk.states, floats(r.states[0][static_cast<int64_t>(chunk.index)])), 1e-4);
+                EXPECT_LT(
+                    furthest(chunk.states, floats(r.states[0][static_cast<int64_t>(chunk.index)])),
+                    1e-4);
             }
             if (r.keys.defined()) {
-                EXPECT_LT(furthest(chunk.key, floats(r.keys[0][static_cast<int64_t>(chunk.index)])), 1e-4);
+                EXPECT_LT(furthest(chunk.key, floats(r.keys[0][static_cast<int64_t>(chunk.index)])),
+                          1e-4);
             }
             const auto found = neighbours_of(r, chunk.index);
             EXPECT_EQ(stream.set_neighbours(chunk.index, found).size(), found.size());
@@ -69,7 +73,7 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
             log_probs.resize(n);
             stream.advance_upper_scored(std::span(r.next).subspan(p, n), log_probs, logits);
             EXPECT_LT(furthest(log_probs, floats(r.log_probs.narrow(0, static_cast<int64_t>(p),
-                                                                     static_cast<int64_t>(n)))),
+                                                                    static_cast<int64_t>(n)))),
                       1e-4)
                 << name << " from token " << p;
         } else {
@@ -90,7 +94,8 @@ TEST_F(EngineTest, stream_equals_the_whole_document_for_any_pieces) {
         for (const size_t piece : {size_t{100}, size_t{1}, size_t{3}, size_t{5}}) {
             for (const bool scored : {false, true}) {
                 const auto stream = engine->new_stream();
-                feed(*stream, r, 0, r.ids.size(), piece, scored, name + " by " + std::to_string(piece));
+                feed(*stream, r, 0, r.ids.size(), piece, scored,
+                     name + " by " + std::to_string(piece));
             }
         }
     }
@@ -111,7 +116,8 @@ TEST_F(EngineTest, stream_clone_is_independent) {
         std::vector<float> logits(static_cast<size_t>(c.vocab));
         for (int i = 0; i < 20; ++i) {
             const int32_t id = 100 + i;
-            for (const auto& chunk : stream->advance_lower({&id, 1})) stream->set_neighbours(chunk.index, {});
+            for (const auto& chunk : stream->advance_lower({&id, 1}))
+                stream->set_neighbours(chunk.index, {});
             stream->advance_upper(logits);
         }
         feed(*copy, r, 21, r.ids.size(), 1, false, "copy");
@@ -119,7 +125,8 @@ TEST_F(EngineTest, stream_clone_is_independent) {
 }
 
 TEST_F(EngineTest, stream_far_along_equals_a_fresh_one_in_its_window) {
-    // positions are relative to the window: after many blocks a stream without memory sees only the last two
+    // positions are relative to the window: after many blocks a stream without memory sees only the
+    // last two
     model::ModelConfig c = with_bytes(model::tiny_config());
     c.retrieval = model::RetrievalKind::kNone;
     c.cca_layers.clear();

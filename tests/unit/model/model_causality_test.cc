@@ -1,4 +1,5 @@
-// Spec S5: no output may know a later token; and the positive control, that the memory does reach the output.
+// Spec S5: no output may know a later token; and the positive control, that the memory does reach
+// the output.
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +8,8 @@
 namespace rpt::model {
 namespace {
 
-at::Tensor logits_of(const RptModel& model, const at::Tensor& tokens, const at::Tensor& neighbours) {
+at::Tensor logits_of(const RptModel& model, const at::Tensor& tokens,
+                     const at::Tensor& neighbours) {
     return model.logits(model.upper(model.lower(tokens), neighbours));
 }
 
@@ -64,7 +66,8 @@ TEST(model_causality, neighbours_of_one_document_stay_out_of_the_others) {
     const at::Tensor neighbours = tiny_neighbours(c, 3, length / c.chunk, 2);
     const at::Tensor together = logits_of(model, tokens, neighbours);
     for (int64_t b = 0; b < 3; ++b) {
-        const at::Tensor alone = logits_of(model, tokens.narrow(0, b, 1), neighbours.narrow(0, b, 1));
+        const at::Tensor alone =
+            logits_of(model, tokens.narrow(0, b, 1), neighbours.narrow(0, b, 1));
         EXPECT_LT((together[b] - alone[0]).abs().max().item<double>(), 1e-4);
     }
 }
@@ -76,7 +79,10 @@ TEST(model_causality, no_neighbours_equals_all_masked) {
         const RptModel model(c, 3);
         const at::Tensor tokens = tiny_tokens(c, 2, 2 * c.stride);
         const at::Tensor masked = at::full({2, 2 * c.chunks_per_block(), 3}, -1, at::kLong);
-        EXPECT_LT((logits_of(model, tokens, {}) - logits_of(model, tokens, masked)).abs().max().item<double>(),
+        EXPECT_LT((logits_of(model, tokens, {}) - logits_of(model, tokens, masked))
+                      .abs()
+                      .max()
+                      .item<double>(),
                   1e-5)
             << name;
     }

@@ -48,11 +48,14 @@ std::string error_after(const RptModel& model, const std::string& path, F change
     std::vector<at::Tensor> alive;
     for (const auto& [name, p] : model.parameters()) {
         alive.push_back(p.detach().contiguous());
-        tensors[name] = {weights::DType::kF32, alive.back().sizes().vec(),
-                         {static_cast<const std::byte*>(alive.back().const_data_ptr()), alive.back().nbytes()}};
+        tensors[name] = {
+            weights::DType::kF32,
+            alive.back().sizes().vec(),
+            {static_cast<const std::byte*>(alive.back().const_data_ptr()), alive.back().nbytes()}};
     }
     change(tensors);
-    weights::write_package(path, tensors, {{"config", model.config().to_json()}, {"tokenizer", "{}"}});
+    weights::write_package(path, tensors,
+                           {{"config", model.config().to_json()}, {"tokenizer", "{}"}});
     try {
         load_model(*weights::Package::open(path), at::kCPU);
     } catch (const Error& error) {
@@ -67,7 +70,10 @@ TEST_F(ModelFile, missing_and_odd_tensors_are_named) {
     EXPECT_NE(error_after(model, path_, [](auto& t) { t.erase("layers.2.cca.query"); })
                   .find("'layers.2.cca.query' is missing"),
               std::string::npos);
-    EXPECT_NE(error_after(model, path_, [](auto& t) { t["final_norm"].shape = {16, 2}; })
+    EXPECT_NE(error_after(model, path_,
+                          [](auto& t) {
+                              t["final_norm"].shape = {16, 2};
+                          })
                   .find("'final_norm' has shape [16, 2]"),
               std::string::npos);
 }
@@ -75,10 +81,13 @@ TEST_F(ModelFile, missing_and_odd_tensors_are_named) {
 TEST_F(ModelFile, half_precision_becomes_fp32) {
     const RptModel model(tiny_config(), 3);
     const at::Tensor half = model.weights().embedding.detach().to(at::kHalf);
-    EXPECT_EQ(error_after(model, path_, [&](auto& t) {
-                  t["embedding"].dtype = weights::DType::kF16;
-                  t["embedding"].data = {static_cast<const std::byte*>(half.const_data_ptr()), half.nbytes()};
-              }),
+    EXPECT_EQ(error_after(model, path_,
+                          [&](auto& t) {
+                              t["embedding"].dtype = weights::DType::kF16;
+                              t["embedding"].data = {
+                                  static_cast<const std::byte*>(half.const_data_ptr()),
+                                  half.nbytes()};
+                          }),
               "");
     const auto loaded = load_model(*weights::Package::open(path_), at::kCPU);
     EXPECT_TRUE(loaded->weights().embedding.equal(half.to(at::kFloat)));

@@ -41,7 +41,8 @@ TEST(model, parameter_counts_match_the_published_ones) {
     };
     const ModelConfig paper = shape(50277, 1024, 12, 8);
     EXPECT_NEAR(count(paper, RetrievalKind::kNone, 0), 202.50, 0.006);
-    EXPECT_NEAR(count(paper, RetrievalKind::kGiven, 5), 236.08, 0.03);  // the table leaves out norms
+    EXPECT_NEAR(count(paper, RetrievalKind::kGiven, 5), 236.08,
+                0.03);  // the table leaves out norms
     EXPECT_NEAR(count(paper, RetrievalKind::kLambdaRank, 5), 242.38, 0.04);
     const ModelConfig middle = shape(16384, 384, 8, 6);
     EXPECT_NEAR(count(middle, RetrievalKind::kNone, 0), 20.45, 0.006);
@@ -88,14 +89,16 @@ TEST(model, block_attention_equals_the_whole_sequence_mask) {
         const RopeTable rope(c, at::kCPU);
         const at::Tensor x = at::randn({3, 4 * c.stride, c.dim});
         const auto& w = model.weights().layers[0].attention;
-        EXPECT_LT(max_difference(block_attention(c, w, rope, x), block_attention_slow(c, w, rope, x)),
-                  1e-5)
+        EXPECT_LT(
+            max_difference(block_attention(c, w, rope, x), block_attention_slow(c, w, rope, x)),
+            1e-5)
             << name;
     }
 }
 
 TEST(model, attend_equals_its_plain_twin_with_and_without_a_mask) {
-    const at::Tensor q = at::randn({3, 5, 4, 8}), k = at::randn({3, 9, 2, 8}), v = at::randn({3, 9, 2, 8});
+    const at::Tensor q = at::randn({3, 5, 4, 8}), k = at::randn({3, 9, 2, 8}),
+                     v = at::randn({3, 9, 2, 8});
     EXPECT_LT(max_difference(attend(q, k, v), attend_slow(q, k, v)), 1e-5);
     at::Tensor visible = at::rand({3, 1, 1, 9}).gt(0.5);
     visible.select(3, 0).fill_(true);
@@ -103,7 +106,8 @@ TEST(model, attend_equals_its_plain_twin_with_and_without_a_mask) {
     EXPECT_LT(max_difference(attend(q, k, v, mask), attend_slow(q, k, v, mask)), 1e-5);
 }
 
-// The same twins with the products that programs switch on; later tests of this program run with them too.
+// The same twins with the products that programs switch on; later tests of this program run with
+// them too.
 TEST(model, attend_by_batched_products_equals_its_plain_twin_with_gradients) {
     use_fast_float_products();
     for (const bool masked : {false, true}) {
@@ -118,7 +122,8 @@ TEST(model, attend_by_batched_products_equals_its_plain_twin_with_gradients) {
             at::Tensor v = at::randn({3, 9, 2, 8}).requires_grad_(true);
             const at::Tensor out = fast ? attend(q, k, v, mask) : attend_slow(q, k, v, mask);
             out.square().sum().backward();
-            results.push_back(at::cat({out.flatten(), q.grad().flatten(), k.grad().flatten(), v.grad().flatten()}));
+            results.push_back(at::cat(
+                {out.flatten(), q.grad().flatten(), k.grad().flatten(), v.grad().flatten()}));
         }
         EXPECT_LT(max_difference(results[0], results[1]), 1e-4);
     }
@@ -130,7 +135,8 @@ TEST(model, rotation_depends_on_the_distance_alone) {
         c.rope_pairing = pairing;
         const at::Tensor q = at::randn({1, 1, c.head_dim}), k = at::randn({1, 1, c.head_dim});
         const auto score = [&](int64_t query, int64_t key) {
-            return (rotate(q, rope_turns(c, query, 1), pairing) * rotate(k, rope_turns(c, key, 1), pairing))
+            return (rotate(q, rope_turns(c, query, 1), pairing) *
+                    rotate(k, rope_turns(c, key, 1), pairing))
                 .sum()
                 .item<double>();
         };
@@ -155,12 +161,11 @@ TEST(model, cross_attention_in_groups_equals_token_by_token) {
             const CcaPlace place = cca_place(p, m);
             at::Tensor slow = at::zeros({c.dim});
             if (place.u >= 0) {
-                const at::Tensor q =
-                    memory_queries(c, w, rope, x.narrow(1, p, 1), place.position);
-                slow = at::linear(attend_slow(q, memory.k.narrow(0, place.u, 1),
-                                              memory.v.narrow(0, place.u, 1),
-                                              memory.mask.narrow(0, place.u, 1)),
-                                  w.out)[0][0];
+                const at::Tensor q = memory_queries(c, w, rope, x.narrow(1, p, 1), place.position);
+                slow = at::linear(
+                    attend_slow(q, memory.k.narrow(0, place.u, 1), memory.v.narrow(0, place.u, 1),
+                                memory.mask.narrow(0, place.u, 1)),
+                    w.out)[0][0];
             }
             EXPECT_LT(max_difference(fast[0][p], slow), 1e-5) << name << " token " << p;
         }
@@ -170,8 +175,10 @@ TEST(model, cross_attention_in_groups_equals_token_by_token) {
 TEST(model, sliced_loss_equals_the_whole_one_with_gradients) {
     const at::Tensor targets = at::randint(-1, 19, {23}, at::kLong);
     for (const bool uniform : {true, false}) {
-        at::Tensor h1 = at::randn({23, 8}).requires_grad_(true), w1 = at::randn({19, 8}).requires_grad_(true);
-        at::Tensor h2 = h1.detach().clone().requires_grad_(true), w2 = w1.detach().clone().requires_grad_(true);
+        at::Tensor h1 = at::randn({23, 8}).requires_grad_(true),
+                   w1 = at::randn({19, 8}).requires_grad_(true);
+        at::Tensor h2 = h1.detach().clone().requires_grad_(true),
+                   w2 = w1.detach().clone().requires_grad_(true);
         const at::Tensor weight = uniform ? at::full({23}, 0.3) : at::rand({23});
         const at::Tensor fast = token_loss(h1, w1, targets, 0.7, 5);
         const at::Tensor slow = token_loss_slow(h2, w2, targets, 0.7);
@@ -193,9 +200,10 @@ TEST(model, per_chunk_projection_equals_per_neighbour_projection) {
     const at::Tensor indices = tiny_neighbours(c, 2, 8, 2);
     const Neighbours n = gather_neighbours(states, indices);
     const at::Tensor asking = at::randn({16, c.chunk, c.dim});
-    EXPECT_LT(max_difference(augment_neighbours(c, model.weights(), rope, n, asking),
-                             augment_gathered(c, model.weights(), rope, n, states, indices, asking)),
-              1e-5);
+    EXPECT_LT(
+        max_difference(augment_neighbours(c, model.weights(), rope, n, asking),
+                       augment_gathered(c, model.weights(), rope, n, states, indices, asking)),
+        1e-5);
 }
 
 TEST(model, gather_gives_the_chunk_and_its_successor) {

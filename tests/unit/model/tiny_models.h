@@ -79,7 +79,8 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
     return all;
 }
 
-inline at::Tensor tiny_tokens(const ModelConfig& c, int64_t batch, int64_t length, uint64_t seed = 5) {
+inline at::Tensor tiny_tokens(const ModelConfig& c, int64_t batch, int64_t length,
+                              uint64_t seed = 5) {
     at::manual_seed(seed);
     return at::randint(c.vocab, {batch, length}, at::kLong);
 }
