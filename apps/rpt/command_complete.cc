@@ -1,4 +1,6 @@
 // rpt complete STORE: continue a text, streaming, and tell which chunks shaped it.
+#include <unistd.h>
+
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
@@ -23,7 +25,7 @@ struct Retrieval {
 
 // What the callback gathers. It must not throw: a failure is kept and thrown behind the call.
 struct Listener {
-    bool stream;
+    bool stream, on_terminal;
     std::string text;
     std::vector<Retrieval> retrievals;
     std::string failure;
@@ -33,7 +35,8 @@ struct Listener {
             if (event.type == RPT_EVENT_TEXT) {
                 text += view(event.text);
                 if (stream) {
-                    print(view(event.text));
+                    // a model may write control characters; a terminal must not obey them, a pipe gets every byte
+                    print(on_terminal ? printable(view(event.text)) : std::string(view(event.text)));
                     flush_output();
                 }
             } else if (event.type == RPT_EVENT_HITS) {
@@ -129,7 +132,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     retrieve.flags = RPT_RETRIEVE_TEXT;
     const rpt_generate_options generate = generate_options(options, stop, retrieve);
 
-    Listener listener{!settings.json, {}, {}, {}};
+    Listener listener{!settings.json, isatty(STDOUT_FILENO) == 1, {}, {}, {}};
     rpt_generate_result result = {};
     result.struct_size = sizeof(result);
     Call call(settings);
