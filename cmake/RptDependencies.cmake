@@ -60,4 +60,7 @@ endif()
 function(rpt_use_torch target)
     target_link_libraries(${target} PUBLIC rpt_torch)
     target_precompile_headers(${target} REUSE_FROM rpt_aten_pch)
+    # a precompiled header is refused by code of another model: programs too are built as a library's code is
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
 endfunction()

@@ -59,8 +59,8 @@ class Stream {
     // Returns the chunks that closed within these tokens, in order. Feeding S tokens, pieces, or one at a time gives
     // the same numbers within 1e-4 (spec S6).
     virtual std::vector<EncodedChunk> advance_lower(std::span<const int32_t> tokens) = 0;
-    // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal answer. At most the
-    // engine's max_neighbours().
+    // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal answer, and any
+    // number costs what it costs.
     virtual std::vector<NeighbourUse> set_neighbours(uint64_t chunk, std::span<const Neighbour> neighbours) = 0;
     // The upper half over the tokens of the last advance_lower().
     // Logits of the last token, [vocab].
