@@ -20,14 +20,18 @@ using Clock = std::chrono::steady_clock;
 constexpr uint64_t kAppendBytes = 1 << 16;
 constexpr uint64_t kQueryBytes = 400;  // more than one chunk of tokens
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 class TemporaryFolder {
   public:
     explicit TemporaryFolder(const std::string& parent) {
         std::error_code error;
-        path_ = (parent.empty() ? fs::temp_directory_path(error) : fs::path(parent)) / "rpt-bench-XXXXXX";
-        if (mkdtemp(path_.data()) == nullptr) throw Failure("\"" + path_ + "\": " + std::strerror(errno));
+        path_ = (parent.empty() ? fs::temp_directory_path(error) : fs::path(parent)) /
+                "rpt-bench-XXXXXX";
+        if (mkdtemp(path_.data()) == nullptr)
+            throw Failure("\"" + path_ + "\": " + std::strerror(errno));
     }
     ~TemporaryFolder() {
         std::error_code error;
@@ -49,7 +53,8 @@ uint64_t at_code_point(const std::string& text, uint64_t at) {
 
 class Bench {
   public:
-    Bench(const Settings& settings, const BenchPlan& plan) : settings_(settings), plan_(plan), folder_(plan.folder), place_(settings) {}
+    Bench(const Settings& settings, const BenchPlan& plan)
+        : settings_(settings), plan_(plan), folder_(plan.folder), place_(settings) {}
 
     BenchResult run() {
         place_.open_model(settings_);
@@ -83,10 +88,12 @@ class Bench {
         result_.machine.struct_size = sizeof(result_.machine);
         Call call(settings_);
         Error error;
-        error.check(rpt_model_measure(place_.model.get(), call.get(), &result_.machine, error.out()));
+        error.check(
+            rpt_model_measure(place_.model.get(), call.get(), &result_.machine, error.out()));
     }
 
-    // Whole documents: each is the text once, begun a little later than the one before, so that chunks differ.
+    // Whole documents: each is the text once, begun a little later than the one before, so that
+    // chunks differ.
     void ingest_to(uint64_t target) {
         Progress progress("reading", target, Progress::Unit::kTokens, settings_.quiet);
         const auto start = Clock::now();
@@ -96,7 +103,8 @@ class Bench {
 
     void ingest_document(uint64_t target, Progress& progress) {
         const std::string key = "bench-" + std::to_string(n_documents_);
-        const uint64_t shift = at_code_point(plan_.text, (n_documents_ * 61) % std::max<uint64_t>(1, plan_.text.size() / 2));
+        const uint64_t shift = at_code_point(
+            plan_.text, (n_documents_ * 61) % std::max<uint64_t>(1, plan_.text.size() / 2));
         ++n_documents_;
         rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
         options.key = key.c_str();
@@ -109,7 +117,8 @@ class Bench {
         Call call(settings_);
         for (uint64_t at = shift; at < plan_.text.size() && tokens_ + info.tokens < target;) {
             const uint64_t size = std::min(kAppendBytes, plan_.text.size() - at);
-            error.check(rpt_doc_append(document.get(), plan_.text.data() + at, size, call.get(), error.out()));
+            error.check(rpt_doc_append(document.get(), plan_.text.data() + at, size, call.get(),
+                                       error.out()));
             error.check(rpt_doc_flush(document.get(), 0, call.get(), &info, error.out()));
             progress.set(tokens_ + info.tokens);
             at += size;
@@ -122,7 +131,8 @@ class Bench {
 
     std::string query(uint64_t number) const {
         const uint64_t room = plan_.text.size() - kQueryBytes;
-        const uint64_t begin = at_code_point(plan_.text, number * 7919 % std::max<uint64_t>(1, room));
+        const uint64_t begin =
+            at_code_point(plan_.text, number * 7919 % std::max<uint64_t>(1, room));
         const uint64_t end = at_code_point(plan_.text, begin + kQueryBytes);
         return plan_.text.substr(begin, end - begin);
     }
@@ -134,8 +144,8 @@ class Bench {
         rpt_hits* found = nullptr;
         Error error;
         const auto start = Clock::now();
-        error.check(rpt_retrieve(spaces.data(), spaces.size(), text.data(), text.size(), nullptr, call.get(), &found,
-                                 error.out()));
+        error.check(rpt_retrieve(spaces.data(), spaces.size(), text.data(), text.size(), nullptr,
+                                 call.get(), &found, error.out()));
         const double seconds = seconds_since(start);
         rpt_hits_free(found);
         return seconds * 1e3;
@@ -153,7 +163,8 @@ class Bench {
     }
 
     void measure_decode() {
-        const uint64_t size = at_code_point(plan_.text, std::min<uint64_t>(plan_.prompt_bytes, plan_.text.size()));
+        const uint64_t size =
+            at_code_point(plan_.text, std::min<uint64_t>(plan_.prompt_bytes, plan_.text.size()));
         result_.prompt_bytes = size;
         rpt_generate_options options = RPT_GENERATE_OPTIONS_INIT;
         options.max_tokens = plan_.decode_tokens;
@@ -165,15 +176,17 @@ class Bench {
             Call call(settings_);
             Error error;
             const auto start = Clock::now();
-            error.check(rpt_session_read(session.get(), plan_.text.data(), size, call.get(), error.out()));
+            error.check(
+                rpt_session_read(session.get(), plan_.text.data(), size, call.get(), error.out()));
             const double read_ms = seconds_since(start) * 1e3;
             rpt_generate_result result = {};
             result.struct_size = sizeof(result);
-            error.check(rpt_session_generate(session.get(), &options, call.get(), nullptr, nullptr, &result,
-                                             error.out()));
+            error.check(rpt_session_generate(session.get(), &options, call.get(), nullptr, nullptr,
+                                             &result, error.out()));
             result_.first_token_ms = read_ms + static_cast<double>(result.first_token_us) / 1e3;
             result_.decode_tokens = result.tokens;
-            const double seconds = static_cast<double>(result.total_us - result.first_token_us) / 1e6;
+            const double seconds =
+                static_cast<double>(result.total_us - result.first_token_us) / 1e6;
             if (result.tokens > 1 && seconds > 0) {
                 result_.decode_rate = static_cast<double>(result.tokens - 1) / seconds;
             }
@@ -200,14 +213,18 @@ class Bench {
 std::string bench_text(const std::string& path) {
     std::string found = path;
     if (found.empty()) found = find_shipped("demo", "book.txt");
-    if (found.empty()) throw Failure("the shipped book is not there; give a text with --text", kExitFailed);
+    if (found.empty())
+        throw Failure("the shipped book is not there; give a text with --text", kExitFailed);
     std::string text = read_text_file(found);
     Utf8Scan scan;
     if (scan.feed(text) || scan.finish()) throw Failure("\"" + found + "\" is not UTF-8");
-    if (text.size() < 4 * kQueryBytes) throw Failure("\"" + found + "\" is too short to measure with");
+    if (text.size() < 4 * kQueryBytes)
+        throw Failure("\"" + found + "\" is too short to measure with");
     return text;
 }
 
-BenchResult run_bench(const Settings& settings, const BenchPlan& plan) { return Bench(settings, plan).run(); }
+BenchResult run_bench(const Settings& settings, const BenchPlan& plan) {
+    return Bench(settings, plan).run();
+}
 
 }  // namespace rpt::cli

@@ -11,8 +11,8 @@
 namespace rpt::cli {
 
 struct BenchPlan {
-    std::string text;                // UTF-8; repeated from shifting offsets until there are enough tokens
-    std::string folder;              // empty: the system's place for temporary files
+    std::string text;    // UTF-8; repeated from shifting offsets until there are enough tokens
+    std::string folder;  // empty: the system's place for temporary files
     uint64_t tokens = 1'000'000;     // of the memory at its largest
     uint64_t small_tokens = 10'000;  // searches are measured here too
     uint32_t queries = 200;
@@ -35,12 +35,18 @@ struct BenchResult {
     double open_ms = 0, first_search_ms = 0;
     std::vector<SearchFigures> searches;
 
-    double ingest_rate() const { return ingest_seconds > 0 ? static_cast<double>(tokens) / ingest_seconds : 0; }
+    double ingest_rate() const {
+        return ingest_seconds > 0 ? static_cast<double>(tokens) / ingest_seconds : 0;
+    }
     double ingest_bound() const {
-        return machine.lower_flops_per_token > 0 ? machine.gemm_flops / machine.lower_flops_per_token : 0;
+        return machine.lower_flops_per_token > 0
+                   ? machine.gemm_flops / machine.lower_flops_per_token
+                   : 0;
     }
     double decode_bound() const {
-        return machine.decode_bytes_per_token > 0 ? machine.read_bytes / machine.decode_bytes_per_token : 0;
+        return machine.decode_bytes_per_token > 0
+                   ? machine.read_bytes / machine.decode_bytes_per_token
+                   : 0;
     }
     double bytes_per_token() const {
         return static_cast<double>(disk_bytes) / static_cast<double>(std::max<uint64_t>(1, tokens));

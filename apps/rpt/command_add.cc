@@ -18,10 +18,12 @@
 namespace rpt::cli {
 namespace {
 
-constexpr size_t kPieceBytes = 1 << 14;         // bounds how long a Ctrl-C and the progress bar wait
-constexpr uint64_t kFlushBytes = 1 << 20;     // of text between two flushes of a file: bounds what waits in memory
-constexpr auto kFlushPause = std::chrono::seconds(1);  // stdin: how long what arrived may stay unsearchable
-constexpr size_t kProbeBytes = 8192;          // a NUL byte in so much makes a file binary, as for git
+constexpr size_t kPieceBytes = 1 << 14;  // bounds how long a Ctrl-C and the progress bar wait
+constexpr uint64_t kFlushBytes =
+    1 << 20;  // of text between two flushes of a file: bounds what waits in memory
+constexpr auto kFlushPause =
+    std::chrono::seconds(1);          // stdin: how long what arrived may stay unsearchable
+constexpr size_t kProbeBytes = 8192;  // a NUL byte in so much makes a file binary, as for git
 
 struct Options {
     std::string store, key;
@@ -37,7 +39,8 @@ struct Totals {
 
 class File {
   public:
-    explicit File(const std::filesystem::path& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    explicit File(const std::filesystem::path& path)
+        : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
         if (fd_ < 0) error_ = errno;
     }
     ~File() {
@@ -64,10 +67,12 @@ class File {
 };
 
 [[noreturn]] void fail_interrupted() {
-    throw Failure("interrupted; what was finished is in the memory", kExitInterrupted, RPT_ERR_CANCELLED);
+    throw Failure("interrupted; what was finished is in the memory", kExitInterrupted,
+                  RPT_ERR_CANCELLED);
 }
 
-// Why a file is not text, or nothing. Reads all of it: cheaper than to find out in the middle of a document.
+// Why a file is not text, or nothing. Reads all of it: cheaper than to find out in the middle of a
+// document.
 std::optional<std::string> not_text(const std::filesystem::path& path) {
     File file(path);
     if (!file.is_open()) return file.problem();
@@ -79,7 +84,9 @@ std::optional<std::string> not_text(const std::filesystem::path& path) {
         if (!got) return file.problem();
         if (*got == 0) break;
         const std::string_view view(piece.data(), *got);
-        if (at < kProbeBytes && view.substr(0, kProbeBytes - at).find('\0') != std::string_view::npos) return "binary";
+        if (at < kProbeBytes &&
+            view.substr(0, kProbeBytes - at).find('\0') != std::string_view::npos)
+            return "binary";
         if (const auto bad = scan.feed(view)) return "not UTF-8 at byte " + std::to_string(*bad);
         at += *got;
     }
@@ -108,13 +115,15 @@ bool is_unchanged(rpt_space* space, const FoundFile& found, const rpt_doc_info& 
         if (!got) return false;
         if (*got == 0) return at == info.bytes_accepted;
         size_t kept_size = 0;
-        if (rpt_doc_read(space, found.key.c_str(), at, kept.data(), *got, &kept_size, nullptr) < 0) return false;
+        if (rpt_doc_read(space, found.key.c_str(), at, kept.data(), *got, &kept_size, nullptr) < 0)
+            return false;
         if (kept_size != *got || std::memcmp(piece.data(), kept.data(), *got) != 0) return false;
         at += *got;
     }
 }
 
-Document begin(rpt_space* space, const std::string& key, const std::string& uri, int64_t timestamp_ms, bool replace) {
+Document begin(rpt_space* space, const std::string& key, const std::string& uri,
+               int64_t timestamp_ms, bool replace) {
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
     options.flags = replace ? RPT_DOC_REPLACE : 0u;
     options.key = key.c_str();
@@ -146,12 +155,13 @@ int64_t modified_ms(const std::filesystem::path& path) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(system.time_since_epoch()).count();
 }
 
-void add_file(const Settings& settings, rpt_space* space, const FoundFile& found, bool replace, Progress& progress,
-              Totals& totals) {
+void add_file(const Settings& settings, rpt_space* space, const FoundFile& found, bool replace,
+              Progress& progress, Totals& totals) {
     File file(found.path);
     if (!file.is_open()) throw Failure("\"" + found.key + "\": " + file.problem());
     std::error_code ignored;
-    const std::string uri = std::filesystem::absolute(found.path, ignored).lexically_normal().generic_string();
+    const std::string uri =
+        std::filesystem::absolute(found.path, ignored).lexically_normal().generic_string();
     const Document document = begin(space, found.key, uri, modified_ms(found.path), replace);
     std::string piece(kPieceBytes, '\0');
     for (uint64_t unflushed = 0;;) {
@@ -184,8 +194,8 @@ class Keeper {
         return static_cast<int>(std::max<int64_t>(
             0, std::chrono::duration_cast<std::chrono::milliseconds>(left).count()));
     }
-    // Without a cancel token: the work is one block of tokens and one transaction, and on Ctrl-C it is what keeps
-    // everything that was read.
+    // Without a cancel token: the work is one block of tokens and one transaction, and on Ctrl-C it
+    // is what keeps everything that was read.
     void flush() {
         Error error;
         error.check(rpt_doc_flush(document_, RPT_FLUSH_TAIL, nullptr, nullptr, error.out()));
@@ -199,12 +209,14 @@ class Keeper {
     bool dirty_ = false;
 };
 
-// Reads as it arrives: what came is searchable a second later, and stays if the sender or we are interrupted.
-void add_stdin(const Settings& settings, rpt_space* space, const std::string& key, bool replace, Progress& progress,
-               Totals& totals) {
+// Reads as it arrives: what came is searchable a second later, and stays if the sender or we are
+// interrupted.
+void add_stdin(const Settings& settings, rpt_space* space, const std::string& key, bool replace,
+               Progress& progress, Totals& totals) {
     if (!replace) {
         const auto info = stored(space, key);
-        replace = info && (info->flags & RPT_DOC_FINISHED) == 0;  // left behind by an interrupted run
+        replace =
+            info && (info->flags & RPT_DOC_FINISHED) == 0;  // left behind by an interrupted run
     }
     const Document document = begin(space, key, "", 0, replace);
     Keeper keeper(document.get());
@@ -223,8 +235,8 @@ void add_stdin(const Settings& settings, rpt_space* space, const std::string& ke
         }
         Call call(settings);
         Error error;
-        const rpt_status status =
-            rpt_doc_append(document.get(), piece.data(), static_cast<size_t>(got), call.get(), error.out());
+        const rpt_status status = rpt_doc_append(document.get(), piece.data(),
+                                                 static_cast<size_t>(got), call.get(), error.out());
         if (status == RPT_ERR_CANCELLED) break;
         error.check(status);
         keeper.took();
@@ -232,15 +244,16 @@ void add_stdin(const Settings& settings, rpt_space* space, const std::string& ke
         progress.add(static_cast<uint64_t>(got));
     }
     keeper.flush();
-    throw Failure(replace ? "interrupted; the document \"" + key + "\" stays as it was"
-                          : "interrupted; the first " + std::to_string(rpt_doc_offset(document.get())) +
-                                " bytes of stdin are in the memory",
+    throw Failure(replace
+                      ? "interrupted; the document \"" + key + "\" stays as it was"
+                      : "interrupted; the first " + std::to_string(rpt_doc_offset(document.get())) +
+                            " bytes of stdin are in the memory",
                   kExitInterrupted, RPT_ERR_CANCELLED);
 }
 
 // One file: skipped if it is not text or known already, read otherwise.
-void consider(const Settings& settings, const Options& options, rpt_space* space, const FoundFile& found,
-              Progress& progress, Totals& totals) {
+void consider(const Settings& settings, const Options& options, rpt_space* space,
+              const FoundFile& found, Progress& progress, Totals& totals) {
     if (const auto why = not_text(found.path)) {
         totals.skipped.push_back({found.key, *why});
         return;
@@ -255,7 +268,8 @@ void consider(const Settings& settings, const Options& options, rpt_space* space
         // what an interrupted run left behind is no document to protect
         if ((info->flags & RPT_DOC_FINISHED) == 0) replace = true;
         if (!replace) {
-            totals.failed.push_back({found.key, "in the memory already with other content; give --replace"});
+            totals.failed.push_back(
+                {found.key, "in the memory already with other content; give --replace"});
             return;
         }
     }
@@ -264,13 +278,15 @@ void consider(const Settings& settings, const Options& options, rpt_space* space
 
 void report(const Settings& settings, const Totals& totals, double seconds) {
     if (settings.json) {
-        nlohmann::ordered_json json = {{"documents", totals.documents}, {"bytes", totals.bytes},
-                                       {"tokens", totals.tokens},       {"chunks", totals.chunks},
-                                       {"skipped", totals.skipped.size()}, {"seconds", seconds},
-                                       {"unchanged", totals.unchanged}};
+        nlohmann::ordered_json json = {
+            {"documents", totals.documents},    {"bytes", totals.bytes},
+            {"tokens", totals.tokens},          {"chunks", totals.chunks},
+            {"skipped", totals.skipped.size()}, {"seconds", seconds},
+            {"unchanged", totals.unchanged}};
         const auto list = [](const std::vector<SkippedFile>& files) {
             auto out = nlohmann::ordered_json::array();
-            for (const SkippedFile& file : files) out.push_back({{"path", file.path}, {"reason", file.reason}});
+            for (const SkippedFile& file : files)
+                out.push_back({{"path", file.path}, {"reason", file.reason}});
             return out;
         };
         json["skipped_paths"] = list(totals.skipped);
@@ -279,12 +295,15 @@ void report(const Settings& settings, const Totals& totals, double seconds) {
         return;
     }
     for (const SkippedFile& file : totals.skipped) {
-        if (file.reason != "unchanged") remark(settings, "skipped " + printable(file.path) + ": " + file.reason);
+        if (file.reason != "unchanged")
+            remark(settings, "skipped " + printable(file.path) + ": " + file.reason);
     }
-    print_line("added " + format_count(totals.documents) + (totals.documents == 1 ? " document: " : " documents: ") +
+    print_line("added " + format_count(totals.documents) +
+               (totals.documents == 1 ? " document: " : " documents: ") +
                format_size(totals.bytes) + ", " + format_count(totals.tokens) + " tokens, " +
-               format_count(totals.chunks) + " chunks in " + format_seconds(seconds) + "; skipped " +
-               format_count(totals.skipped.size()) + ", of which unchanged " + format_count(totals.unchanged));
+               format_count(totals.chunks) + " chunks in " + format_seconds(seconds) +
+               "; skipped " + format_count(totals.skipped.size()) + ", of which unchanged " +
+               format_count(totals.unchanged));
     flush_output();
 }
 
@@ -320,7 +339,8 @@ int run(const Settings& settings, const Options& options) {
     uint64_t total = 0, before = 0;
     for (const FoundFile& file : walk.files) total += file.size;
     {
-        Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes, settings.quiet);
+        Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes,
+                          settings.quiet);
         for (const FoundFile& file : walk.files) {
             if (interrupted()) fail_interrupted();
             consider(settings, options, space, file, progress, totals);
@@ -328,11 +348,13 @@ int run(const Settings& settings, const Options& options) {
             progress.set(before);
         }
         if (from_stdin) {
-            add_stdin(settings, space, options.key.empty() ? "stdin" : options.key, options.replace, progress, totals);
+            add_stdin(settings, space, options.key.empty() ? "stdin" : options.key, options.replace,
+                      progress, totals);
         }
     }
     place.close_store();
-    report(settings, totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    report(settings, totals,
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (totals.failed.empty()) return kExitDone;
     const SkippedFile& first = totals.failed.front();
     const size_t others = totals.failed.size() - 1;
@@ -344,12 +366,19 @@ int run(const Settings& settings, const Options& options) {
 
 void register_add(Registry& registry) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_command(registry, registry.app, "add", "Read files, directories or stdin into a memory",
-                                    "rpt add notes ~/notes README.md\n  tail -f log | rpt add notes - --key log");
-    command->add_option("STORE", options->store, "Directory of the memory; made if it is not there")->required();
-    command->add_option("PATH", options->paths, "Files, directories (as .gitignore says), or - for stdin")->required();
-    command->add_option("--key", options->key, "Name of the document (default: its path; stdin)")->type_name("NAME");
-    command->add_flag("--replace", options->replace, "Let new content take the place of a document of that name");
+    CLI::App* command =
+        add_command(registry, registry.app, "add", "Read files, directories or stdin into a memory",
+                    "rpt add notes ~/notes README.md\n  tail -f log | rpt add notes - --key log");
+    command->add_option("STORE", options->store, "Directory of the memory; made if it is not there")
+        ->required();
+    command
+        ->add_option("PATH", options->paths,
+                     "Files, directories (as .gitignore says), or - for stdin")
+        ->required();
+    command->add_option("--key", options->key, "Name of the document (default: its path; stdin)")
+        ->type_name("NAME");
+    command->add_flag("--replace", options->replace,
+                      "Let new content take the place of a document of that name");
     add_space_options(*command, registry.settings, false);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options] {

@@ -15,9 +15,11 @@ struct Options {
 };
 
 std::string rate_row(double rate, double bound, const std::string& what) {
-    const std::string share = bound > 0 ? ", " + format_fixed(100 * rate / bound, 0) + " % of the " : ", no ";
+    const std::string share =
+        bound > 0 ? ", " + format_fixed(100 * rate / bound, 0) + " % of the " : ", no ";
     return format_fixed(rate, rate < 100 ? 1 : 0) + " tokens/s" + share +
-           (bound > 0 ? format_fixed(bound, bound < 100 ? 1 : 0) + " that " + what + " allow" : "bound known");
+           (bound > 0 ? format_fixed(bound, bound < 100 ? 1 : 0) + " that " + what + " allow"
+                      : "bound known");
 }
 
 std::string row(const std::string& name, const std::string& value) {
@@ -25,23 +27,28 @@ std::string row(const std::string& name, const std::string& value) {
 }
 
 void print_table(const BenchResult& r) {
-    print_line(row("machine", format_fixed(r.machine.gemm_flops / 1e9, 1) + " GFLOP/s in matrix products, " +
-                                  format_fixed(r.machine.read_bytes / 1e9, 1) + " GB/s from memory"));
-    print_line(row("model", format_count(r.parameters) + " parameters, " + format_size(r.weight_bytes)));
+    print_line(row("machine",
+                   format_fixed(r.machine.gemm_flops / 1e9, 1) + " GFLOP/s in matrix products, " +
+                       format_fixed(r.machine.read_bytes / 1e9, 1) + " GB/s from memory"));
+    print_line(
+        row("model", format_count(r.parameters) + " parameters, " + format_size(r.weight_bytes)));
     print_line(row("ingest", rate_row(r.ingest_rate(), r.ingest_bound(), "matrix products") + " (" +
-                                 format_count(r.tokens) + " tokens in " + format_seconds(r.ingest_seconds) + ")"));
+                                 format_count(r.tokens) + " tokens in " +
+                                 format_seconds(r.ingest_seconds) + ")"));
     print_line(row("decode", rate_row(r.decode_rate, r.decode_bound(), "reads of the weights")));
     print_line(row("first token", format_seconds(r.first_token_ms / 1e3) + " after a prompt of " +
                                       format_size(r.prompt_bytes)));
     for (const SearchFigures& search : r.searches) {
-        print_line(row("search", "p50 " + format_fixed(search.p50_ms, 2) + " ms, p95 " + format_fixed(search.p95_ms, 2) +
-                                     " ms among " + format_count(search.tokens) + " tokens, encoding of the query " +
-                                     "included"));
+        print_line(row("search", "p50 " + format_fixed(search.p50_ms, 2) + " ms, p95 " +
+                                     format_fixed(search.p95_ms, 2) + " ms among " +
+                                     format_count(search.tokens) +
+                                     " tokens, encoding of the query " + "included"));
     }
-    print_line(row("open", format_fixed(r.open_ms, 1) + " ms for " + format_count(r.tokens) + " tokens, first search " +
-                               format_fixed(r.first_search_ms, 1) + " ms later"));
-    print_line(row("disk", format_fixed(r.bytes_per_token(), 1) + " bytes a token, " + format_size(r.disk_bytes) +
-                               " in all"));
+    print_line(row("open", format_fixed(r.open_ms, 1) + " ms for " + format_count(r.tokens) +
+                               " tokens, first search " + format_fixed(r.first_search_ms, 1) +
+                               " ms later"));
+    print_line(row("disk", format_fixed(r.bytes_per_token(), 1) + " bytes a token, " +
+                               format_size(r.disk_bytes) + " in all"));
     flush_output();
 }
 
@@ -53,21 +60,23 @@ nlohmann::ordered_json to_json(const BenchResult& r) {
                             {"p50_ms", search.p50_ms},
                             {"p95_ms", search.p95_ms}});
     }
-    return {{"machine", {{"gemm_flops", r.machine.gemm_flops}, {"read_bytes_per_second", r.machine.read_bytes}}},
-            {"model", {{"parameters", r.parameters}, {"weight_bytes", r.weight_bytes}}},
-            {"ingest",
-             {{"tokens", r.tokens},
-              {"seconds", r.ingest_seconds},
-              {"tokens_per_second", r.ingest_rate()},
-              {"bound_tokens_per_second", r.ingest_bound()}}},
-            {"decode",
-             {{"tokens", r.decode_tokens},
-              {"tokens_per_second", r.decode_rate},
-              {"bound_tokens_per_second", r.decode_bound()}}},
-            {"first_token", {{"prompt_bytes", r.prompt_bytes}, {"ms", r.first_token_ms}}},
-            {"search", searches},
-            {"open", {{"tokens", r.tokens}, {"ms", r.open_ms}, {"first_search_ms", r.first_search_ms}}},
-            {"disk", {{"bytes", r.disk_bytes}, {"bytes_per_token", r.bytes_per_token()}}}};
+    return {
+        {"machine",
+         {{"gemm_flops", r.machine.gemm_flops}, {"read_bytes_per_second", r.machine.read_bytes}}},
+        {"model", {{"parameters", r.parameters}, {"weight_bytes", r.weight_bytes}}},
+        {"ingest",
+         {{"tokens", r.tokens},
+          {"seconds", r.ingest_seconds},
+          {"tokens_per_second", r.ingest_rate()},
+          {"bound_tokens_per_second", r.ingest_bound()}}},
+        {"decode",
+         {{"tokens", r.decode_tokens},
+          {"tokens_per_second", r.decode_rate},
+          {"bound_tokens_per_second", r.decode_bound()}}},
+        {"first_token", {{"prompt_bytes", r.prompt_bytes}, {"ms", r.first_token_ms}}},
+        {"search", searches},
+        {"open", {{"tokens", r.tokens}, {"ms", r.open_ms}, {"first_search_ms", r.first_search_ms}}},
+        {"disk", {{"bytes", r.disk_bytes}, {"bytes_per_token", r.bytes_per_token()}}}};
 }
 
 int run(const Settings& settings, Options options) {
@@ -91,12 +100,18 @@ int run(const Settings& settings, Options options) {
 void register_bench(Registry& registry) {
     auto options = std::make_shared<Options>();
     CLI::App* command = add_command(registry, registry.app, "bench",
-                                    "Measure reading, continuing and searching on this machine", "rpt bench --quick");
-    add_count_option(*command, "--tokens", options->plan.tokens, "Size of the memory to measure with (default: 1M)");
-    command->add_flag("--quick", options->quick, "A small memory and few repetitions: seconds instead of minutes");
-    command->add_option("--text", options->text, "Text to read, repeated as needed (default: the shipped book)")
+                                    "Measure reading, continuing and searching on this machine",
+                                    "rpt bench --quick");
+    add_count_option(*command, "--tokens", options->plan.tokens,
+                     "Size of the memory to measure with (default: 1M)");
+    command->add_flag("--quick", options->quick,
+                      "A small memory and few repetitions: seconds instead of minutes");
+    command
+        ->add_option("--text", options->text,
+                     "Text to read, repeated as needed (default: the shipped book)")
         ->type_name("FILE");
-    command->add_option("--dir", options->plan.folder, "Where to make the memory, removed afterwards")
+    command
+        ->add_option("--dir", options->plan.folder, "Where to make the memory, removed afterwards")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
     add_model_options(*command, registry.settings);

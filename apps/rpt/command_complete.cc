@@ -35,8 +35,10 @@ struct Listener {
             if (event.type == RPT_EVENT_TEXT) {
                 text += view(event.text);
                 if (stream) {
-                    // a model may write control characters; a terminal must not obey them, a pipe gets every byte
-                    print(on_terminal ? printable(view(event.text)) : std::string(view(event.text)));
+                    // a model may write control characters; a terminal must not obey them, a pipe
+                    // gets every byte
+                    print(on_terminal ? printable(view(event.text))
+                                      : std::string(view(event.text)));
                     flush_output();
                 }
             } else if (event.type == RPT_EVENT_HITS) {
@@ -50,23 +52,32 @@ struct Listener {
     }
 };
 
-int32_t on_event(void* user, const rpt_event* event) { return static_cast<Listener*>(user)->take(*event); }
+int32_t on_event(void* user, const rpt_event* event) {
+    return static_cast<Listener*>(user)->take(*event);
+}
 
 const char* finish_name(int32_t finish) {
     switch (finish) {
-        case RPT_FINISH_STOP: return "stop";
-        case RPT_FINISH_EOS: return "eos";
-        case RPT_FINISH_LENGTH: return "length";
-        case RPT_FINISH_HOST: return "host";
-        default: return "none";
+        case RPT_FINISH_STOP:
+            return "stop";
+        case RPT_FINISH_EOS:
+            return "eos";
+        case RPT_FINISH_LENGTH:
+            return "length";
+        case RPT_FINISH_HOST:
+            return "host";
+        default:
+            return "none";
     }
 }
 
 void explain(const Listener& listener) {
     for (const Retrieval& retrieval : listener.retrievals) {
-        std::fprintf(stderr, "from token %llu on:%s\n", static_cast<unsigned long long>(retrieval.at_token),
+        std::fprintf(stderr, "from token %llu on:%s\n",
+                     static_cast<unsigned long long>(retrieval.at_token),
                      retrieval.hits.empty() ? " nothing was retrieved" : "");
-        for (const HitRecord& hit : retrieval.hits) std::fprintf(stderr, "  %s\n", hit_line(hit).c_str());
+        for (const HitRecord& hit : retrieval.hits)
+            std::fprintf(stderr, "  %s\n", hit_line(hit).c_str());
     }
     if (listener.retrievals.empty()) std::fputs("no chunk shaped this text\n", stderr);
 }
@@ -110,7 +121,8 @@ rpt_generate_options generate_options(const Options& options, const std::vector<
 }
 
 int run(const Settings& settings, const Options& options, bool has_prompt) {
-    const std::string prompt = has_prompt ? options.prompt : read_text_file(options.file.empty() ? "-" : options.file);
+    const std::string prompt =
+        has_prompt ? options.prompt : read_text_file(options.file.empty() ? "-" : options.file);
     const bool with_store = options.store != "-" && !options.no_memory;
     Workplace place(settings);
     place.open_model(settings);
@@ -120,10 +132,12 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     }
     const Session session = place.new_session(!options.no_memory);
     {
-        Progress progress("reading the prompt", prompt.size(), Progress::Unit::kBytes, settings.quiet);
+        Progress progress("reading the prompt", prompt.size(), Progress::Unit::kBytes,
+                          settings.quiet);
         Call call(settings, &progress);
         Error error;
-        error.check(rpt_session_read(session.get(), prompt.data(), prompt.size(), call.get(), error.out()));
+        error.check(
+            rpt_session_read(session.get(), prompt.data(), prompt.size(), call.get(), error.out()));
     }
 
     std::vector<rpt_str> stop;
@@ -137,10 +151,11 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     result.struct_size = sizeof(result);
     Call call(settings);
     Error error;
-    const rpt_status status =
-        rpt_session_generate(session.get(), &generate, call.get(), on_event, &listener, &result, error.out());
+    const rpt_status status = rpt_session_generate(session.get(), &generate, call.get(), on_event,
+                                                   &listener, &result, error.out());
     if (!listener.failure.empty()) throw Failure(listener.failure);
-    // An interrupted text is still a result: what was written stands, and says that it did not end by itself.
+    // An interrupted text is still a result: what was written stands, and says that it did not end
+    // by itself.
     if (status == RPT_OK || status == RPT_ERR_CANCELLED) {
         if (settings.json) {
             print_result(place, settings, listener, result);
@@ -153,10 +168,11 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     error.check(status);
     if (!settings.json && !options.explain) return kExitDone;
     if (!settings.json) {
-        remark(settings, std::to_string(result.tokens) + " tokens, ended by " + finish_name(result.finish) + ", seed " +
-                             std::to_string(result.seed) + ", first after " +
-                             format_seconds(static_cast<double>(result.first_token_us) / 1e6) + ", all after " +
-                             format_seconds(static_cast<double>(result.total_us) / 1e6));
+        remark(settings,
+               std::to_string(result.tokens) + " tokens, ended by " + finish_name(result.finish) +
+                   ", seed " + std::to_string(result.seed) + ", first after " +
+                   format_seconds(static_cast<double>(result.first_token_us) / 1e6) +
+                   ", all after " + format_seconds(static_cast<double>(result.total_us) / 1e6));
     }
     return kExitDone;
 }
@@ -165,12 +181,17 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
 
 void register_complete(Registry& registry) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        add_command(registry, registry.app, "complete", "Continue a text with what the memory holds",
-                    "rpt complete notes --prompt \"The captain turned to\" --max-tokens 64 --temperature 0.8 --explain");
-    command->add_option("STORE", options->store, "Directory of the memory, or - for none")->required();
-    auto* prompt = command->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
-    command->add_option("-f,--file", options->file, "Read the text from a file, - for stdin (the default)")
+    CLI::App* command = add_command(registry, registry.app, "complete",
+                                    "Continue a text with what the memory holds",
+                                    "rpt complete notes --prompt \"The captain turned to\" "
+                                    "--max-tokens 64 --temperature 0.8 --explain");
+    command->add_option("STORE", options->store, "Directory of the memory, or - for none")
+        ->required();
+    auto* prompt =
+        command->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
+    command
+        ->add_option("-f,--file", options->file,
+                     "Read the text from a file, - for stdin (the default)")
         ->type_name("FILE")
         ->excludes(prompt);
     command->add_option("-n,--max-tokens", options->max_tokens, "Stop after so many tokens")
@@ -181,19 +202,27 @@ void register_complete(Registry& registry) {
         ->type_name("X")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
-    command->add_option("--top-k", options->top_k, "Choose among so many tokens (default: all)")->type_name("N");
-    command->add_option("--top-p", options->top_p, "Choose among tokens that hold this share of the probability")
+    command->add_option("--top-k", options->top_k, "Choose among so many tokens (default: all)")
+        ->type_name("N");
+    command
+        ->add_option("--top-p", options->top_p,
+                     "Choose among tokens that hold this share of the probability")
         ->type_name("X")
         ->check(CLI::Range(0.0, 1.0));
-    command->add_option("--repeat-penalty", options->repeat_penalty, "Above 1: make recent tokens less likely")
+    command
+        ->add_option("--repeat-penalty", options->repeat_penalty,
+                     "Above 1: make recent tokens less likely")
         ->type_name("X")
         ->check(CLI::Range(0.0, 100.0));
-    command->add_option("--seed", options->seed, "Same seed, same text (default: chosen and reported)")->type_name("N");
+    command
+        ->add_option("--seed", options->seed, "Same seed, same text (default: chosen and reported)")
+        ->type_name("N");
     command->add_option("--stop", options->stop, "End before this text; may be given again")
         ->type_name("TEXT")
         ->allow_extra_args(false);
     command->add_flag("--explain", options->explain, "Show on stderr which chunks shaped the text");
-    command->add_flag("--no-memory", options->no_memory, "Retrieve nothing, not even from the text's own past");
+    command->add_flag("--no-memory", options->no_memory,
+                      "Retrieve nothing, not even from the text's own past");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options, prompt] {

@@ -15,7 +15,8 @@ struct Options {
 };
 
 bool confirmed(const SpaceName& name, uint64_t documents) {
-    std::fprintf(stderr, "drop %s with %llu documents? [y/N] ", printable(name.owner + "/" + name.collection).c_str(),
+    std::fprintf(stderr, "drop %s with %llu documents? [y/N] ",
+                 printable(name.owner + "/" + name.collection).c_str(),
                  static_cast<unsigned long long>(documents));
     const int answer = std::getchar();
     return answer == 'y' || answer == 'Y';
@@ -31,17 +32,19 @@ int run(const Settings& settings, const Options& options) {
         list_documents(space.get(), [&](const std::string&, const rpt_doc_info&) { ++documents; });
     }
     // A person at a terminal is asked; a script has said what it means.
-    if (!options.yes && isatty(STDIN_FILENO) == 1 && !confirmed(name, documents)) throw Failure("nothing was dropped");
+    if (!options.yes && isatty(STDIN_FILENO) == 1 && !confirmed(name, documents))
+        throw Failure("nothing was dropped");
     Call call(settings);
     Error error;
-    error.check(rpt_space_drop(place.store.get(), name.owner.c_str(), name.collection.c_str(), call.get(),
-                               error.out()));
+    error.check(rpt_space_drop(place.store.get(), name.owner.c_str(), name.collection.c_str(),
+                               call.get(), error.out()));
     place.close_store();
     if (settings.json) {
-        print_json({{"owner", name.owner}, {"collection", name.collection}, {"documents", documents}});
+        print_json(
+            {{"owner", name.owner}, {"collection", name.collection}, {"documents", documents}});
     } else {
-        print_line("dropped " + printable(name.owner + "/" + name.collection) + " with " + std::to_string(documents) +
-                   (documents == 1 ? " document" : " documents"));
+        print_line("dropped " + printable(name.owner + "/" + name.collection) + " with " +
+                   std::to_string(documents) + (documents == 1 ? " document" : " documents"));
         flush_output();
     }
     return kExitDone;
@@ -51,8 +54,9 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_drop(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "drop", "Delete one owner's collection with all in it",
-                                           "rpt memory drop notes --owner alice --collection drafts", options->store);
+    CLI::App* command = add_memory_command(
+        registry, memory, "drop", "Delete one owner's collection with all in it",
+        "rpt memory drop notes --owner alice --collection drafts", options->store);
     command->add_flag("-y,--yes", options->yes, "Do not ask");
     add_space_options(*command, registry.settings, false);
     command->callback([&registry, options] {

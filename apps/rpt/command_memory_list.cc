@@ -24,8 +24,9 @@ int run(const Settings& settings, const Options& options) {
                 return;
             }
             print_line(printable(name.owner + "/" + name.collection + "  " + key) + "  " +
-                       format_size(info.bytes_accepted) + "  " + format_count(info.tokens) + " tokens  " +
-                       format_count(info.chunks) + " chunks  " + format_time(info.timestamp_ms) +
+                       format_size(info.bytes_accepted) + "  " + format_count(info.tokens) +
+                       " tokens  " + format_count(info.chunks) + " chunks  " +
+                       format_time(info.timestamp_ms) +
                        ((info.flags & RPT_DOC_FINISHED) != 0 ? "" : "  unfinished"));
         });
     }
@@ -38,10 +39,13 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_list(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "list", "List the documents of a memory",
-                                           "rpt memory list notes", options->store);
-    command->add_option("--owner", options->owner, "Only this owner's (default: all)")->type_name("NAME");
-    command->add_option("--collection", options->collection, "Only of this collection (default: all)")
+    CLI::App* command =
+        add_memory_command(registry, memory, "list", "List the documents of a memory",
+                           "rpt memory list notes", options->store);
+    command->add_option("--owner", options->owner, "Only this owner's (default: all)")
+        ->type_name("NAME");
+    command
+        ->add_option("--collection", options->collection, "Only of this collection (default: all)")
         ->type_name("NAME");
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };

@@ -24,12 +24,14 @@ int run(const Settings& settings, const Options& options) {
     }
     const rpt_store_stats stats = read_stats(place.store.get());
     place.close_store();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (settings.json) {
-        print_json({{"chunks", stats.chunks}, {"index_bytes", stats.index_bytes}, {"seconds", seconds}});
+        print_json(
+            {{"chunks", stats.chunks}, {"index_bytes", stats.index_bytes}, {"seconds", seconds}});
     } else {
-        print_line("index of " + format_count(stats.chunks) + " chunks built in " + format_seconds(seconds) + ", " +
-                   format_size(stats.index_bytes));
+        print_line("index of " + format_count(stats.chunks) + " chunks built in " +
+                   format_seconds(seconds) + ", " + format_size(stats.index_bytes));
         flush_output();
     }
     return kExitDone;
@@ -39,8 +41,9 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_rebuild_index(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "rebuild-index", "Build the search index again",
-                                           "rpt memory rebuild-index notes", options->store);
+    CLI::App* command =
+        add_memory_command(registry, memory, "rebuild-index", "Build the search index again",
+                           "rpt memory rebuild-index notes", options->store);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -28,7 +28,8 @@ std::string read_field(rpt_space* space, const std::string& key, int32_t field) 
     size_t size = 0;
     error.check(rpt_doc_get_field(space, key.c_str(), field, nullptr, 0, &size, error.out()));
     std::string out(size, '\0');
-    error.check(rpt_doc_get_field(space, key.c_str(), field, out.data(), out.size(), &size, error.out()));
+    error.check(
+        rpt_doc_get_field(space, key.c_str(), field, out.data(), out.size(), &size, error.out()));
     out.resize(std::min(out.size(), size));
     return out;
 }
@@ -43,7 +44,8 @@ rpt_chunk_info read_chunk(rpt_space* space, const std::string& key, uint64_t ord
 
 void print_text(rpt_space* space, const std::string& key, uint64_t bytes) {
     constexpr uint64_t kPiece = 1 << 20;
-    for (uint64_t at = 0; at < bytes; at += kPiece) print(read_bytes(space, key, at, std::min(kPiece, bytes - at)));
+    for (uint64_t at = 0; at < bytes; at += kPiece)
+        print(read_bytes(space, key, at, std::min(kPiece, bytes - at)));
     flush_output();
 }
 
@@ -64,7 +66,8 @@ int run(const Settings& settings, const Options& options) {
     nlohmann::ordered_json json = document_json(name, options.key, info);
     json["uri"] = read_field(space.get(), options.key, RPT_FIELD_URI);
     json["content_hash"] = hex(info.content_hash, sizeof(info.content_hash));
-    if (options.text && options.chunk < 0) json["text"] = read_bytes(space.get(), options.key, 0, info.bytes_accepted);
+    if (options.text && options.chunk < 0)
+        json["text"] = read_bytes(space.get(), options.key, 0, info.bytes_accepted);
     json["chunk_records"] = nlohmann::ordered_json::array();
     const uint64_t first = options.chunk < 0 ? 0 : static_cast<uint64_t>(options.chunk);
     const uint64_t last = options.chunk < 0 ? info.chunks : first + 1;
@@ -77,8 +80,8 @@ int run(const Settings& settings, const Options& options) {
     for (uint64_t ordinal = first; ordinal < last; ++ordinal) {
         const rpt_chunk_info chunk = read_chunk(space.get(), options.key, ordinal);
         const bool provisional = (chunk.flags & RPT_CHUNK_PROVISIONAL) != 0;
-        const std::string text =
-            read_bytes(space.get(), options.key, chunk.span.begin, chunk.span.end - chunk.span.begin);
+        const std::string text = read_bytes(space.get(), options.key, chunk.span.begin,
+                                            chunk.span.end - chunk.span.begin);
         if (settings.json) {
             json["chunk_records"].push_back({{"chunk", chunk.ordinal},
                                              {"begin", chunk.span.begin},
@@ -90,11 +93,12 @@ int run(const Settings& settings, const Options& options) {
                                              {"text", text}});
             continue;
         }
-        print_line("chunk " + std::to_string(ordinal) + "  [" + std::to_string(chunk.span.begin) + ", " +
-                   std::to_string(chunk.span.end) + ")  " + std::to_string(chunk.tokens) + " tokens" +
-                   (provisional ? ", provisional" : "") + "  |key| " + format_fixed(chunk.key_norm, 2) + "  rms " +
-                   format_fixed(chunk.state_rms, 3) +
-                   (options.chunk < 0 ? "  \"" + first_line(text, 50) + "\"" : "\n" + printable(text)));
+        print_line(
+            "chunk " + std::to_string(ordinal) + "  [" + std::to_string(chunk.span.begin) + ", " +
+            std::to_string(chunk.span.end) + ")  " + std::to_string(chunk.tokens) + " tokens" +
+            (provisional ? ", provisional" : "") + "  |key| " + format_fixed(chunk.key_norm, 2) +
+            "  rms " + format_fixed(chunk.state_rms, 3) +
+            (options.chunk < 0 ? "  \"" + first_line(text, 50) + "\"" : "\n" + printable(text)));
     }
     if (settings.json) print_json(json);
     flush_output();
@@ -105,8 +109,9 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_show(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "show", "Show one document, chunk by chunk or its text",
-                                           "rpt memory show notes README.md --chunk 3", options->store);
+    CLI::App* command = add_memory_command(
+        registry, memory, "show", "Show one document, chunk by chunk or its text",
+        "rpt memory show notes README.md --chunk 3", options->store);
     command->add_option("KEY", options->key, "Name of the document")->required();
     auto* chunk = command->add_option("--chunk", options->chunk, "This chunk alone, in full")
                       ->type_name("N")

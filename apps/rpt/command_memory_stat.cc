@@ -43,12 +43,14 @@ int run(const Settings& settings, const Options& options) {
     row("chunks", format_count(stats.chunks));
     row("tokens", format_count(stats.tokens));
     row("text", format_size(stats.text_bytes) + ", on disk " + format_size(stats.text_bytes_disk));
-    row("states", format_size(stats.state_bytes_disk) + " on disk, " + format_size(stats.state_bytes_raw) + " as fp32");
+    row("states", format_size(stats.state_bytes_disk) + " on disk, " +
+                      format_size(stats.state_bytes_raw) + " as fp32");
     row("keys", format_size(stats.key_bytes));
     row("index", format_size(stats.index_bytes));
     const double tokens = static_cast<double>(std::max<uint64_t>(1, stats.tokens));
     row("disk", format_size(stats.disk_bytes) + " in all, " +
-                    format_fixed(static_cast<double>(stats.disk_bytes) / tokens, 1) + " bytes a token");
+                    format_fixed(static_cast<double>(stats.disk_bytes) / tokens, 1) +
+                    " bytes a token");
     row("reclaimable", format_size(stats.reclaimable_bytes));
     row("model", model);
     flush_output();
@@ -59,8 +61,9 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_stat(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "stat", "Show sizes and counts of a memory",
-                                           "rpt memory stat notes --json", options->store);
+    CLI::App* command =
+        add_memory_command(registry, memory, "stat", "Show sizes and counts of a memory",
+                           "rpt memory stat notes --json", options->store);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -30,7 +30,8 @@ struct Listener {
         try {
             progress->set(chunk.span.end);
             if (!keep) return 0;
-            rows.push_back({chunk.span.begin, chunk.span.end, chunk.tokens, chunk.nll, copy_hits(chunk.hits)});
+            rows.push_back(
+                {chunk.span.begin, chunk.span.end, chunk.tokens, chunk.nll, copy_hits(chunk.hits)});
             return 0;
         } catch (const std::exception& problem) {
             failure = problem.what();
@@ -39,13 +40,16 @@ struct Listener {
     }
 };
 
-int32_t on_chunk(void* user, const rpt_scored_chunk* chunk) { return static_cast<Listener*>(user)->take(*chunk); }
+int32_t on_chunk(void* user, const rpt_scored_chunk* chunk) {
+    return static_cast<Listener*>(user)->take(*chunk);
+}
 
 double perplexity(double nats, uint64_t tokens) {
     return tokens == 0 ? 1.0 : std::exp(nats / static_cast<double>(tokens));
 }
 
-void print_json_result(const Options& options, const rpt_score& score, const std::vector<Row>& rows) {
+void print_json_result(const Options& options, const rpt_score& score,
+                       const std::vector<Row>& rows) {
     nlohmann::ordered_json json = {{"tokens", score.tokens},
                                    {"bytes", score.bytes},
                                    {"nats", score.nll},
@@ -58,7 +62,8 @@ void print_json_result(const Options& options, const rpt_score& score, const std
             nlohmann::ordered_json hits = nlohmann::ordered_json::array();
             for (const HitRecord& hit : row.hits) {
                 hits.push_back(shaping_hit_json(hit, std::nullopt));
-                hits.back().erase("text");  // own past and memory alike: the spans say where to look
+                hits.back().erase(
+                    "text");  // own past and memory alike: the spans say where to look
                 hits.back().erase("line");
             }
             json["chunks"].push_back({{"begin", row.begin},
@@ -74,12 +79,13 @@ void print_json_result(const Options& options, const rpt_score& score, const std
 
 void print_rows(const std::vector<Row>& rows) {
     for (const Row& row : rows) {
-        print("[" + std::to_string(row.begin) + ", " + std::to_string(row.end) + ")  " + std::to_string(row.tokens) +
-              " tokens  " + format_fixed(row.nats, 1) + " nats  perplexity " +
-              format_fixed(perplexity(row.nats, row.tokens), 2));
+        print("[" + std::to_string(row.begin) + ", " + std::to_string(row.end) + ")  " +
+              std::to_string(row.tokens) + " tokens  " + format_fixed(row.nats, 1) +
+              " nats  perplexity " + format_fixed(perplexity(row.nats, row.tokens), 2));
         for (const HitRecord& hit : row.hits) {
             print("  <- " + (hit.own ? std::string("this text") : printable(hit.key)) + " [" +
-                  std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ") gate " + format_fixed(hit.gate, 2));
+                  std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ") gate " +
+                  format_fixed(hit.gate, 2));
         }
         print("\n");
     }
@@ -100,9 +106,9 @@ int run(const Settings& settings, const Options& options) {
     Listener listener{{}, {}, &progress, options.by_chunk};
     Call call(settings);
     Error error;
-    const rpt_status status =
-        rpt_session_score(session.get(), text.data(), text.size(), options.no_memory ? RPT_SCORE_NO_MEMORY : 0u,
-                          call.get(), on_chunk, &listener, &score, error.out());
+    const rpt_status status = rpt_session_score(
+        session.get(), text.data(), text.size(), options.no_memory ? RPT_SCORE_NO_MEMORY : 0u,
+        call.get(), on_chunk, &listener, &score, error.out());
     progress.clear();
     if (!listener.failure.empty()) throw Failure(listener.failure);
     error.check(status);
@@ -112,13 +118,14 @@ int run(const Settings& settings, const Options& options) {
         return kExitDone;
     }
     print_rows(listener.rows);
-    const std::string memory = options.no_memory         ? "no memory"
-                               : options.store == "-"    ? "its own past alone"
-                                                         : "the memory \"" + options.store + "\"";
-    print_line("with " + memory + ": " + format_count(score.tokens) + " tokens, " + format_fixed(score.nll, 2) +
-               " nats, perplexity " + format_fixed(perplexity(score.nll, score.tokens), 4) + ", " +
-               format_fixed(score.bits_per_byte, 5) + " bits a byte, " + format_count(score.retrievals) +
-               " retrievals");
+    const std::string memory = options.no_memory      ? "no memory"
+                               : options.store == "-" ? "its own past alone"
+                                                      : "the memory \"" + options.store + "\"";
+    print_line("with " + memory + ": " + format_count(score.tokens) + " tokens, " +
+               format_fixed(score.nll, 2) + " nats, perplexity " +
+               format_fixed(perplexity(score.nll, score.tokens), 4) + ", " +
+               format_fixed(score.bits_per_byte, 5) + " bits a byte, " +
+               format_count(score.retrievals) + " retrievals");
     flush_output();
     return kExitDone;
 }
@@ -130,10 +137,13 @@ void register_score(Registry& registry) {
     CLI::App* command = add_command(registry, registry.app, "score",
                                     "Measure how surprising a text is to a reader with this memory",
                                     "rpt score notes chapter.txt --by-chunk");
-    command->add_option("STORE", options->store, "Directory of the memory, or - for none")->required();
+    command->add_option("STORE", options->store, "Directory of the memory, or - for none")
+        ->required();
     command->add_option("FILE", options->file, "Text, - for stdin")->required();
-    command->add_flag("--no-memory", options->no_memory, "The same measurement without any retrieval");
-    command->add_flag("--by-chunk", options->by_chunk, "One line for each chunk, with what shaped it");
+    command->add_flag("--no-memory", options->no_memory,
+                      "The same measurement without any retrieval");
+    command->add_flag("--by-chunk", options->by_chunk,
+                      "One line for each chunk, with what shaped it");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options] {

@@ -28,8 +28,8 @@ int run(const Settings& settings, const Options& options) {
     Call call(settings);
     rpt_hits* found = nullptr;
     Error error;
-    error.check(rpt_retrieve(spaces.data(), spaces.size(), query.data(), query.size(), &retrieve, call.get(), &found,
-                             error.out()));
+    error.check(rpt_retrieve(spaces.data(), spaces.size(), query.data(), query.size(), &retrieve,
+                             call.get(), &found, error.out()));
     const Hits hits(found);
 
     LineFinder lines;
@@ -57,7 +57,8 @@ int run(const Settings& settings, const Options& options) {
 
 void register_search(Registry& registry) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_command(registry, registry.app, "search", "Show what the model would retrieve after a text",
+    CLI::App* command = add_command(registry, registry.app, "search",
+                                    "Show what the model would retrieve after a text",
                                     "rpt search notes \"the voyage to the island\" -k 5");
     command->add_option("STORE", options->store, "Directory of the memory")->required();
     auto* query = command->add_option("QUERY", options->query, "Text; its end counts most");
@@ -67,7 +68,8 @@ void register_search(Registry& registry) {
     command->add_option("-k", options->k, "Hits wanted (default: as the model was trained)")
         ->type_name("N")
         ->check(CLI::Range(1, 1024));
-    command->add_flag("--exact", options->exact, "Compare with every key instead of using the index");
+    command->add_flag("--exact", options->exact,
+                      "Compare with every key instead of using the index");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options] {

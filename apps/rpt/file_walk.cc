@@ -55,22 +55,26 @@ class Walker {
         rules_.add_file(relative(folder), std::string(std::istreambuf_iterator<char>(in), {}));
     }
 
-    void skip(const fs::path& shown, const char* reason) { walk_.skipped.push_back({shown.generic_string(), reason}); }
+    void skip(const fs::path& shown, const char* reason) {
+        walk_.skipped.push_back({shown.generic_string(), reason});
+    }
 
     void descend(const fs::path& shown, const fs::path& real) {
         if (interrupted()) throw Failure("interrupted", kExitInterrupted);
         add_rules(real);
         std::error_code error;
         std::vector<fs::directory_entry> entries;
-        for (fs::directory_iterator it(real, error), end; !error && it != end; it.increment(error)) {
+        for (fs::directory_iterator it(real, error), end; !error && it != end;
+             it.increment(error)) {
             entries.push_back(*it);
         }
         if (error) {
             skip(shown, "not readable");
             return;
         }
-        std::sort(entries.begin(), entries.end(),
-                  [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
+        std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+            return a.path().native() < b.path().native();
+        });
         for (const auto& entry : entries) visit(shown, entry);
     }
 
@@ -91,7 +95,8 @@ class Walker {
         } else if (status.type() != fs::file_type::regular) {
             skip(shown, "not a regular file");
         } else {
-            walk_.files.push_back({entry.path(), shown.generic_string(), entry.file_size(error), false});
+            walk_.files.push_back(
+                {entry.path(), shown.generic_string(), entry.file_size(error), false});
         }
     }
 
@@ -117,7 +122,8 @@ void walk_path(const std::string& argument, const fs::path& store, Walk& walk) {
     } else if (status.type() == fs::file_type::none) {
         throw Failure("\"" + argument + "\": " + error.message());
     } else {
-        throw Failure("\"" + argument + "\": neither a file nor a directory; to read a pipe give - and redirect it");
+        throw Failure("\"" + argument +
+                      "\": neither a file nor a directory; to read a pipe give - and redirect it");
     }
 }
 

@@ -25,9 +25,9 @@ struct Walk {
     std::vector<SkippedFile> skipped;
 };
 
-// Adds what `argument` stands for: the file itself, or the files below the folder in order of their names, without
-// what .gitignore files leave out, without .git, symbolic links, what is not a regular file, and without `store`.
-// Throws Failure if there is no such path.
+// Adds what `argument` stands for: the file itself, or the files below the folder in order of their
+// names, without what .gitignore files leave out, without .git, symbolic links, what is not a
+// regular file, and without `store`. Throws Failure if there is no such path.
 void walk_path(const std::string& argument, const std::filesystem::path& store, Walk& walk);
 
 }  // namespace rpt::cli

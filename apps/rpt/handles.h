@@ -18,7 +18,8 @@ inline constexpr int kExitInterrupted = 130;
 // Ends the command with one line on stderr.
 class Failure : public std::runtime_error {
   public:
-    explicit Failure(const std::string& text, int exit_code = kExitFailed, rpt_status status = RPT_OK)
+    explicit Failure(const std::string& text, int exit_code = kExitFailed,
+                     rpt_status status = RPT_OK)
         : std::runtime_error(text), exit_code_(exit_code), status_(status) {}
     int exit_code() const { return exit_code_; }
     rpt_status status() const { return status_; }
@@ -50,7 +51,9 @@ struct Deleter {
         Free(handle);
     }
 };
-inline void close_store_quietly(rpt_store* store) { rpt_store_close(store, nullptr); }
+inline void close_store_quietly(rpt_store* store) {
+    rpt_store_close(store, nullptr);
+}
 
 using Env = std::unique_ptr<rpt_env, Deleter<rpt_env_close>>;
 using Model = std::unique_ptr<rpt_model, Deleter<rpt_model_close>>;
@@ -60,6 +63,8 @@ using Document = std::unique_ptr<rpt_doc, Deleter<rpt_doc_free>>;
 using Hits = std::unique_ptr<rpt_hits, Deleter<rpt_hits_free>>;
 using Session = std::unique_ptr<rpt_session, Deleter<rpt_session_free>>;
 
-inline std::string_view view(rpt_str text) { return {text.data, text.size}; }
+inline std::string_view view(rpt_str text) {
+    return {text.data, text.size};
+}
 
 }  // namespace rpt::cli

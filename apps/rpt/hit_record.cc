@@ -31,9 +31,10 @@ std::vector<HitRecord> copy_hits(const rpt_hits* hits) {
 }
 
 nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> line) {
-    nlohmann::ordered_json out = {{"score", hit.score}, {"owner", hit.owner}, {"collection", hit.collection},
-                                  {"key", hit.key},     {"chunk", hit.chunk}, {"begin", hit.begin},
-                                  {"end", hit.end}};
+    nlohmann::ordered_json out = {
+        {"score", hit.score}, {"owner", hit.owner}, {"collection", hit.collection},
+        {"key", hit.key},     {"chunk", hit.chunk}, {"begin", hit.begin},
+        {"end", hit.end}};
     out["line"] = line ? nlohmann::ordered_json(*line) : nlohmann::ordered_json(nullptr);
     out["text"] = hit.text;
     return out;
@@ -52,16 +53,19 @@ nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint
 std::string hit_line(const HitRecord& hit) {
     const std::string where = hit.own ? "this text" : printable(hit.key);
     return where + " [" + std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  score " +
-           format_fixed(hit.score, 3) + "  gate " + format_fixed(hit.gate, 3) + "  \"" + first_line(hit.text, 60) + "\"";
+           format_fixed(hit.score, 3) + "  gate " + format_fixed(hit.gate, 3) + "  \"" +
+           first_line(hit.text, 60) + "\"";
 }
 
-std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space, const std::string& key) {
+std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space,
+                                                                const std::string& key) {
     std::vector<uint64_t> found;
     std::vector<char> piece(1 << 20);
     for (uint64_t at = 0;;) {
         size_t got = 0;
         // a document deleted since the search, or kept without its text, has no lines to tell
-        if (rpt_doc_read(space, key.c_str(), at, piece.data(), piece.size(), &got, nullptr) < 0) return std::nullopt;
+        if (rpt_doc_read(space, key.c_str(), at, piece.data(), piece.size(), &got, nullptr) < 0)
+            return std::nullopt;
         for (size_t i = 0; i < got; ++i) {
             if (piece[i] == '\n') found.push_back(at + i);
         }
@@ -70,7 +74,8 @@ std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space
     }
 }
 
-std::optional<uint64_t> LineFinder::line_of(const Workplace& place, const Settings& settings, const HitRecord& hit) {
+std::optional<uint64_t> LineFinder::line_of(const Workplace& place, const Settings& settings,
+                                            const HitRecord& hit) {
     if (hit.own) return std::nullopt;
     for (size_t i = 0; i < place.spaces.size(); ++i) {
         if (settings.collections[i] != hit.collection || settings.owner != hit.owner) continue;
@@ -79,7 +84,8 @@ std::optional<uint64_t> LineFinder::line_of(const Workplace& place, const Settin
         if (is_new) entry->second = read_line_ends(space, hit.key);
         if (!entry->second) return std::nullopt;
         const auto& ends = *entry->second;
-        return 1 + static_cast<uint64_t>(std::lower_bound(ends.begin(), ends.end(), hit.begin) - ends.begin());
+        return 1 + static_cast<uint64_t>(std::lower_bound(ends.begin(), ends.end(), hit.begin) -
+                                         ends.begin());
     }
     return std::nullopt;
 }

@@ -21,7 +21,8 @@ struct HitRecord {
 
 std::vector<HitRecord> copy_hits(const rpt_hits* hits);
 nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> line);
-// The same with what only reading gives a meaning: the gate, and whether it was the text's own past.
+// The same with what only reading gives a meaning: the gate, and whether it was the text's own
+// past.
 nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint64_t> line);
 // `key[begin..end) score 1.23 gate 0.45 "first line"`
 std::string hit_line(const HitRecord& hit);
@@ -30,10 +31,12 @@ std::string hit_line(const HitRecord& hit);
 class LineFinder {
   public:
     // From 1; nothing if the text is not kept.
-    std::optional<uint64_t> line_of(const Workplace& place, const Settings& settings, const HitRecord& hit);
+    std::optional<uint64_t> line_of(const Workplace& place, const Settings& settings,
+                                    const HitRecord& hit);
 
   private:
-    static std::optional<std::vector<uint64_t>> read_line_ends(rpt_space* space, const std::string& key);
+    static std::optional<std::vector<uint64_t>> read_line_ends(rpt_space* space,
+                                                               const std::string& key);
     std::map<std::pair<rpt_space*, std::string>, std::optional<std::vector<uint64_t>>> line_ends_;
 };
 

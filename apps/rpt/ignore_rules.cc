@@ -5,8 +5,8 @@
 namespace rpt::cli {
 namespace {
 
-// Reads "[...]" at the start of `pattern`; the number of bytes it takes and whether `c` belongs to it, or nothing if
-// it is not closed and so stands for itself.
+// Reads "[...]" at the start of `pattern`; the number of bytes it takes and whether `c` belongs to
+// it, or nothing if it is not closed and so stands for itself.
 struct ClassMatch {
     size_t size;
     bool matched;
@@ -81,7 +81,8 @@ bool match_from(std::string_view pattern, std::string_view text) {
 std::string_view without_trailing_spaces(std::string_view line) {
     while (!line.empty() && line.back() == ' ') {
         size_t backslashes = 0;
-        while (backslashes + 1 < line.size() && line[line.size() - 2 - backslashes] == '\\') ++backslashes;
+        while (backslashes + 1 < line.size() && line[line.size() - 2 - backslashes] == '\\')
+            ++backslashes;
         if (backslashes % 2 == 1) break;
         line.remove_suffix(1);
     }
@@ -90,7 +91,9 @@ std::string_view without_trailing_spaces(std::string_view line) {
 
 }  // namespace
 
-bool glob_matches(std::string_view pattern, std::string_view text) { return match_from(pattern, text); }
+bool glob_matches(std::string_view pattern, std::string_view text) {
+    return match_from(pattern, text);
+}
 
 void IgnoreRules::add_file(std::string_view folder, std::string_view content) {
     if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);

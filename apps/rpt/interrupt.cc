@@ -19,7 +19,8 @@ void watch_interrupts() {
     if (g_token == nullptr) g_token = rpt_cancel_new();
     struct sigaction action = {};
     action.sa_handler = rpt_cli_on_signal;
-    // Without SA_RESTART a read that waits for stdin comes back; with SA_RESETHAND the second Ctrl-C kills.
+    // Without SA_RESTART a read that waits for stdin comes back; with SA_RESETHAND the second
+    // Ctrl-C kills.
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, nullptr);
@@ -30,7 +31,11 @@ void watch_interrupts() {
     sigaction(SIGPIPE, &ignore, nullptr);
 }
 
-rpt_cancel* interrupt_token() { return g_token; }
-bool interrupted() { return g_interrupted != 0; }
+rpt_cancel* interrupt_token() {
+    return g_token;
+}
+bool interrupted() {
+    return g_interrupted != 0;
+}
 
 }  // namespace rpt::cli

@@ -1,4 +1,5 @@
-// rpt: a reader with a memory on the command line. A host of librpt like any other: include/rpt.h is all it knows.
+// rpt: a reader with a memory on the command line. A host of librpt like any other: include/rpt.h
+// is all it knows.
 #include <cstdio>
 #include <new>
 
@@ -36,10 +37,14 @@ int parse_and_run(int argc, char** argv) {
     Settings settings;
     Action action;
     bool version = false;
-    CLI::App app("Reads text into a memory on disk and continues, searches and scores any text with it");
+    CLI::App app(
+        "Reads text into a memory on disk and continues, searches and scores any text with it");
     app.name("rpt");
-    app.footer("Example:\n  rpt add notes ~/notes && rpt complete notes --prompt \"What we know of\" --explain");
-    app.add_flag("-V,--version", version, "Print versions of the library and of what it was built with");
+    app.footer(
+        "Example:\n  rpt add notes ~/notes && rpt complete notes --prompt \"What we know of\" "
+        "--explain");
+    app.add_flag("-V,--version", version,
+                 "Print versions of the library and of what it was built with");
     app.add_flag("--json", settings.json, "With --version: as JSON");
     Registry registry{app, settings, action};
     register_add(registry);
@@ -92,4 +97,6 @@ int guarded(int argc, char** argv) {
 }  // namespace
 }  // namespace rpt::cli
 
-int main(int argc, char** argv) { return rpt::cli::guarded(argc, argv); }
+int main(int argc, char** argv) {
+    return rpt::cli::guarded(argc, argv);
+}

@@ -28,7 +28,8 @@ struct Visitor {
 }  // namespace
 
 CLI::App* add_memory_command(Registry& registry, CLI::App& memory, const std::string& name,
-                             const std::string& description, const std::string& example, std::string& store) {
+                             const std::string& description, const std::string& example,
+                             std::string& store) {
     CLI::App* command = add_command(registry, memory, name, description, example);
     command->add_option("STORE", store, "Directory of the memory")->required();
     return command;
@@ -36,7 +37,9 @@ CLI::App* add_memory_command(Registry& registry, CLI::App& memory, const std::st
 
 std::vector<SpaceName> list_spaces(rpt_store* store) {
     std::vector<SpaceName> names;
-    const auto visit = [&](const char* owner, const char* collection) { names.push_back({owner, collection}); };
+    const auto visit = [&](const char* owner, const char* collection) {
+        names.push_back({owner, collection});
+    };
     Visitor<decltype(visit)> visitor{visit, nullptr};
     Error error;
     const rpt_status status = rpt_store_list_spaces(
@@ -53,7 +56,8 @@ std::vector<SpaceName> list_spaces(rpt_store* store) {
 Space open_space(rpt_store* store, const SpaceName& name) {
     rpt_space* opened = nullptr;
     Error error;
-    error.check(rpt_space_open(store, name.owner.c_str(), name.collection.c_str(), 0, &opened, error.out()));
+    error.check(rpt_space_open(store, name.owner.c_str(), name.collection.c_str(), 0, &opened,
+                               error.out()));
     return Space(opened);
 }
 
@@ -75,7 +79,8 @@ std::string hex(const uint8_t* bytes, size_t size) {
     return out;
 }
 
-void list_documents(rpt_space* space, const std::function<void(const std::string& key, const rpt_doc_info&)>& visit) {
+void list_documents(rpt_space* space,
+                    const std::function<void(const std::string& key, const rpt_doc_info&)>& visit) {
     const auto each = [&](const char* key, const rpt_doc_info* info) { visit(key, *info); };
     Visitor<decltype(each)> visitor{each, nullptr};
     Error error;
@@ -89,7 +94,8 @@ void list_documents(rpt_space* space, const std::function<void(const std::string
     error.check(status);
 }
 
-nlohmann::ordered_json document_json(const SpaceName& space, const std::string& key, const rpt_doc_info& info) {
+nlohmann::ordered_json document_json(const SpaceName& space, const std::string& key,
+                                     const rpt_doc_info& info) {
     return {{"owner", space.owner},
             {"collection", space.collection},
             {"key", key},

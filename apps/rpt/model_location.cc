@@ -34,7 +34,8 @@ std::string find_shipped(const std::string& folder, const std::string& file) {
 
 std::string find_model(const std::string& wanted) {
     std::error_code error;
-    const bool looks_like_path = wanted.find('/') != std::string::npos || wanted.ends_with(".safetensors");
+    const bool looks_like_path =
+        wanted.find('/') != std::string::npos || wanted.ends_with(".safetensors");
     if (!wanted.empty() && (looks_like_path || fs::exists(wanted, error))) return wanted;
     const std::string name = wanted.empty() ? kDefaultModel : wanted;
     const std::string found = find_shipped("models", name + ".safetensors");

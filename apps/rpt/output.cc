@@ -16,7 +16,8 @@ void print(std::string_view text) {
 }
 
 void flush_output() {
-    if (std::fflush(stdout) != 0) throw Failure(std::string("writing to stdout: ") + std::strerror(errno));
+    if (std::fflush(stdout) != 0)
+        throw Failure(std::string("writing to stdout: ") + std::strerror(errno));
 }
 
 void print_line(std::string_view text) {
@@ -40,8 +41,9 @@ std::string printable(std::string_view text) {
         const size_t size = code_point_size(text.substr(at));
         const auto byte = static_cast<unsigned char>(text[at]);
         // C0 and C1 controls could drive the terminal
-        const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F ||
-                             (size == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
+        const bool control =
+            (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F ||
+            (size == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
         if (size == 0 || control) {
             out += "\xEF\xBF\xBD";
             at += size == 0 ? 1 : size;

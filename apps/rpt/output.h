@@ -17,9 +17,11 @@ void print_line(std::string_view text);
 void flush_output();
 void remark(const Settings& settings, std::string_view text);
 
-// The first line of `text` that has something on it, at most `width` code points, control characters taken out.
+// The first line of `text` that has something on it, at most `width` code points, control
+// characters taken out.
 std::string first_line(std::string_view text, size_t width);
-// Whole code points only: cut ones become U+FFFD, control characters other than line ends and tabs too.
+// Whole code points only: cut ones become U+FFFD, control characters other than line ends and tabs
+// too.
 std::string printable(std::string_view text);
 
 }  // namespace rpt::cli

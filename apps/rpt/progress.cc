@@ -14,17 +14,24 @@ constexpr double kSilentSeconds = 2.0;
 constexpr double kRedrawSeconds = 0.1;
 constexpr int kBarWidth = 24;
 
-double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
+double seconds_between(std::chrono::steady_clock::time_point a,
+                       std::chrono::steady_clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();
 }
 
 }  // namespace
 
 Progress::Progress(std::string what, uint64_t total, Unit unit, bool quiet)
-    : what_(std::move(what)), total_(total), unit_(unit), enabled_(!quiet && isatty(STDERR_FILENO) == 1),
-      start_(std::chrono::steady_clock::now()), drawn_(start_) {}
+    : what_(std::move(what)),
+      total_(total),
+      unit_(unit),
+      enabled_(!quiet && isatty(STDERR_FILENO) == 1),
+      start_(std::chrono::steady_clock::now()),
+      drawn_(start_) {}
 
-Progress::~Progress() { clear(); }
+Progress::~Progress() {
+    clear();
+}
 
 void Progress::set(uint64_t done) {
     done_ = done;
@@ -39,9 +46,12 @@ void Progress::set(uint64_t done) {
 std::string Progress::amount(double value) const {
     const auto whole = static_cast<uint64_t>(std::max(0.0, value));
     switch (unit_) {
-        case Unit::kBytes: return format_size(whole);
-        case Unit::kTokens: return format_count(whole) + " tokens";
-        case Unit::kCount: return format_count(whole);
+        case Unit::kBytes:
+            return format_size(whole);
+        case Unit::kTokens:
+            return format_count(whole) + " tokens";
+        case Unit::kCount:
+            return format_count(whole);
     }
     return {};
 }
@@ -50,10 +60,12 @@ void Progress::draw(double seconds) {
     const double rate = static_cast<double>(done_) / seconds;
     std::string line = what_ + " ";
     if (total_ > 0) {
-        const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
+        const double share =
+            std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
         const int full = static_cast<int>(share * kBarWidth);
         line += "[" + std::string(static_cast<size_t>(full), '#') +
-                std::string(static_cast<size_t>(kBarWidth - full), '.') + "] " + format_fixed(share * 100, 0) + "% ";
+                std::string(static_cast<size_t>(kBarWidth - full), '.') + "] " +
+                format_fixed(share * 100, 0) + "% ";
     }
     line += amount(static_cast<double>(done_)) + ", " + amount(rate) + "/s";
     if (total_ > done_ && rate > 0) {

@@ -20,7 +20,8 @@ class Progress {
     void add(uint64_t more) { set(done_ + more); }
     void set_total(uint64_t total) { total_ = total; }
     void set_what(std::string what) { what_ = std::move(what); }
-    // Takes the bar off the screen, so that something else can be written; the next set() brings it back.
+    // Takes the bar off the screen, so that something else can be written; the next set() brings it
+    // back.
     void clear();
 
   private:

@@ -35,7 +35,8 @@ std::optional<uint64_t> parse_size(std::string_view text) {
     std::string_view unit = parsed->unit;
     if (!unit.empty() && unit != "B") {
         static constexpr std::string_view kLetters = "kmgt";
-        const auto power = kLetters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit[0]))));
+        const auto power =
+            kLetters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit[0]))));
         if (power == std::string_view::npos) return std::nullopt;
         const std::string_view rest = unit.substr(1);
         if (!rest.empty() && rest != "B" && rest != "iB") return std::nullopt;
@@ -71,8 +72,8 @@ std::optional<uint64_t> parse_count(std::string_view text) {
 
 std::string format_fixed(double value, int decimals) {
     std::array<char, 400> buffer{};
-    auto [end, error] =
-        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, decimals);
+    auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                                      std::chars_format::fixed, decimals);
     return error == std::errc() ? std::string(buffer.data(), end) : "?";
 }
 
@@ -98,7 +99,8 @@ std::string format_seconds(double seconds) {
     if (seconds < 60) return format_fixed(seconds, 1) + " s";
     const auto total = static_cast<uint64_t>(seconds + 0.5);
     const uint64_t rest = total % 60;
-    return std::to_string(total / 60) + " min " + (rest < 10 ? "0" : "") + std::to_string(rest) + " s";
+    return std::to_string(total / 60) + " min " + (rest < 10 ? "0" : "") + std::to_string(rest) +
+           " s";
 }
 
 }  // namespace rpt::cli

@@ -15,9 +15,9 @@ std::optional<int64_t> parse_duration_ms(std::string_view text);
 // "10k", "1M", "250000": powers of 1000, for counts of tokens.
 std::optional<uint64_t> parse_count(std::string_view text);
 
-std::string format_size(uint64_t bytes);        // "1.5 MiB"
-std::string format_count(uint64_t count);       // "1,234,567"
-std::string format_seconds(double seconds);     // "850 ms", "12.3 s", "4 min 05 s"
+std::string format_size(uint64_t bytes);     // "1.5 MiB"
+std::string format_count(uint64_t count);    // "1,234,567"
+std::string format_seconds(double seconds);  // "850 ms", "12.3 s", "4 min 05 s"
 std::string format_fixed(double value, int decimals);
 
 }  // namespace rpt::cli

@@ -7,14 +7,17 @@ namespace {
 
 // Options that take a value with a unit: a word that does not parse is wrong usage.
 template <class T, class Parse>
-CLI::Option* add_quantity(CLI::App& command, const std::string& name, T& target, Parse parse, const std::string& kind,
-                          const std::string& example, const std::string& text) {
+CLI::Option* add_quantity(CLI::App& command, const std::string& name, T& target, Parse parse,
+                          const std::string& kind, const std::string& example,
+                          const std::string& text) {
     return command
         .add_option_function<std::string>(
             name,
             [&target, parse, name, example](const std::string& word) {
                 auto value = parse(word);
-                if (!value) throw CLI::ValidationError(name, "\"" + word + "\" is not of the form " + example);
+                if (!value)
+                    throw CLI::ValidationError(name,
+                                               "\"" + word + "\" is not of the form " + example);
                 target = *value;
             },
             text)
@@ -23,39 +26,48 @@ CLI::Option* add_quantity(CLI::App& command, const std::string& name, T& target,
 
 }  // namespace
 
-CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name, const std::string& description,
-                      const std::string& example) {
+CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name,
+                      const std::string& description, const std::string& example) {
     CLI::App* command = parent.add_subcommand(name, description);
     command->footer("Example:\n  " + example);
     command->add_flag("--json", registry.settings.json, "Print one JSON object and nothing else");
     command->add_flag("-q,--quiet", registry.settings.quiet, "No progress bars and no remarks");
-    add_quantity(*command, "--timeout", registry.settings.timeout_ms, parse_duration_ms, "TIME", "30s or 500ms",
-                 "Give up after this time, such as 30s");
+    add_quantity(*command, "--timeout", registry.settings.timeout_ms, parse_duration_ms, "TIME",
+                 "30s or 500ms", "Give up after this time, such as 30s");
     return command;
 }
 
 void add_model_options(CLI::App& command, Settings& settings) {
-    command.add_option("-m,--model", settings.model, "Model file, or the name of a shipped one (default: nano)")
+    command
+        .add_option("-m,--model", settings.model,
+                    "Model file, or the name of a shipped one (default: nano)")
         ->type_name("PATH|NAME");
-    command.add_option("--threads", settings.threads, "Threads of the model (default: physical cores)")
+    command
+        .add_option("--threads", settings.threads, "Threads of the model (default: physical cores)")
         ->type_name("N");
-    add_size_option(command, "--cache", settings.cache_bytes, "Model states of the store kept in memory (default: 64M)");
+    add_size_option(command, "--cache", settings.cache_bytes,
+                    "Model states of the store kept in memory (default: 64M)");
 }
 
 void add_space_options(CLI::App& command, Settings& settings, bool several) {
-    command.add_option("--owner", settings.owner, "Whose memory")->type_name("NAME")->capture_default_str();
-    auto* option = command.add_option("--collection", settings.collections,
-                                      several ? "Which part of it; may be given again to read several (default: default)"
-                                              : "Which part of it (default: default)");
+    command.add_option("--owner", settings.owner, "Whose memory")
+        ->type_name("NAME")
+        ->capture_default_str();
+    auto* option = command.add_option(
+        "--collection", settings.collections,
+        several ? "Which part of it; may be given again to read several (default: default)"
+                : "Which part of it (default: default)");
     option->type_name("NAME")->allow_extra_args(false);
     if (!several) option->expected(1);
 }
 
-CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text) {
+CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target,
+                             const std::string& text) {
     return add_quantity(command, name, target, parse_size, "SIZE", "512M or 2G", text);
 }
 
-CLI::Option* add_count_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text) {
+CLI::Option* add_count_option(CLI::App& command, const std::string& name, uint64_t& target,
+                              const std::string& text) {
     return add_quantity(command, name, target, parse_count, "COUNT", "50k or 1M", text);
 }
 

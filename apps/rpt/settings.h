@@ -15,13 +15,14 @@ struct Settings {
     std::string model;  // path or name; empty: the shipped one
     std::string owner = "default";
     std::vector<std::string> collections = {"default"};
-    int64_t timeout_ms = 0;     // of the whole command, from `start`; 0: none
+    int64_t timeout_ms = 0;  // of the whole command, from `start`; 0: none
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    uint64_t cache_bytes = 0;   // decoded states of the store; 0: the library's choice
-    uint32_t threads = 0;       // 0: physical cores
+    uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
+    uint32_t threads = 0;      // 0: physical cores
 };
 
-// Set by the command that was chosen; run after the whole line was understood. Returns the exit code.
+// Set by the command that was chosen; run after the whole line was understood. Returns the exit
+// code.
 using Action = std::function<int(const Settings&)>;
 
 struct Registry {
@@ -30,14 +31,17 @@ struct Registry {
     Action& action;
 };
 
-// A command below `parent` with a line of description and an example; --json, --quiet and --timeout come with it.
-CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name, const std::string& description,
-                      const std::string& example);
+// A command below `parent` with a line of description and an example; --json, --quiet and --timeout
+// come with it.
+CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name,
+                      const std::string& description, const std::string& example);
 void add_model_options(CLI::App& command, Settings& settings);
 // --owner and one --collection; with `several` it may be given again to read from more than one.
 void add_space_options(CLI::App& command, Settings& settings, bool several);
-CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text);
-CLI::Option* add_count_option(CLI::App& command, const std::string& name, uint64_t& target, const std::string& text);
+CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target,
+                             const std::string& text);
+CLI::Option* add_count_option(CLI::App& command, const std::string& name, uint64_t& target,
+                              const std::string& text);
 
 // One for each file command_*.cc.
 void register_add(Registry& registry);

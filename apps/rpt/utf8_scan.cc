@@ -3,7 +3,8 @@
 namespace rpt::cli {
 namespace {
 
-// Unicode 15, table 3-7. Length of the sequence that `lead` opens and the bounds of its second byte; 0: no lead.
+// Unicode 15, table 3-7. Length of the sequence that `lead` opens and the bounds of its second
+// byte; 0: no lead.
 struct Lead {
     size_t size;
     unsigned char low, high;

@@ -1,4 +1,5 @@
-// Whether bytes are UTF-8: enough to tell text from other files before any of it is read into a memory.
+// Whether bytes are UTF-8: enough to tell text from other files before any of it is read into a
+// memory.
 #pragma once
 
 #include <cstdint>

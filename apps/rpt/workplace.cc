@@ -24,8 +24,8 @@ int32_t on_progress(void* user, uint64_t done, uint64_t total) {
 
 Call::Call(const Settings& settings, Progress* progress) {
     if (settings.timeout_ms > 0) {
-        const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
-                                                                                 settings.start);
+        const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - settings.start);
         call_.timeout_ms = std::max<int64_t>(1, settings.timeout_ms - spent.count());
     }
     call_.cancel = interrupt_token();

@@ -35,7 +35,8 @@ struct Workplace {
     void open_model(const Settings& settings);
     // Binds the store to the model if one is open.
     void open_store(const Settings& settings, const std::string& path, Access access);
-    // One for each collection; with kCreate they come into being, with kRead a missing one is a failure.
+    // One for each collection; with kCreate they come into being, with kRead a missing one is a
+    // failure.
     void open_spaces(const Settings& settings, bool create);
     // Without memory: no spaces and not even the text's own past.
     Session new_session(bool with_memory) const;

@@ -26,7 +26,10 @@ TEST(ignore_rules, comments_blank_lines_and_spaces_count_as_in_git) {
     EXPECT_TRUE(ignored("a  \n", "a"));
     EXPECT_TRUE(ignored("a\\ \n", "a "));
     EXPECT_TRUE(ignored("a\r\n", "a"));
-    EXPECT_TRUE(ignored("\xEF\xBB\xBF" "a\n", "a"));
+    EXPECT_TRUE(
+        ignored("\xEF\xBB\xBF"
+                "a\n",
+                "a"));
     EXPECT_TRUE(ignored("a", "a"));  // no line end at the end
 }
 

@@ -15,7 +15,8 @@ TEST(quantities, sizes_are_powers_of_1024) {
 }
 
 TEST(quantities, what_is_no_size_is_refused) {
-    for (const char* word : {"", "M", "12X", "-1", "1 M", "nan", "inf", "1Mib", "1e40", "99999999T"}) {
+    for (const char* word :
+         {"", "M", "12X", "-1", "1 M", "nan", "inf", "1Mib", "1e40", "99999999T"}) {
         EXPECT_FALSE(parse_size(word)) << word;
     }
 }

@@ -8,8 +8,14 @@ namespace {
 // The plain twin: decodes every code point and checks the range it must lie in.
 std::optional<uint64_t> first_invalid(const std::string& text) {
     for (size_t at = 0; at < text.size();) {
-        const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(text[at + i])); };
-        size_t size = byte(0) < 0x80 ? 1 : byte(0) >> 5 == 6 ? 2 : byte(0) >> 4 == 14 ? 3 : byte(0) >> 3 == 30 ? 4 : 0;
+        const auto byte = [&](size_t i) {
+            return static_cast<uint32_t>(static_cast<unsigned char>(text[at + i]));
+        };
+        size_t size = byte(0) < 0x80       ? 1
+                      : byte(0) >> 5 == 6  ? 2
+                      : byte(0) >> 4 == 14 ? 3
+                      : byte(0) >> 3 == 30 ? 4
+                                           : 0;
         if (size == 0 || at + size > text.size()) return at;
         uint32_t point = size == 1 ? byte(0) : byte(0) & (0x7Fu >> size);
         for (size_t i = 1; i < size; ++i) {
@@ -17,7 +23,8 @@ std::optional<uint64_t> first_invalid(const std::string& text) {
             point = point << 6 | (byte(i) & 0x3F);
         }
         static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-        if (point < kLeast[size] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return at;
+        if (point < kLeast[size] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000))
+            return at;
         at += size;
     }
     return std::nullopt;
@@ -36,10 +43,12 @@ TEST(utf8_scan, agrees_with_decoding_for_every_split_and_two_byte_tail) {
     for (int first = 0; first < 256; ++first) {
         for (int second = 0; second < 256; ++second) {
             for (const char* rest : {"", "\x80", "\x80\x80", "\xBFz"}) {
-                const std::string text = head + static_cast<char>(first) + static_cast<char>(second) + rest;
+                const std::string text =
+                    head + static_cast<char>(first) + static_cast<char>(second) + rest;
                 const auto expected = first_invalid(text);
                 for (size_t piece : {size_t{1}, size_t{3}, text.size()}) {
-                    ASSERT_EQ(scan(text, piece), expected) << first << " " << second << " " << piece;
+                    ASSERT_EQ(scan(text, piece), expected)
+                        << first << " " << second << " " << piece;
                 }
             }
         }
