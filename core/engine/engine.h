@@ -62,6 +62,9 @@ class Stream {
     // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal answer, and any
     // number costs what it costs.
     virtual std::vector<NeighbourUse> set_neighbours(uint64_t chunk, std::span<const Neighbour> neighbours) = 0;
+    // Once, before any token: neighbours for the first m - 1 tokens, which have no chunk before them and otherwise read
+    // no memory at all (spec 1.13). Training has no such neighbours; this is for questions shorter than a chunk.
+    virtual std::vector<NeighbourUse> set_opening_neighbours(std::span<const Neighbour> neighbours) = 0;
     // The upper half over the tokens of the last advance_lower().
     // Logits of the last token, [vocab].
     virtual void advance_upper(std::span<float> last_logits) = 0;

@@ -15,6 +15,11 @@ at::Tensor borrow(std::span<const float> values, int64_t dim) {
                          {static_cast<int64_t>(values.size()) / dim, dim}, at::kFloat);
 }
 
+constexpr int64_t kOpening = -1;  // the chunk before the first one, whose neighbours the first tokens read
+
+// Of a token's query among the 2m - 1 positions of its group (spec 1.13).
+int64_t memory_position(int64_t token, int64_t m) { return m - 1 + (token + 1) % m; }
+
 [[noreturn]] void refuse(Status status, const std::string& text) {
     throw Error(status, "rpt", text);
 }
@@ -96,7 +101,28 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
         refuse(Status::kState, "stream: chunk " + std::to_string(chunk) +
                                    " does not wait for neighbours, or not as the next one");
     }
+    use = make_memory(static_cast<int64_t>(chunk), neighbours, asking->second);
+    closed_.erase(asking);
+    return use;
+}
+
+std::vector<NeighbourUse> TorchStream::set_opening_neighbours(
+    std::span<const Neighbour> neighbours) {
+    const model::ModelConfig& c = engine_->config();
+    if (position_ > 0 || memory_.count(kOpening) != 0) {
+        refuse(Status::kState, "stream: opening neighbours come once and before any token");
+    }
+    if (!c.has_cca() || neighbours.empty()) return std::vector<NeighbourUse>(neighbours.size());
+    // no chunk asks yet: the neighbours are augmented by one another alone
+    return make_memory(kOpening, neighbours, at::empty({0, c.dim}, at::kFloat).to(engine_->device()));
+}
+
+std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
+                                                   std::span<const Neighbour> neighbours,
+                                                   const at::Tensor& asking) {
+    const model::ModelConfig& c = engine_->config();
     const int64_t m = c.chunk, k = static_cast<int64_t>(neighbours.size());
+    std::vector<NeighbourUse> use(neighbours.size());
     for (const Neighbour& n : neighbours) {
         for (const auto& states : {n.chunk, n.successor}) {
             if (states.size() % static_cast<size_t>(c.dim) != 0 ||
@@ -128,7 +154,7 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
             n.present = n.present.to(engine_->device());
             if (c.augment) {
                 n.states = model::augment_neighbours(c, engine_->weights(), engine_->rope(), n,
-                                                     asking->second.unsqueeze(0));
+                                                     asking.unsqueeze(0));
             }
             mask = model::memory_mask(n);
         }
@@ -153,8 +179,7 @@ std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
                       : model::null_memory(w, 1);
             layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask});
         }
-        memory_[static_cast<int64_t>(chunk)] = std::move(layers);
-        closed_.erase(asking);
+        memory_[chunk] = std::move(layers);
         return use;
     });
 }
@@ -187,23 +212,33 @@ BlockPlace TorchStream::place_of_low() const {
     return {first % s, first >= s};
 }
 
+// What a token reads: the memory of its chunk, null if it has none.
+const std::vector<model::MemoryKv>* TorchStream::memory_of(int64_t token) const {
+    const model::ModelConfig& c = engine_->config();
+    const bool seam = !c.carry_neighbours && token % c.stride < c.chunk - 1;
+    const int64_t u = model::cca_place(token, c.chunk).u;
+    if (seam || (u < 0 && memory_.count(kOpening) == 0)) return nullptr;
+    return &memory_.at(u);
+}
+
 at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_t cca_index,
                                     const at::Tensor& x) const {
     const model::ModelConfig& c = engine_->config();
     const int64_t n = x.size(0), first = position_ - n;
     std::vector<at::Tensor> parts;
     for (int64_t begin = 0; begin < n;) {
-        const model::CcaPlace place = model::cca_place(first + begin, c.chunk);
+        const int64_t token = first + begin;
         // tokens of one group: until the next one whose successor opens a chunk
-        const int64_t length = std::min(n - begin, c.chunk - (first + begin + 1) % c.chunk);
-        const bool seam = !c.carry_neighbours && (first + begin) % c.stride < c.chunk - 1;
+        const int64_t length = std::min(n - begin, c.chunk - (token + 1) % c.chunk);
         const at::Tensor part = x.narrow(0, begin, length);
-        if (place.u < 0 || seam) {
+        const std::vector<model::MemoryKv>* memory = memory_of(token);
+        if (memory == nullptr) {
             parts.push_back(at::zeros_like(part));
         } else {
-            const model::MemoryKv& kv = memory_.at(place.u)[cca_index];
-            const at::Tensor q =
-                model::memory_queries(c, w, engine_->rope(), part, place.position).unsqueeze(0);
+            const model::MemoryKv& kv = (*memory)[cca_index];
+            const at::Tensor q = model::memory_queries(c, w, engine_->rope(), part,
+                                                       memory_position(token, c.chunk))
+                                     .unsqueeze(0);
             parts.push_back(at::linear(model::attend(q, kv.k, kv.v, kv.mask)[0], w.out));
         }
         begin += length;
@@ -258,11 +293,10 @@ bool TorchStream::step_upper(std::span<float> last_logits) {
     const TokenStep* step = engine_->token_step();
     if (step == nullptr || low_.size(0) != 1) return false;
     const model::ModelConfig& c = engine_->config();
-    const model::CcaPlace place = model::cca_place(position_ - 1, c.chunk);
-    const bool seam = !c.carry_neighbours && (position_ - 1) % c.stride < c.chunk - 1;
-    const bool reads = c.has_cca() && place.u >= 0 && !seam;
+    const int64_t token = position_ - 1;
     step->upper(low_.const_data_ptr<float>(), caches_, place_of_low(),
-                reads ? &memory_.at(place.u) : nullptr, place.position, scratch_, last_logits);
+                c.has_cca() ? memory_of(token) : nullptr, memory_position(token, c.chunk),
+                scratch_, last_logits);
     return true;
 }
 

@@ -21,6 +21,8 @@ class TorchStream final : public Stream {
     std::vector<EncodedChunk> advance_lower(std::span<const int32_t> tokens) override;
     std::vector<NeighbourUse> set_neighbours(uint64_t chunk,
                                              std::span<const Neighbour> neighbours) override;
+    std::vector<NeighbourUse> set_opening_neighbours(
+        std::span<const Neighbour> neighbours) override;
     void advance_upper(std::span<float> last_logits) override;
     void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                               std::span<float> last_logits) override;
@@ -41,6 +43,11 @@ class TorchStream final : public Stream {
     void begin_upper(std::span<float> last_logits) const;
     bool step_upper(std::span<float> last_logits);
     BlockPlace place_of_low() const;
+    // Keys and values of these neighbours for the tokens that read chunk `chunk`'s; `asking` [n, d]
+    // is that chunk.
+    std::vector<NeighbourUse> make_memory(int64_t chunk, std::span<const Neighbour> neighbours,
+                                          const at::Tensor& asking);
+    const std::vector<model::MemoryKv>* memory_of(int64_t token) const;
 
     std::shared_ptr<const TorchEngine> engine_;
     std::vector<AttentionCache> caches_;  // of all layers

@@ -25,13 +25,13 @@ at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices) {
 
 at::Tensor attend_to_asking(const ModelConfig& config, const CrossAttentionWeights& w,
                             const RopeTable& rope, const at::Tensor& c, const at::Tensor& asking) {
-    // c [N, K 2m, d] after step one; asking [N, m, d]
+    // c [N, K 2m, d] after step one; asking [N, n, d], no token for an opening
     const int64_t heads = config.n_heads, head_dim = config.head_dim;
-    const int64_t rows = c.size(0), m = asking.size(1);
+    const int64_t rows = c.size(0), m = config.chunk;
     const at::Tensor q = at::linear(rms_norm(c, w.query_norm, config.norm_eps), w.query)
                              .view({rows, -1, 2 * m, heads, head_dim});
     const at::Tensor kv = at::linear(rms_norm(asking, w.source_norm, config.norm_eps), w.key_value)
-                              .view({rows, m, 2, heads, head_dim});
+                              .view({rows, asking.size(1), 2, heads, head_dim});
     // every neighbour's tokens stand at positions 0 .. 2m - 1, so all K share one set of keys
     const at::Tensor turned = rope.rotate(q, 0).flatten(1, 2);
     const at::Tensor k = with_null(w.null_key, rope.rotate(kv.select(2, 0), 0));

@@ -1,4 +1,5 @@
 // Continuing: sampled tokens to delivered text.
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "core/reader/sampler.h"
 #include "core/reader/session_impl.h"
 #include "core/reader/stop_matcher.h"
+#include "core/reader/text_query.h"
 #include "core/text/utf8_gate.h"
 
 namespace rpt::reader {
@@ -88,6 +90,9 @@ class Run {
         stream_ = std::move(stream);
         for (const text::Token& token : impl_.encoder_.peek())
             impl_.sequence_.push(token.id, token.size);
+        const size_t n = impl_.sequence_.size();  // 1: nothing was read yet
+        if (stream_->position() == 0 && n > 1 && n < size_t(impl_.engine_->config().chunk))
+            open(result);
         feed(result);
         delivery_.deliver_hits(hits_, 0);
         while (!delivery_.host_stopped()) {
@@ -127,6 +132,24 @@ class Run {
     void end(Finish finish, GenerateResult& result) {
         delivery_.deliver_text(stops_.take_held());
         result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
+    }
+
+    // A text too short to have a chunk asks the spaces with what there is of it.
+    void open(GenerateResult& result) {
+        const model::ModelConfig& config = impl_.engine_->config();
+        if (use_.retrieve == nullptr || impl_.spaces_.empty() ||
+            config.retrieval != model::RetrievalKind::kLambdaRank)
+            return;
+        const std::vector<float> query =
+            chunk_query(*impl_.engine_, impl_.sequence_.ids(), control_);
+        const MemorySearch& search = pieces_.search();
+        std::vector<Found> found = search.find(query, 0, nullptr, *use_.retrieve, control_);
+        hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);
+        const NeighbourSet set = search.load(found, nullptr, &hits_);
+        const std::vector<engine::NeighbourUse> uses =
+            stream_->set_opening_neighbours(set.neighbours());
+        for (size_t i = 0; i < std::min(uses.size(), hits_.size()); ++i) hits_[i].gate = uses[i].gate;
+        ++result.retrievals;
     }
 
     // All that the sequence holds; true if a chunk closed, whose hits are then in force.

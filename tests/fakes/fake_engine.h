@@ -190,26 +190,17 @@ class FakeStream : public engine::Stream {
 
     std::vector<engine::NeighbourUse> set_neighbours(
         uint64_t chunk, std::span<const engine::Neighbour> neighbours) override {
-        engine_->count_call();
-        const size_t m = size_t(engine_->config().chunk), d = size_t(engine_->config().dim);
+        const size_t m = size_t(engine_->config().chunk);
         promise(chunk == sets_.size() && (chunk + 1) * m <= tokens_.size(),
                 "neighbours out of order");
-        uint64_t h = 0;
-        std::vector<engine::NeighbourUse> uses;
-        std::vector<uint64_t> each;
-        for (const engine::Neighbour& neighbour : neighbours) {
-            promise(!neighbour.chunk.empty() && neighbour.chunk.size() % d == 0 &&
-                        neighbour.chunk.size() <= m * d,
-                    "a neighbour's states have a wrong size");
-            promise(neighbour.successor.size() % d == 0 && neighbour.successor.size() <= m * d,
-                    "a successor's states have a wrong size");
-            each.push_back(mix(hash_of(neighbour.chunk), hash_of(neighbour.successor)));
-            h = mix(h, each.back());
-            uses.push_back({float(each.back() % 1000) / 1000.0f});
-        }
-        engine_->neighbours_set.emplace_back(chunk, each);
-        sets_.push_back(h);
-        return uses;
+        sets_.push_back(0);
+        return note(chunk, neighbours, sets_.back());
+    }
+
+    std::vector<engine::NeighbourUse> set_opening_neighbours(
+        std::span<const engine::Neighbour> neighbours) override {
+        promise(tokens_.empty() && opening_ == 0, "opening neighbours come first and once");
+        return note(UINT64_MAX, neighbours, opening_);
     }
 
     void advance_upper(std::span<float> last_logits) override { run_upper({}, {}, last_logits); }
@@ -225,6 +216,27 @@ class FakeStream : public engine::Stream {
     }
 
   private:
+    std::vector<engine::NeighbourUse> note(uint64_t chunk,
+                                           std::span<const engine::Neighbour> neighbours,
+                                           uint64_t& h) {
+        engine_->count_call();
+        const size_t m = size_t(engine_->config().chunk), d = size_t(engine_->config().dim);
+        std::vector<engine::NeighbourUse> uses;
+        std::vector<uint64_t> each;
+        for (const engine::Neighbour& neighbour : neighbours) {
+            promise(!neighbour.chunk.empty() && neighbour.chunk.size() % d == 0 &&
+                        neighbour.chunk.size() <= m * d,
+                    "a neighbour's states have a wrong size");
+            promise(neighbour.successor.size() % d == 0 && neighbour.successor.size() <= m * d,
+                    "a successor's states have a wrong size");
+            each.push_back(mix(hash_of(neighbour.chunk), hash_of(neighbour.successor)));
+            h = mix(h, each.back());
+            uses.push_back({float(each.back() % 1000) / 1000.0f});
+        }
+        engine_->neighbours_set.emplace_back(chunk, each);
+        return uses;
+    }
+
     void run_upper(std::span<const int32_t> next, std::span<float> log_probs,
                    std::span<float> last) {
         engine_->count_call();
@@ -236,7 +248,7 @@ class FakeStream : public engine::Stream {
         for (; upper_ < tokens_.size(); ++upper_) {
             // Neighbours of chunk u are in force from its last token on, for m tokens.
             const size_t closed = (upper_ + 1) / m;
-            history_ = mix(mix(history_, hashes_[upper_]), closed == 0 ? 0 : sets_[closed - 1]);
+            history_ = mix(mix(history_, hashes_[upper_]), closed == 0 ? opening_ : sets_[closed - 1]);
             const bool is_last = upper_ + 1 == tokens_.size();
             if (next.empty() && !is_last) continue;
             const std::vector<float> logits = logits_at(upper_);
@@ -264,6 +276,7 @@ class FakeStream : public engine::Stream {
     std::vector<int32_t> tokens_;
     std::vector<uint64_t> hashes_;
     std::vector<uint64_t> sets_;  // of neighbours, one a closed chunk
+    uint64_t opening_ = 0;
     uint64_t history_ = 3;
     size_t upper_ = 0;
 };

@@ -176,6 +176,34 @@ TEST_F(EngineTest, stream_masks_a_missing_successor_and_short_chunks) {
     EXPECT_GT(furthest(logits_with(states, 3, 0), logits_with(states, m, 0)), 1e-5);
 }
 
+TEST_F(EngineTest, stream_opening_neighbours_reach_the_first_tokens_alike_in_any_pieces) {
+    for (const bool augment : {false, true}) {
+        model::ModelConfig c = with_bytes(model::tiny_config());
+        c.augment = augment;
+        const model::RptModel model(c, 3);
+        const auto engine = open(model);
+        const std::vector<float> states = floats(at::randn({2 * c.chunk, c.dim}));
+        const size_t half = states.size() / 2;
+        const Neighbour n{{states.data(), half}, {states.data() + half, half}};
+        const auto logits_after = [&](bool opening, size_t piece) {
+            const auto stream = engine->new_stream();
+            if (opening) EXPECT_EQ(stream->set_opening_neighbours({&n, 1}).size(), 1u);
+            const std::vector<int32_t> ids(static_cast<size_t>(c.chunk) - 1, 9);
+            std::vector<float> logits(static_cast<size_t>(c.vocab));
+            for (size_t at = 0; at < ids.size(); at += piece) {
+                stream->advance_lower(std::span(ids).subspan(at, std::min(piece, ids.size() - at)));
+                stream->advance_upper(logits);
+            }
+            return logits;
+        };
+        EXPECT_GT(furthest(logits_after(true, 100), logits_after(false, 100)), 1e-4);
+        EXPECT_LT(furthest(logits_after(true, 100), logits_after(true, 1)), 1e-4);
+        const auto late = engine->new_stream();
+        late->set_opening_neighbours({&n, 1});
+        EXPECT_THROW(late->set_opening_neighbours({&n, 1}), Error);
+    }
+}
+
 Status status_of(const std::function<void()>& f) {
     try {
         f();

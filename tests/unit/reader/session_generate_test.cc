@@ -176,6 +176,18 @@ TEST_F(GenerateTest, hits_told_are_those_that_the_model_was_given) {
     EXPECT_EQ(result.retrievals, sets.size());
 }
 
+TEST_F(GenerateTest, text_shorter_than_a_chunk_asks_the_spaces_all_the_same) {
+    Told told;
+    auto s = session_after("ab");
+    const GenerateResult result = s->generate(greedy(1), into(told));
+    ASSERT_FALSE(told.hits.empty());
+    EXPECT_EQ(told.hits[0].at_token, 0u);
+    EXPECT_EQ(result.retrievals, 1u);
+    ASSERT_FALSE(engine_->neighbours_set.empty());
+    EXPECT_EQ(engine_->neighbours_set[0].first, UINT64_MAX);
+    EXPECT_EQ(engine_->neighbours_set[0].second.size(), told.hits[0].chunks.size());
+}
+
 TEST_F(GenerateTest, no_memory_gives_no_neighbours) {
     auto s = session_after(long_text());
     GenerateOptions options = greedy(40);
