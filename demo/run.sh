@@ -4,8 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 rpt=${RPT:-build/release/bin/rpt}
-# On a machine that does other work too, threads that wait must not spin: the processor they burn is what they wait for.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 store=$work/memory

@@ -173,7 +173,7 @@ typedef struct rpt_env_options {
     uint32_t flags;           /* none defined */
     uint32_t worker_threads;  /* model calls that run at once, at most 64; 0: one, which is fastest
                                  on most machines */
-    uint32_t compute_threads; /* threads of one model call; 0: physical cores. One value a process:
+    uint32_t compute_threads; /* threads of one model call; 0: one. One value a process:
                                  see rpt_env_open */
     int32_t log_level;        /* lines up to this level are delivered; 0: none */
     uint32_t reserved0;

@@ -43,7 +43,7 @@ void add_model_options(CLI::App& command, Settings& settings) {
                     "Model file, or the name of a shipped one (default: nano)")
         ->type_name("PATH|NAME");
     command
-        .add_option("--threads", settings.threads, "Threads of the model (default: physical cores)")
+        .add_option("--threads", settings.threads, "Threads of the model (default: 1)")
         ->type_name("N");
     add_size_option(command, "--cache", settings.cache_bytes,
                     "Model states of the store kept in memory (default: 64M)");

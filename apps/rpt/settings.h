@@ -18,7 +18,7 @@ struct Settings {
     int64_t timeout_ms = 0;  // of the whole command, from `start`; 0: none
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
-    uint32_t threads = 0;      // 0: physical cores
+    uint32_t threads = 0;      // 0: one
 };
 
 // Set by the command that was chosen; run after the whole line was understood. Returns the exit
