@@ -25,8 +25,8 @@ constinit std::mutex compute_mutex;  // guards the two below
 constinit bool compute_decided = false;
 constinit uint32_t compute_asked = 0;
 
-// One, unless asked: a model of the shipped size gains a tenth from a second thread, and threads that wait for each
-// other spin, which costs a busy host many times what it gives.
+// One, unless asked: a model of the shipped size gains nothing from a second thread (docs/performance.md), and threads
+// that wait for each other spin, which costs a busy host dear.
 constexpr uint32_t kDefaultComputeThreads = 1;
 
 // What the first environment decided.

@@ -14,6 +14,8 @@ int main(int argc, char **argv) {
     rpt_store_options in = {.struct_size = sizeof in, .flags = RPT_STORE_CREATE};
     rpt_doc_options note = {.struct_size = sizeof note, .flags = RPT_DOC_REPLACE, .key = "note"};
     rpt_session_options with = {.struct_size = sizeof with, .spaces = &space, .n_spaces = 1};
+    rpt_generate_options answer = {.struct_size = sizeof answer, .max_tokens = 16,
+                                   .stop = &(rpt_str){"\n", 1}, .n_stop = 1};
     if (argc != 3) return 2;
     DO(rpt_env_open(NULL, &env, &err));
     DO(rpt_model_open(env, argv[1], NULL, NULL, &model, &err));
@@ -25,7 +27,7 @@ int main(int argc, char **argv) {
     DO(rpt_doc_finish(doc, NULL, NULL, &err));
     DO(rpt_session_new(model, &with, &session, &err));
     DO(rpt_session_read(session, "The name of the ship was", 24, NULL, &err));
-    DO(rpt_session_generate(session, NULL, NULL, print, NULL, NULL, &err));
+    DO(rpt_session_generate(session, &answer, NULL, print, NULL, NULL, &err));
     rpt_session_free(session); rpt_doc_free(doc); rpt_space_close(space); rpt_model_close(model);
     DO(rpt_store_close(store, &err));
     rpt_env_close(env);
