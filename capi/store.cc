@@ -49,7 +49,7 @@ storage::Durability durability(int32_t value) {
 }
 
 storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
-    if (engine.config().retrieval != rpt::model::RetrievalKind::kLambdaRank) {
+    if (!engine.config().has_retriever()) {
         throw rpt::Error(
             rpt::Status::kUnsupported, "rpt",
             "the model has no retriever and can fill no store; use a model with a memory");

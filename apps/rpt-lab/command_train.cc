@@ -26,6 +26,7 @@ void on_interrupt(int) {
 
 struct TrainArguments {
     std::string config;
+    std::string tier;
     std::vector<std::string> overrides;
     train::RunPaths paths;
     bool resume = false;
@@ -33,7 +34,7 @@ struct TrainArguments {
 };
 
 int run(const TrainArguments& args, const Common& common) {
-    const auto config = train::TrainConfig::from_json(read_file(args.config), args.overrides);
+    const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
     if (args.device != "cpu" && args.device != "cuda") {
         throw Error(Status::kArgument, "rpt", "device must be cpu or cuda");
     }
@@ -117,6 +118,8 @@ void add_train_command(CLI::App& app, Common& common) {
         ->take_all();
     command->add_option("--start", args->paths.start,
                         "Checkpoint to take the weights from, not its optimiser");
+    command->add_option("--tier", args->tier,
+                        "JSON that stands before the config: sizes and steps that rows share");
     command->add_flag("--resume", args->resume,
                       "Go on from the directory's checkpoint, if there is one");
     command->add_option("--device", args->device, "cpu or cuda")->capture_default_str();

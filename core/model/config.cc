@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -34,10 +35,33 @@ const Names<PoolRule> kPoolNames = {{PoolRule::kDisjoint, "disjoint"},
                                     {PoolRule::kPaper, "paper"}};
 const Names<RetrievalKind> kRetrievalNames = {{RetrievalKind::kNone, "none"},
                                               {RetrievalKind::kGiven, "given"},
-                                              {RetrievalKind::kLambdaRank, "lambda_rank"}};
+                                              {RetrievalKind::kLambdaRank, "lambda_rank"},
+                                              {RetrievalKind::kGca, "gca"},
+                                              {RetrievalKind::kGcaLambdaRank, "gca+lambda_rank"}};
+const Names<CcaFuse> kFuseNames = {
+    {CcaFuse::kJoint, "joint"}, {CcaFuse::kWeighted, "weighted"}, {CcaFuse::kBias, "bias"}};
+const Names<CcaOptOut> kOptOutNames = {{CcaOptOut::kNullKv, "null_kv"},
+                                       {CcaOptOut::kZeroSlot, "zero_slot"}};
+const Names<CcaResidual> kResidualNames = {{CcaResidual::kAdd, "add"},
+                                           {CcaResidual::kBypass, "bypass"}};
+const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
+                                          {ScoreNorm::kOutputs, "outputs"},
+                                          {ScoreNorm::kCosine, "cosine"}};
 
 [[noreturn]] void refuse(const std::string& text) {
     throw Error(Status::kArgument, "rpt", "model config: " + text);
+}
+
+constexpr int64_t kUpperLayers = std::numeric_limits<int64_t>::min();
+
+// Numbers from the top and "upper" become layer numbers.
+void resolve_layers(const ModelConfig& config, std::vector<int64_t>& layers) {
+    if (layers == std::vector{kUpperLayers}) {
+        layers.clear();
+        for (int64_t i = config.n_lower + (config.n_upper > 1); i < config.layers(); ++i)
+            layers.push_back(i);
+    }
+    for (int64_t& layer : layers) layer += layer < 0 ? config.layers() : 0;
 }
 
 // Either end of the JSON: one walk over the fields serves writing and reading, so that they cannot
@@ -48,6 +72,7 @@ class Writer {
     void field(const char* name, const T& value) {
         json_[name] = value;
     }
+    void layers(const char* name, const std::vector<int64_t>& value) { json_[name] = value; }
     template <typename E>
     void choice(const char* name, const E& value, const Names<E>& names) {
         for (const auto& [known, text] : names) {
@@ -79,15 +104,21 @@ class Reader {
         read(
             name, value, [](const Json& j) { return j.is_boolean(); }, "true or false");
     }
-    void field(const char* name, std::vector<int64_t>& value) {
-        read(
-            name, value,
-            [](const Json& j) {
-                return j.is_array() && std::all_of(j.begin(), j.end(), [](const Json& e) {
-                           return e.is_number_integer();
-                       });
-            },
-            "a list of integers");
+    // Kept as they are written: what they mean is known when all fields are.
+    void layers(const char* name, std::vector<int64_t>& value) {
+        seen_.push_back(name);
+        const auto it = json_.find(name);
+        if (it == json_.end()) return;
+        const bool numbers =
+            it->is_array() && std::all_of(it->begin(), it->end(),
+                                          [](const Json& e) { return e.is_number_integer(); });
+        if (numbers) {
+            value = it->get<std::vector<int64_t>>();
+        } else if (it->is_string() && it->get_ref<const std::string&>() == "upper") {
+            value = {kUpperLayers};
+        } else {
+            refuse(std::string("field '") + name + "' must be a list of integers or \"upper\"");
+        }
     }
     template <typename E>
     void choice(const char* name, E& value, const Names<E>& names) {
@@ -149,7 +180,9 @@ void visit(Visitor& v, Config& c) {
     v.field("stride", c.stride);
     v.choice("retrieval", c.retrieval, kRetrievalNames);
     v.field("neighbours", c.neighbours);
-    v.field("cca_layers", c.cca_layers);
+    v.choice("score_norm", c.score_norm, kScoreNormNames);
+    v.field("score_temperature", c.score_temperature);
+    v.layers("cca_layers", c.cca_layers);
     v.choice("pool", c.pool, kPoolNames);
     v.field("cca_kv_norm", c.cca_kv_norm);
     v.choice("cca_position", c.cca_position, kPositionNames);
@@ -157,12 +190,25 @@ void visit(Visitor& v, Config& c) {
     v.field("cca_value_shift", c.cca_value_shift);
     v.field("cca_match_scale", c.cca_match_scale);
     v.field("cca_output_scale", c.cca_output_scale);
+    v.choice("cca_fuse", c.cca_fuse, kFuseNames);
+    v.choice("cca_opt_out", c.cca_opt_out, kOptOutNames);
+    v.choice("cca_residual", c.cca_residual, kResidualNames);
+    v.field("gca_sink", c.gca_sink);
     v.field("augment", c.augment);
     v.choice("gate", c.gate, kGateNames);
     v.field("gate_floor", c.gate_floor);
     v.field("gate_scale_sqrt", c.gate_scale_sqrt);
     v.field("gate_horizon", c.gate_horizon);
     v.field("carry_neighbours", c.carry_neighbours);
+    v.layers("memorizing_layers", c.memorizing_layers);
+    v.field("memorizing_tokens", c.memorizing_tokens);
+    v.field("memorizing_top_k", c.memorizing_top_k);
+    v.field("memorizing_scale", c.memorizing_scale);
+    v.layers("recurrent_layers", c.recurrent_layers);
+    v.field("recurrent_states", c.recurrent_states);
+    v.layers("griffin_layers", c.griffin_layers);
+    v.field("griffin_width", c.griffin_width);
+    v.field("griffin_gate_blocks", c.griffin_gate_blocks);
 }
 
 void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
@@ -179,14 +225,42 @@ void check_range(const char* name, double value, double low, double high) {
     }
 }
 
+// Numbers of layers from `first` on, each at most once.
+void check_layers(const char* name, const std::vector<int64_t>& layers, int64_t first,
+                  int64_t end) {
+    int64_t previous = first - 1;
+    for (const int64_t layer : layers) {
+        check_range(name, layer, first, end - 1);
+        if (layer <= previous)
+            refuse(std::string("field '") + name + "' must ascend without repeats");
+        previous = layer;
+    }
+}
+
+bool contains(const std::vector<int64_t>& layers, int64_t layer) {
+    return std::find(layers.begin(), layers.end(), layer) != layers.end();
+}
+
 }  // namespace
 
 bool ModelConfig::is_cca_layer(int64_t layer) const {
-    return std::find(cca_layers.begin(), cca_layers.end(), layer) != cca_layers.end();
+    return contains(cca_layers, layer);
+}
+
+bool ModelConfig::is_memorizing_layer(int64_t layer) const {
+    return contains(memorizing_layers, layer);
+}
+
+bool ModelConfig::is_recurrent_layer(int64_t layer) const {
+    return contains(recurrent_layers, layer);
+}
+
+bool ModelConfig::is_griffin_layer(int64_t layer) const {
+    return contains(griffin_layers, layer);
 }
 
 bool ModelConfig::has_gate() const {
-    return gate != GateKind::kNone && has_cca() && has_retriever();
+    return gate != GateKind::kNone && has_cca() && has_retriever() && !scores_weigh();
 }
 
 void ModelConfig::validate() const {
@@ -213,11 +287,33 @@ void ModelConfig::validate() const {
     if (retrieval == RetrievalKind::kNone && !cca_layers.empty()) {
         refuse("field 'cca_layers' must be empty where retrieval is none");
     }
-    int64_t previous = n_lower - 1;
-    for (const int64_t layer : cca_layers) {
-        check_range("cca_layers", layer, n_lower, layers() - 1);
-        if (layer <= previous) refuse("field 'cca_layers' must ascend without repeats");
-        previous = layer;
+    check_layers("cca_layers", cca_layers, n_lower, layers());
+    check_range("score_temperature", score_temperature, 1e-3, 100.0);
+    const bool gca = retrieval == RetrievalKind::kGca || retrieval == RetrievalKind::kGcaLambdaRank;
+    if (gca == (cca_fuse == CcaFuse::kJoint)) {
+        refuse("field 'cca_fuse' must be weighted or bias with retrieval gca, and joint without");
+    }
+    if (gca && cca_layers.empty())
+        refuse("field 'cca_layers' must not be empty with retrieval gca");
+    if (gca && augment) {
+        refuse(
+            "field 'augment' must be false with retrieval gca: weighed neighbours do not depend "
+            "on the chunk that asks");
+    }
+    check_layers("memorizing_layers", memorizing_layers, 0, layers());
+    check_range("memorizing_tokens", memorizing_tokens, 1, int64_t{1} << 24);
+    check_range("memorizing_top_k", memorizing_top_k, 1, 4096);
+    check_range("memorizing_scale", memorizing_scale, 0.0, 1000.0);
+    check_layers("recurrent_layers", recurrent_layers, 0, layers());
+    check_range("recurrent_states", recurrent_states, 1, 1 << 16);
+    check_layers("griffin_layers", griffin_layers, 0, layers());
+    check_range("griffin_gate_blocks", griffin_gate_blocks, 1, 1024);
+    check_range("griffin_width", griffin_width, griffin_gate_blocks, 1 << 16);
+    if (griffin_width % griffin_gate_blocks != 0)
+        refuse("field 'griffin_gate_blocks' must divide griffin_width");
+    for (const int64_t layer : memorizing_layers) {
+        if (is_recurrent_layer(layer))
+            refuse("field 'recurrent_layers' names a layer that memorizes already");
     }
 }
 
@@ -232,6 +328,9 @@ ModelConfig ModelConfig::from_json(const std::string& text) {
     ModelConfig config;
     visit(reader, config);
     reader.refuse_unknown();
+    for (auto* layers : {&config.cca_layers, &config.memorizing_layers, &config.recurrent_layers,
+                         &config.griffin_layers})
+        resolve_layers(config, *layers);
     config.validate();
     return config;
 }

@@ -1,6 +1,7 @@
 // One description for every family: RPT, Transformer-XL (no CCA layers), RETRO + BM25 (its
-// switches), and Llama-like trunks. A baseline differs from RPT in this struct and nowhere else. No
-// torch types.
+// switches), retrieval trained by the language model's loss (GCA), the baselines with a memory of
+// another kind, and Llama-like trunks. A baseline differs from RPT in this struct and nowhere else.
+// No torch types.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,18 @@ enum class CcaStart { kUsual, kCopy, kInduction };  // initialisation of cross-a
 enum class CcaPosition { kRope, kNone };
 enum class GateKind { kNone, kAffine, kMax, kBias };      // spec 1.12.4
 enum class PoolRule { kDisjoint, kWindowStart, kPaper };  // spec 1.9, golden A.1
-enum class RetrievalKind {
-    kNone,
-    kGiven,
-    kLambdaRank
-};  // no memory; neighbours given from outside (RETRO); own retriever
+// No memory; neighbours given from outside (RETRO); own retriever trained by ranking (RPT), by the
+// language model's loss through its scores (grouped cross-attention, arXiv 2410.01651), by both.
+enum class RetrievalKind { kNone, kGiven, kLambdaRank, kGca, kGcaLambdaRank };
+// What a retrieval score does in cross-attention: nothing, one softmax over all neighbours; it
+// weighs each neighbour's own softmax; it is added to its neighbour's logits in the one softmax.
+enum class CcaFuse { kJoint, kWeighted, kBias };
+// How a token reads nothing: a learnt null key and value, or a slot of logit 0 and value 0.
+enum class CcaOptOut { kNullKv, kZeroSlot };
+// h + CCA, then the feed-forward layer; or CCA enters the feed-forward layer's input alone.
+enum class CcaResidual { kAdd, kBypass };
+// Normed before the projections to key and query, after them, or both made unit vectors.
+enum class ScoreNorm { kInputs, kOutputs, kCosine };
 
 struct ModelConfig {
     // Trunk.
@@ -49,6 +57,8 @@ struct ModelConfig {
     // Memory.
     RetrievalKind retrieval = RetrievalKind::kLambdaRank;
     int64_t neighbours = 2;  // K
+    ScoreNorm score_norm = ScoreNorm::kInputs;
+    double score_temperature = 0.1;  // cosine scores are divided by it
     std::vector<int64_t>
         cca_layers;  // indices over all layers (n_lower ..); empty: no cross-attention
     PoolRule pool = PoolRule::kDisjoint;
@@ -60,7 +70,11 @@ struct ModelConfig {
     double cca_match_scale = 1.0;  // start of W_q = W_k: scale * orthogonal (induction)
     double cca_output_scale =
         0.5;  // start of W_o: scale * W_v^T (copy, induction) or scale * N(0, 1/d) (usual)
-    bool augment = true;  // neighbours see each other's tokens and the query chunk (spec 1.11)
+    CcaFuse cca_fuse = CcaFuse::kJoint;  // the others need retrieval gca
+    CcaOptOut cca_opt_out = CcaOptOut::kNullKv;
+    CcaResidual cca_residual = CcaResidual::kAdd;
+    bool gca_sink = true;  // a learnt score of "no neighbour" in the weights (cca_fuse weighted)
+    bool augment = true;   // neighbours see each other's tokens and the query chunk (spec 1.11)
     GateKind gate = GateKind::kAffine;
     double gate_floor = 0.1;      // eta
     bool gate_scale_sqrt = true;  // divide the gate score by sqrt(dim); false: by dim
@@ -68,24 +82,48 @@ struct ModelConfig {
         8;  // chunks whose neighbours the gate's causal attention sees (2 S / m by default)
     bool carry_neighbours =
         true;  // the first m - 1 tokens of a block read the last chunk's neighbours
+    // Baselines with a memory of another kind, each an addition to the layers named (spec 5.4
+    // to 5.6).
+    std::vector<int64_t> memorizing_layers;  // attention to the nearest old keys of the same layer
+    int64_t memorizing_tokens = 8192;        // kept keys, the most recent ones
+    int64_t memorizing_top_k = 32;           // read keys, a query and head
+    double memorizing_scale = 10.0;          // start of the learnt logit scale of unit keys
+    std::vector<int64_t> recurrent_layers;   // block-recurrent: state vectors carried along blocks
+    int64_t recurrent_states = 64;
+    std::vector<int64_t> griffin_layers;  // a gated linear recurrence after self-attention
+    int64_t griffin_width = 256;          // channels of the recurrence
+    int64_t griffin_gate_blocks = 8;      // of the block-diagonal gates; divides the width
 
     int64_t layers() const { return n_lower + n_upper; }
     bool is_cca_layer(int64_t layer) const;
+    bool is_memorizing_layer(int64_t layer) const;
+    bool is_recurrent_layer(int64_t layer) const;
+    bool is_griffin_layer(int64_t layer) const;
     bool has_memory() const {
         return retrieval != RetrievalKind::kNone;
     }  // the chunk encoder's states
     bool has_retriever() const {
-        return retrieval == RetrievalKind::kLambdaRank;
+        return retrieval != RetrievalKind::kNone && retrieval != RetrievalKind::kGiven;
     }  // keys and queries
+    // The ranking loss trains it.
+    bool ranks() const {
+        return retrieval == RetrievalKind::kLambdaRank ||
+               retrieval == RetrievalKind::kGcaLambdaRank;
+    }
+    // Scores enter the forward pass and carry gradient.
+    bool scores_weigh() const { return has_cca() && cca_fuse != CcaFuse::kJoint; }
     bool has_cca() const { return !cca_layers.empty(); }
-    // RETRO (retrieval given) has none, whatever `gate` says.
+    // RETRO (retrieval given) has none, nor have neighbours that scores weigh, whatever `gate`
+    // says.
     bool has_gate() const;
     int64_t chunks_per_block() const { return stride / chunk; }
     // Throws kArgument naming the field that does not fit.
     void validate() const;
 
     std::string to_json() const;
-    // Unknown keys are refused by name; missing keys keep their defaults. Validates.
+    // Unknown keys are refused by name; missing keys keep their defaults. Lists of layers may count
+    // from the top (-1: the last layer) or be "upper": all upper layers but the first, or the only
+    // one. Validates.
     static ModelConfig from_json(const std::string& text);
     bool operator==(const ModelConfig&) const = default;
 };

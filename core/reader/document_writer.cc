@@ -52,7 +52,7 @@ struct DocumentWriter::Impl {
          const storage::DocumentSpec& spec, text::Utf8Gate::Mode mode)
         : engine(std::move(e)), space(std::move(s)), gate(mode), encoder(engine->tokenizer()) {
         const model::ModelConfig& config = engine->config();
-        if (config.retrieval != model::RetrievalKind::kLambdaRank)
+        if (!config.has_retriever())
             throw Error(
                 Status::kUnsupported, "rpt",
                 "document \"" + spec.key +

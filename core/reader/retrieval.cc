@@ -13,7 +13,7 @@ std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
                                      const RetrieveOptions& options, const CallControl& control) {
     if (text.empty()) throw Error(Status::kArgument, "rpt", "retrieve: no text was given");
     if (spaces.empty()) throw Error(Status::kArgument, "rpt", "retrieve: no spaces were given");
-    if (engine.config().retrieval != model::RetrievalKind::kLambdaRank)
+    if (!engine.config().has_retriever())
         throw Error(Status::kUnsupported, "rpt", "retrieve: this model has no retriever");
     if (const size_t valid = text::valid_utf8_prefix(text); valid != text.size())
         throw Error(Status::kUtf8, "rpt",

@@ -73,7 +73,7 @@ uint64_t Session::offset() const {
 std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
                                               const CallControl& control) {
     Impl& impl = *impl_;
-    if (impl.engine_->config().retrieval != model::RetrievalKind::kLambdaRank)
+    if (!impl.engine_->config().has_retriever())
         throw Error(Status::kUnsupported, "rpt", "retrieve: this model has no retriever");
     impl.require_whole_code_points("retrieve");
     const std::unique_ptr<engine::Stream> stream = impl.stream_at_target(control);

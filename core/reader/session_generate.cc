@@ -137,9 +137,7 @@ class Run {
     // A text too short to have a chunk asks the spaces with what there is of it.
     void open(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
-        if (use_.retrieve == nullptr || impl_.spaces_.empty() ||
-            config.retrieval != model::RetrievalKind::kLambdaRank)
-            return;
+        if (use_.retrieve == nullptr || impl_.spaces_.empty() || !config.has_retriever()) return;
         const std::vector<float> query =
             chunk_query(*impl_.engine_, impl_.sequence_.ids(), control_);
         const MemorySearch& search = pieces_.search();
@@ -148,7 +146,8 @@ class Run {
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =
             stream_->set_opening_neighbours(set.neighbours());
-        for (size_t i = 0; i < std::min(uses.size(), hits_.size()); ++i) hits_[i].gate = uses[i].gate;
+        for (size_t i = 0; i < std::min(uses.size(), hits_.size()); ++i)
+            hits_[i].gate = uses[i].gate;
         ++result.retrievals;
     }
 

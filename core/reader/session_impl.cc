@@ -34,7 +34,7 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
     if (!spaces_.empty() && store_ == nullptr)
         throw Error(Status::kArgument, "rpt", "session: spaces need their store");
     const model::ModelConfig& config = engine_->config();
-    if (options_.self_memory && config.retrieval == model::RetrievalKind::kLambdaRank)
+    if (options_.self_memory && config.has_retriever())
         own_ = std::make_unique<OwnPast>(size_t(config.dim));
     marks_.push_back({1, 0, encoder_});
 }

@@ -40,7 +40,7 @@ Sample make_sample(const TrainConfig& config, const ShardVocabulary& vocabulary,
             static_cast<float>(draw_uniform(options.seed, kOwnStream, draw)));
     }
     const std::vector<int32_t> ids(sample.inputs.begin(), sample.inputs.end());
-    if (model.retrieval == model::RetrievalKind::kLambdaRank) {
+    if (model.has_retriever()) {
         sample.candidates = make_candidates(model, options, ids, n);
         sample.pairs = count_valid_pairs(model, sample.candidates);
     } else if (model.retrieval == model::RetrievalKind::kGiven) {

@@ -30,8 +30,8 @@ double linear_ramp(int64_t step, double from, double to, int64_t n) {
     return from + (to - from) * progress(step, n);
 }
 
-double own_probability(int64_t step, double start, int64_t n) {
-    return start + (1.0 - start) * (1.0 - falling_cosine(progress(step, n)));
+double own_probability(int64_t step, double start, double end, int64_t n) {
+    return start + (end - start) * (1.0 - falling_cosine(progress(step, n)));
 }
 
 }  // namespace rpt::train

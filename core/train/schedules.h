@@ -13,7 +13,7 @@ double learning_rate(int64_t step, double peak, double floor, int64_t warmup, in
 double linear_ramp(int64_t step, double from, double to, int64_t n);
 
 // Chance that a chunk reads its own neighbours and not the teacher's: half a cosine from `start` to
-// 1 over `n` steps.
-double own_probability(int64_t step, double start, int64_t n);
+// `end` over `n` steps.
+double own_probability(int64_t step, double start, double end, int64_t n);
 
 }  // namespace rpt::train

@@ -1,5 +1,10 @@
 #include "core/train/train_config.h"
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <type_traits>
 #include <utility>
@@ -23,6 +28,7 @@ const Names<LambdaForm> kLambdaNames = {{LambdaForm::kCode, "code"},
                                         {LambdaForm::kTextbook, "textbook"}};
 const Names<TargetKind> kTargetNames = {{TargetKind::kNone, "none"},
                                         {TargetKind::kBm25Rank, "bm25_rank"},
+                                        {TargetKind::kLmScores, "lm_scores"},
                                         {TargetKind::kLexicalProxy, "lexical_proxy"}};
 const Names<GivenQuery> kQueryNames = {{GivenQuery::kChunk, "chunk"},
                                        {GivenQuery::kChunkAndTarget, "chunk_and_target"}};
@@ -46,7 +52,9 @@ void visit(Options& o, Visitor& v) {
     v.field("eps", o.eps);
     v.field("clip", o.clip);
     v.field("seed", o.seed);
+    v.field("data_seed", o.data_seed);
     v.choice("targets", o.targets, kTargetNames);
+    v.field("target_cache", o.target_cache);
     v.field("candidates", o.candidates);
     v.field("proxy_threshold", o.proxy_threshold);
     v.choice("lambda", o.lambda, kLambdaNames);
@@ -57,9 +65,16 @@ void visit(Options& o, Visitor& v) {
     v.field("alpha_ramp_fraction", o.alpha_ramp_fraction);
     v.field("detach_aux", o.detach_aux);
     v.field("own_start", o.own_start);
+    v.field("own_end", o.own_end);
     v.field("sampling_end_fraction", o.sampling_end_fraction);
     v.field("sampling_per_chunk", o.sampling_per_chunk);
     v.field("neighbour_dropout", o.neighbour_dropout);
+    v.field("train_neighbours", o.train_neighbours);
+    v.field("gca_dense_fraction", o.gca_dense_fraction);
+    v.field("gca_noise_start", o.gca_noise_start);
+    v.field("gca_noise_end", o.gca_noise_end);
+    v.field("teacher_pick", o.teacher_pick);
+    v.field("foreign_negatives", o.foreign_negatives);
     v.choice("given_query", o.given_query, kQueryNames);
     v.choice("precision", o.precision, kPrecisionNames);
     v.field("threads", o.threads);
@@ -94,6 +109,8 @@ class Reader {
         if (it == json_.end()) return;
         if constexpr (std::is_same_v<T, bool>) {
             if (!it->is_boolean()) refuse("train." + std::string(name) + " must be true or false");
+        } else if constexpr (std::is_same_v<T, std::string>) {
+            if (!it->is_string()) refuse("train." + std::string(name) + " must be a text");
         } else if constexpr (std::is_integral_v<T>) {
             if (!it->is_number_integer())
                 refuse("train." + std::string(name) + " must be an integer");
@@ -152,13 +169,23 @@ void read_sources(const Json& root, TrainConfig& config) {
                 refuse("every entry of data needs a \"shard\"");
             }
             for (const auto& [name, value] : entry.items()) {
-                if (name != "shard" && name != "weight")
+                const auto require = [&](bool fits, const char* wanted) {
+                    if (!fits) refuse("data." + name + " must be " + wanted);
+                };
+                if (name == "shard") {
+                    source.shard = value.get<std::string>();
+                } else if (name == "weight") {
+                    require(value.is_number(), "a number");
+                    source.weight = value.get<double>();
+                } else if (name == "across_documents") {
+                    require(value.is_boolean(), "true or false");
+                    source.across_documents = value.get<bool>();
+                } else if (name == "fim") {
+                    require(value.is_number(), "a number");
+                    source.fim = value.get<double>();
+                } else {
                     refuse("unknown key \"data." + name + "\"");
-            }
-            source.shard = entry["shard"].get<std::string>();
-            if (entry.contains("weight")) {
-                if (!entry["weight"].is_number()) refuse("data.weight must be a number");
-                source.weight = entry["weight"].get<double>();
+                }
             }
             config.data.push_back(source);
         }
@@ -181,7 +208,10 @@ void TrainConfig::validate() const {
         if (!holds) refuse(what);
     };
     require(!data.empty(), "data names no shard");
-    for (const DataSource& source : data) require(source.weight > 0, "data.weight must be above 0");
+    for (const DataSource& source : data) {
+        require(source.weight > 0, "data.weight must be above 0");
+        require(source.fim >= 0 && source.fim <= 1, "data.fim must be in [0, 1]");
+    }
     require(t.steps > 0, "train.steps must be above 0");
     require(t.batch_documents > 0, "train.batch_documents must be above 0");
     require(t.micro_documents >= 0 &&
@@ -204,6 +234,18 @@ void TrainConfig::validate() const {
     require(t.candidates > 0 && t.candidates <= 1000, "train.candidates must be in [1, 1000]");
     require(t.alpha_max >= 0, "train.alpha_max must not be negative");
     require(t.own_start >= 0 && t.own_start <= 1, "train.own_start must be in [0, 1]");
+    require(t.own_end >= 0 && t.own_end <= 1, "train.own_end must be in [0, 1]");
+    require(t.targets != TargetKind::kLmScores || !t.target_cache.empty(),
+            "train.target_cache must name the file that `rpt-lab targets` made for lm_scores");
+    require(t.train_neighbours > 0 && t.train_neighbours <= 4096,
+            "train.train_neighbours must be in [1, 4096]");
+    require(t.gca_dense_fraction >= 0 && t.gca_dense_fraction <= 1,
+            "train.gca_dense_fraction must be in [0, 1]");
+    require(t.gca_noise_start >= 0 && t.gca_noise_end >= 0,
+            "train.gca_noise_start and gca_noise_end must not be negative");
+    require(t.teacher_pick >= 0 && t.teacher_pick <= 1, "train.teacher_pick must be in [0, 1]");
+    require(t.foreign_negatives >= 0 && t.foreign_negatives <= 1,
+            "train.foreign_negatives must be in [0, 1]");
     require(t.neighbour_dropout >= 0 && t.neighbour_dropout <= 1,
             "train.neighbour_dropout must be in [0, 1]");
     require(t.threads >= 0 && t.threads <= 1024, "train.threads must be in [0, 1024]");
@@ -220,10 +262,71 @@ std::string TrainConfig::to_json() const {
     root["model"] = Json::parse(model.to_json());
     root["data"] = Json::array();
     for (const DataSource& source : data)
-        root["data"].push_back({{"shard", source.shard}, {"weight", source.weight}});
+        root["data"].push_back({{"shard", source.shard},
+                                {"weight", source.weight},
+                                {"across_documents", source.across_documents},
+                                {"fim", source.fim}});
     root["validation"] = validation;
     root["train"] = writer.json;
     return root.dump(2);
+}
+
+namespace {
+
+// Keys that change what stands before them (train_config.h) become what they mean.
+void fold_changes(Json& root) {
+    if (root.contains("model") && root["model"].contains("extra_layers")) {
+        Json& model = root["model"];
+        if (!model["extra_layers"].is_number_integer())
+            refuse("model.extra_layers must be an integer");
+        const auto extra = model["extra_layers"].get<int64_t>();
+        const model::ModelConfig defaults;
+        model["n_lower"] = model.value("n_lower", defaults.n_lower) + extra / 2;
+        model["n_upper"] = model.value("n_upper", defaults.n_upper) + extra - extra / 2;
+        model.erase("extra_layers");
+    }
+    if (root.contains("train") && root["train"].contains("steps_scale")) {
+        Json& train = root["train"];
+        if (!train["steps_scale"].is_number()) refuse("train.steps_scale must be a number");
+        const double steps = static_cast<double>(train.value("steps", TrainOptions().steps)) *
+                             train["steps_scale"].get<double>();
+        train["steps"] = static_cast<int64_t>(std::llround(steps));
+        train.erase("steps_scale");
+    }
+}
+
+// `tier` and the chain of parents are merged from the oldest to the youngest; lists are replaced.
+Json read_chain(const std::filesystem::path& path, const Json& tier,
+                std::vector<std::filesystem::path> children) {
+    const auto whole = std::filesystem::weakly_canonical(path);
+    if (std::find(children.begin(), children.end(), whole) != children.end())
+        refuse("\"" + path.string() + "\" is its own ancestor by \"parent\"");
+    std::ifstream in(path);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!in) throw Error(Status::kIo, "os", "cannot read \"" + path.string() + "\"");
+    Json own = Json::parse(text, nullptr, false, true);
+    if (!own.is_object()) refuse("\"" + path.string() + "\" is not a JSON object");
+    if (!own.contains("parent")) {
+        Json root = tier;
+        root.merge_patch(own);
+        return root;
+    }
+    if (!own["parent"].is_string()) refuse("parent must be the name of a file");
+    const auto parent = path.parent_path() / own["parent"].get<std::string>();
+    own.erase("parent");
+    children.push_back(whole);
+    Json root = read_chain(parent, tier, children);
+    fold_changes(root);
+    root.merge_patch(own);
+    return root;
+}
+
+}  // namespace
+
+TrainConfig TrainConfig::from_file(const std::string& path, const std::string& tier,
+                                   const std::vector<std::string>& overrides) {
+    const Json base = tier.empty() ? Json::object() : read_chain(tier, Json::object(), {});
+    return from_json(read_chain(path, base, {}).dump(), overrides);
 }
 
 TrainConfig TrainConfig::from_json(const std::string& text,
@@ -236,6 +339,7 @@ TrainConfig TrainConfig::from_json(const std::string& text,
         }
     }
     for (const std::string& text_override : overrides) apply_override(root, text_override);
+    fold_changes(root);
     TrainConfig config;
     if (root.contains("model")) config.model = model::ModelConfig::from_json(root["model"].dump());
     if (root.contains("train")) {

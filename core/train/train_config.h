@@ -13,7 +13,9 @@ enum class LambdaForm {
     kCode,
     kTextbook
 };  // spec 2.4: the released code's weight, or the usual one
-enum class TargetKind { kNone, kBm25Rank, kLexicalProxy };  // spec 2.8 RPT-Lex; spec 8.2.12
+// Where the target scores of candidates come from: BM25 ranks (spec 2.8, RPT-Lex), a language model
+// (spec 2.2, RPT-Sem; made beforehand by `rpt-lab targets`), shared rare words (spec 8.2.12).
+enum class TargetKind { kNone, kBm25Rank, kLmScores, kLexicalProxy };
 enum class GivenQuery {
     kChunk,
     kChunkAndTarget
@@ -23,6 +25,10 @@ enum class Precision { kFp32, kBf16 };
 struct DataSource {
     std::string shard;
     double weight = 1.0;  // share of the samples, relative to the others'
+    // Samples go on through documents of the same collection, so that one retrieves from another;
+    // otherwise a sample is part of one document.
+    bool across_documents = false;
+    double fim = 0.0;  // share of documents turned into prefix, suffix, middle
 };
 
 struct TrainOptions {
@@ -44,8 +50,10 @@ struct TrainOptions {
     double eps = 1e-8;
     double clip = 1.0;  // of the global gradient norm; 0: none
     uint64_t seed = 1;
+    uint64_t data_seed = 0;  // of the pieces and their order; 0: as `seed`
     // Retrieval.
     TargetKind targets = TargetKind::kBm25Rank;
+    std::string target_cache;  // of lm_scores: a file in the data directory
     int64_t candidates = 20;
     double proxy_threshold = 0.05;  // subtracted from the lexical proxy's score a token
     LambdaForm lambda = LambdaForm::kCode;
@@ -57,9 +65,17 @@ struct TrainOptions {
     bool detach_aux =
         false;  // the ranking loss trains the retriever's own weights alone, not the trunk
     double own_start = 0.01;
+    double own_end = 1.0;  // 0 with own_start 0: only teacher forcing
     double sampling_end_fraction = 0.65;
     bool sampling_per_chunk = true;  // false: one draw a step, as the paper
     double neighbour_dropout = 0.0;  // share of samples that read without a memory
+    // With scores that weigh (retrieval gca).
+    int64_t train_neighbours = 8;      // K in training; a chunk reads its whole pool before that
+    double gca_dense_fraction = 0.08;  // share of the steps with the whole pool
+    double gca_noise_start = 1.0;      // scale of the Gumbel noise on the choice
+    double gca_noise_end = 0.3;
+    double teacher_pick = 0.0;       // chance that the last neighbour of a chunk is the teacher's
+    double foreign_negatives = 0.0;  // share of steps whose pool holds the other samples' chunks
     GivenQuery given_query = GivenQuery::kChunk;
     // Machine.
     Precision precision = Precision::kFp32;
@@ -84,6 +100,13 @@ struct TrainConfig {
     // "section.key=value" (or "key=value" for the section "train"), values as JSON or bare words.
     // Validates.
     static TrainConfig from_json(const std::string& text,
+                                 const std::vector<std::string>& overrides = {});
+    // A file with "parent": another file, relative to it, of which it names what differs; parents
+    // may have parents. `tier` (empty: none) is a file that stands before all of them: sizes, data
+    // and steps that rows of an experiment share. Two keys mean a change of what was said before:
+    // model.extra_layers (half of them lower, the odd one upper) and train.steps_scale.
+    // Throws kIo naming a file that cannot be read, kArgument for a circle of parents.
+    static TrainConfig from_file(const std::string& path, const std::string& tier = "",
                                  const std::vector<std::string>& overrides = {});
 };
 

@@ -121,7 +121,7 @@ void Trainer::forward_backward(std::span<const Sample> samples, const Batch& bat
                                StepReport& report) {
     const model::ModelConfig& model = config_.model;
     const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
-    const bool ranks = model.retrieval == model::RetrievalKind::kLambdaRank;
+    const bool ranks = model.ranks();
     auto since = Clock::now();
     at::Tensor loss;
     {
@@ -188,7 +188,8 @@ StepReport Trainer::step(const Batch& batch, bool diagnose) {
                               fraction(t.warmup_fraction), t.steps);
     report.tau = linear_ramp(step_, t.tau_start, t.tau_max, fraction(t.tau_fraction));
     report.alpha = linear_ramp(step_, 0.0, t.alpha_max, fraction(t.alpha_ramp_fraction));
-    report.p_own = own_probability(step_, t.own_start, fraction(t.sampling_end_fraction));
+    report.p_own =
+        own_probability(step_, t.own_start, t.own_end, fraction(t.sampling_end_fraction));
     report.tokens = batch.n_targets;
 
     optimizer_.clear_gradients();
@@ -216,8 +217,8 @@ ValidationReport Trainer::validate(std::span<const Sample> samples) const {
         const std::span<const Sample> one(&sample, 1);
         const at::Tensor targets = stack_rows(one, &Sample::targets, device_);
         const model::LowerOutput low = model_.lower(stack_rows(one, &Sample::inputs, device_));
-        const bool ranks = model.retrieval == model::RetrievalKind::kLambdaRank;
-        const at::Tensor scores = ranks ? model_.retrieval_scores(low) : at::Tensor();
+        const at::Tensor scores =
+            model.has_retriever() ? model_.retrieval_scores(low) : at::Tensor();
         const at::Tensor chosen = reads ? neighbours(one, scores, 1.0) : at::Tensor();
         const auto nll = [&](const at::Tensor& with) {
             return model_.token_nll(model_.upper(low, with), targets).sum().item<double>();

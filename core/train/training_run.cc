@@ -170,8 +170,10 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
                {"parameters", start.parameters},
                {"flops_per_token", start.flops_per_token},
                {"gemm_flops", start.gemm_flops}});
-    BatchPipeline pipeline(config, vocabulary, SampleSource(shards, t.length, t.min_fill, t.seed),
-                           trainer.steps_done());
+    BatchPipeline pipeline(
+        config, vocabulary,
+        SampleSource(shards, t.length, t.min_fill, t.data_seed != 0 ? t.data_seed : t.seed),
+        trainer.steps_done());
     const auto begin = Clock::now();
     const auto elapsed = [&] {
         return std::chrono::duration<double>(Clock::now() - begin).count();

@@ -24,6 +24,13 @@ TEST(config, json_round_trip_keeps_every_field) {
     c.gate = GateKind::kMax;
     c.gate_floor = 0.25;
     c.carry_neighbours = false;
+    c.score_norm = ScoreNorm::kCosine;
+    c.cca_opt_out = CcaOptOut::kZeroSlot;
+    c.cca_residual = CcaResidual::kBypass;
+    c.gca_sink = false;
+    c.memorizing_layers = {4};
+    c.recurrent_layers = {3};
+    c.griffin_layers = {4, 5};
     EXPECT_EQ(ModelConfig::from_json(c.to_json()), c);
 }
 
@@ -31,6 +38,17 @@ TEST(config, missing_keys_keep_their_defaults) {
     ModelConfig c;
     c.dim = 128;
     EXPECT_EQ(ModelConfig::from_json(R"({"dim": 128})"), c);
+}
+
+TEST(config, layers_count_from_the_top_or_name_the_upper_half) {
+    const auto of = [](const char* layers) {
+        const std::string json =
+            std::string(R"({"n_lower": 4, "n_upper": 3, "cca_layers": )") + layers + "}";
+        return ModelConfig::from_json(json).cca_layers;
+    };
+    EXPECT_EQ(of("[-2, -1]"), (std::vector<int64_t>{5, 6}));
+    EXPECT_EQ(of("\"upper\""), (std::vector<int64_t>{5, 6}));
+    EXPECT_EQ(of("[4, -1]"), (std::vector<int64_t>{4, 6}));
 }
 
 std::string message_of(const std::string& json) {
@@ -55,6 +73,12 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"cca_layers": [1]})", "'cca_layers'"},
         {R"({"cca_layers": [4, 4]})", "'cca_layers'"},
         {R"({"cca_layers": [4], "retrieval": "none"})", "'cca_layers'"},
+        {R"({"cca_layers": "lower"})", "'cca_layers'"},
+        {R"({"cca_layers": [-9]})", "'cca_layers'"},
+        {R"({"retrieval": "gca", "cca_layers": [4]})", "'cca_fuse'"},
+        {R"({"retrieval": "gca", "cca_layers": [4], "cca_fuse": "weighted"})", "'augment'"},
+        {R"({"griffin_width": 100})", "'griffin_gate_blocks'"},
+        {R"({"recurrent_layers": [2], "memorizing_layers": [2]})", "'recurrent_layers'"},
         {R"({"norm_eps": -1})", "'norm_eps'"},
         {R"([1])", "JSON"},
         {"{", "JSON"},

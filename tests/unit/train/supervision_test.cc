@@ -12,14 +12,14 @@ namespace rpt::train {
 namespace {
 
 TEST(SchedulesTest, schedules_give_the_golden_values) {  // spec A.3
-    EXPECT_NEAR(own_probability(0, 0.01, 56250), 0.01, 1e-12);
-    EXPECT_NEAR(own_probability(5625, 0.01, 56250), 0.03423, 5e-6);
-    EXPECT_NEAR(own_probability(14062, 0.01, 56250), 0.15497, 5e-6);
-    EXPECT_NEAR(own_probability(28125, 0.01, 56250), 0.505, 1e-9);
-    EXPECT_NEAR(own_probability(42187, 0.01, 56250), 0.85501, 1e-5);
-    EXPECT_NEAR(own_probability(50625, 0.01, 56250), 0.97577, 5e-6);
-    EXPECT_EQ(own_probability(56250, 0.01, 56250), 1.0);
-    EXPECT_EQ(own_probability(99999, 0.01, 56250), 1.0);
+    EXPECT_NEAR(own_probability(0, 0.01, 1.0, 56250), 0.01, 1e-12);
+    EXPECT_NEAR(own_probability(5625, 0.01, 1.0, 56250), 0.03423, 5e-6);
+    EXPECT_NEAR(own_probability(14062, 0.01, 1.0, 56250), 0.15497, 5e-6);
+    EXPECT_NEAR(own_probability(28125, 0.01, 1.0, 56250), 0.505, 1e-9);
+    EXPECT_NEAR(own_probability(42187, 0.01, 1.0, 56250), 0.85501, 1e-5);
+    EXPECT_NEAR(own_probability(50625, 0.01, 1.0, 56250), 0.97577, 5e-6);
+    EXPECT_EQ(own_probability(56250, 0.01, 1.0, 56250), 1.0);
+    EXPECT_EQ(own_probability(99999, 0.01, 1.0, 56250), 1.0);
     EXPECT_EQ(linear_ramp(0, 1, 4, 56250), 1.0);
     EXPECT_EQ(linear_ramp(28125, 1, 4, 56250), 2.5);
     EXPECT_EQ(linear_ramp(56250, 1, 4, 56250), 4.0);
@@ -34,7 +34,7 @@ TEST(SchedulesTest, schedules_give_the_golden_values) {  // spec A.3
 
 TEST(SchedulesTest, ramps_of_no_length_are_at_their_end) {
     EXPECT_EQ(linear_ramp(0, 0, 2, 0), 2.0);
-    EXPECT_EQ(own_probability(0, 0.5, 0), 1.0);
+    EXPECT_EQ(own_probability(0, 0.5, 1.0, 0), 1.0);
 }
 
 // Blocks of one chunk under the paper's rule: chunk i may retrieve chunks 0 .. i - 2.
