@@ -9,34 +9,13 @@
 #include "core/eval/retrieval_metrics.h"
 #include "core/train/candidates.h"
 #include "core/train/counter_random.h"
+#include "core/train/document_span.h"
 #include "core/train/neighbour_choice.h"
 
 namespace rpt::eval {
 namespace {
 
-// One stretch of a document as the model reads it, padded to whole blocks.
-struct Span {
-    std::vector<int32_t> inputs;
-    std::vector<int64_t> targets;  // -1: not predicted
-    int64_t n_tokens = 0;
-    int64_t chunks = 0;
-};
-
-Span make_span(const model::ModelConfig& config, const train::ShardVocabulary& vocabulary,
-               std::span<const int32_t> text) {
-    Span span;
-    span.n_tokens = static_cast<int64_t>(text.size());
-    const int64_t padded = (span.n_tokens + config.stride - 1) / config.stride * config.stride;
-    span.chunks = padded / config.chunk;
-    span.inputs.assign(padded, vocabulary.pad);
-    span.targets.assign(padded, -1);
-    span.inputs[0] = vocabulary.bos;
-    for (int64_t p = 0; p < span.n_tokens; ++p) {
-        if (p + 1 < span.n_tokens) span.inputs[p + 1] = text[p];
-        if (text[p] != vocabulary.eos) span.targets[p] = text[p];
-    }
-    return span;
-}
+using Span = train::DocumentSpan;
 
 // The chunk whose neighbours the token at `p` reads (spec 1.13), negative if none.
 int64_t reading_chunk(const model::ModelConfig& config, int64_t p) {
@@ -122,7 +101,7 @@ class SpanScorer {
 
     void score(std::span<const int32_t> text, uint64_t number, DocumentScores& scores) const {
         const model::ModelConfig& config = model_.config();
-        const Span span = make_span(config, vocabulary_, text);
+        const Span span = train::make_document_span(config, vocabulary_, text);
         const at::Tensor inputs =
             at::tensor(std::vector<int64_t>(span.inputs.begin(), span.inputs.end()))
                 .unsqueeze(0)
@@ -277,22 +256,16 @@ DocumentScores score_document(const model::RptModel& model,
                               const train::ShardVocabulary& vocabulary,
                               std::span<const int32_t> text, const EvalOptions& options,
                               at::Device device) {
-    if (options.span <= 0 || options.span % model.config().stride != 0) {
-        throw Error(Status::kArgument, "rpt",
-                    "span " + std::to_string(options.span) +
-                        " must be a multiple of the model's stride of " +
-                        std::to_string(model.config().stride));
-    }
+    const int64_t length = train::span_length(model.config(), options.span);
     const at::NoGradGuard no_grad;
     if (options.max_tokens > 0)
         text = text.first(std::min(text.size(), static_cast<size_t>(options.max_tokens)));
     DocumentScores scores;
     const SpanScorer scorer(model, vocabulary, options, device);
     uint64_t number = 0;
-    for (size_t at = 0; at < text.size(); at += static_cast<size_t>(options.span)) {
-        scorer.score(
-            text.subspan(at, std::min(text.size() - at, static_cast<size_t>(options.span))),
-            number++, scores);
+    for (size_t at = 0; at < text.size(); at += static_cast<size_t>(length)) {
+        scorer.score(text.subspan(at, std::min(text.size() - at, static_cast<size_t>(length))),
+                     number++, scores);
     }
     return scores;
 }
