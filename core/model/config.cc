@@ -44,6 +44,8 @@ const Names<CcaOptOut> kOptOutNames = {{CcaOptOut::kNullKv, "null_kv"},
                                        {CcaOptOut::kZeroSlot, "zero_slot"}};
 const Names<CcaResidual> kResidualNames = {{CcaResidual::kAdd, "add"},
                                            {CcaResidual::kBypass, "bypass"}};
+const Names<RetrieverStart> kRetrieverStartNames = {{RetrieverStart::kUsual, "usual"},
+                                                    {RetrieverStart::kMatch, "match"}};
 const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
                                           {ScoreNorm::kOutputs, "outputs"},
                                           {ScoreNorm::kCosine, "cosine"}};
@@ -180,6 +182,7 @@ void visit(Visitor& v, Config& c) {
     v.field("stride", c.stride);
     v.choice("retrieval", c.retrieval, kRetrievalNames);
     v.field("neighbours", c.neighbours);
+    v.choice("retriever_start", c.retriever_start, kRetrieverStartNames);
     v.choice("score_norm", c.score_norm, kScoreNormNames);
     v.field("score_temperature", c.score_temperature);
     v.layers("cca_layers", c.cca_layers);

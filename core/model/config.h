@@ -26,6 +26,9 @@ enum class CcaFuse { kJoint, kWeighted, kBias };
 enum class CcaOptOut { kNullKv, kZeroSlot };
 // h + CCA, then the feed-forward layer; or CCA enters the feed-forward layer's input alone.
 enum class CcaResidual { kAdd, kBypass };
+// Start of the key and query projections: independent, or one orthogonal matrix for both, so that
+// the first scores are similarities of chunks and not chance.
+enum class RetrieverStart { kUsual, kMatch };
 // Normed before the projections to key and query, after them, or both made unit vectors.
 enum class ScoreNorm { kInputs, kOutputs, kCosine };
 
@@ -57,6 +60,7 @@ struct ModelConfig {
     // Memory.
     RetrievalKind retrieval = RetrievalKind::kLambdaRank;
     int64_t neighbours = 2;  // K
+    RetrieverStart retriever_start = RetrieverStart::kMatch;
     ScoreNorm score_norm = ScoreNorm::kInputs;
     double score_temperature = 0.1;  // cosine scores are divided by it
     std::vector<int64_t>

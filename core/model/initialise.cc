@@ -119,6 +119,12 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
         r.key_bias = zeros(c.dim);
         r.query_norm = ones(c.dim);
         r.query = memory.matrix(c.dim, c.dim);
+        if (c.retriever_start == RetrieverStart::kMatch) {
+            // a generator of its own: what is drawn after this stays what it was
+            Draw match_draw(seed ^ 0x6d61746368ULL);
+            r.key = match_draw.orthogonal(c.dim, c.dim);
+            r.query = r.key.clone();
+        }
         r.query_bias = zeros(c.dim);
     }
     if (w.augment_self) {

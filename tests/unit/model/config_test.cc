@@ -24,6 +24,7 @@ TEST(config, json_round_trip_keeps_every_field) {
     c.gate = GateKind::kMax;
     c.gate_floor = 0.25;
     c.carry_neighbours = false;
+    c.retriever_start = RetrieverStart::kUsual;
     c.score_norm = ScoreNorm::kCosine;
     c.cca_opt_out = CcaOptOut::kZeroSlot;
     c.cca_residual = CcaResidual::kBypass;

@@ -221,6 +221,19 @@ TEST(model, gather_gives_the_chunk_and_its_successor) {
     EXPECT_FALSE(n.present[2][0].narrow(0, 2, 2).any().item<bool>());
 }
 
+TEST(model, match_start_scores_a_repeated_chunk_above_all_others) {
+    ModelConfig c = tiny_config();
+    c.scale_logits = false;
+    c.scale_embedding = true;
+    at::manual_seed(5);
+    at::Tensor tokens = at::randint(c.vocab, {1, 16 * c.chunk}, at::kLong);
+    tokens.narrow(1, 13 * c.chunk, c.chunk).copy_(tokens.narrow(1, 3 * c.chunk, c.chunk));
+    const RptModel model(c, 4);
+    const at::Tensor scores = model.retrieval_scores(model.lower(tokens))[0][13];
+    EXPECT_EQ(scores.narrow(0, 0, 10).argmax().item<int64_t>(), 3);
+    EXPECT_TRUE(model.weights().retriever->key.equal(model.weights().retriever->query));
+}
+
 TEST(model, equal_seeds_give_equal_trunks_whatever_the_memory) {
     ModelConfig with = tiny_config(), without = tiny_config();
     without.retrieval = RetrievalKind::kNone;
