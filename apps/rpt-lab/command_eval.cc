@@ -22,6 +22,8 @@ struct EvalArguments {
     std::string model;
     std::vector<std::string> shards;
     eval::EvalOptions options;
+    std::vector<std::string> rows;
+    std::vector<int64_t> neighbours;
     BootstrapChoice bootstrap;
     int64_t max_documents = 0;  // of each shard
     int threads = 0;
@@ -54,12 +56,16 @@ int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) at::set_num_threads(args.threads);
     const at::Device device(args.device);
     const Subject subject = load_subject(args.model, device);
+    eval::EvalOptions options = args.options;
+    const model::ModelConfig& config = subject.model->config();
+    options.rows = eval::choose_rows(config, options.sources, args.rows, args.neighbours);
     bool known = args.bootstrap.against.empty();
-    for (const eval::Row row : eval::rows_of(subject.model->config()))
+    for (const eval::Row& row : options.rows)
         known |= args.bootstrap.against == eval::row_name(row);
-    if (!known)
+    if (!known) {
         throw Error(Status::kArgument, "rpt",
-                    "this model has no row \"" + args.bootstrap.against + "\"");
+                    "no row \"" + args.bootstrap.against + "\" to compare with is read");
+    }
     std::signal(SIGINT, on_interrupt);
 
     ProgressLine progress(common.quiet);
@@ -76,8 +82,8 @@ int run(const EvalArguments& args, const Common& common) {
             if (interrupted.load()) return kInterrupted;
             const auto& entry = shard->documents()[d];
             const auto text = shard->read(d, 0, entry.tokens);
-            auto scores = eval::score_document(*subject.model, shard->vocabulary(), text,
-                                               args.options, device);
+            auto scores =
+                eval::score_document(*subject.model, shard->vocabulary(), text, options, device);
             scores.id = entry.id;
             scores.collection = entry.collection;
             // a document read in part counts its bytes in part
@@ -94,20 +100,28 @@ int run(const EvalArguments& args, const Common& common) {
         }
     }
     if (documents.empty()) throw Error(Status::kArgument, "rpt", "the shards hold no document");
-    nlohmann::ordered_json summary = {
-        {"model", args.model}, {"shards", args.shards}, {"span", args.options.span}};
+    nlohmann::ordered_json summary = {{"model", args.model},
+                                      {"shards", args.shards},
+                                      {"span", args.options.span},
+                                      {"max_tokens", args.options.max_tokens},
+                                      {"chunk", config.chunk},
+                                      {"neighbours", config.neighbours},
+                                      {"usual_row", eval::row_name(eval::usual_row(config))},
+                                      {"gold", options.sources.targets ? "scores" : "lexical"}};
     summary.update(summary_json(documents, args.bootstrap));
     summary["seconds"] = progress.seconds();
     if (!args.out.empty()) {
         nlohmann::ordered_json all = summary;
         all["raw"] = raw_json(documents);
-        write_file(args.out, all.dump(1) + "\n");
+        write_file(args.out, all.dump(options.per_chunk ? -1 : 1) + "\n");
     }
     if (common.json) {
         std::cout << summary.dump() << "\n";
     } else {
-        std::cout << documents.size() << " documents, " << tokens << " tokens, spans of "
-                  << args.options.span << "\n"
+        std::cout << documents.size() << " documents, " << tokens << " tokens, "
+                  << (args.options.span > 0 ? "spans of " + std::to_string(args.options.span)
+                                            : "whole documents")
+                  << "\n"
                   << summary_table(summary);
     }
     return kDone;
@@ -120,12 +134,26 @@ void add_eval_command(CLI::App& app, Common& common) {
     const auto args = std::make_shared<EvalArguments>();
     command->add_option("model", args->model, "Model package or checkpoint")->required();
     command->add_option("shards", args->shards, "Token shards")->required();
-    command->add_option("--span", args->options.span, "Tokens read in one piece, memory included")
+    command
+        ->add_option(
+            "--span", args->options.span,
+            "Tokens read in one piece, memory included; 0: the document, in parts of 262144 "
+            "tokens where it is longer")
         ->capture_default_str();
     command->add_option("--max-tokens", args->options.max_tokens, "Of each document; 0: all");
     command->add_option("--max-documents", args->max_documents, "Of each shard; 0: all");
-    command->add_option("-k,--neighbours", args->options.neighbours,
-                        "Neighbours a chunk reads; 0: as the model says");
+    command
+        ->add_option("-k,--neighbours", args->neighbours,
+                     "Neighbours a chunk reads, a list such as 1,2,4; rows of another number than "
+                     "the model's are called own@4")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 64));
+    command
+        ->add_option("--rows", args->rows,
+                     "Choices of neighbours to read with, such as own,none; all if not given")
+        ->delimiter(',');
+    command->add_flag("--chunks", args->options.per_chunk,
+                      "Also write the nats of every chunk, for rpt-lab compare");
     command->add_option("--against", args->bootstrap.against,
                         "Compare every row with this one by paired bootstrap");
     command->add_option("--resamples", args->bootstrap.resamples, "Of the bootstrap")

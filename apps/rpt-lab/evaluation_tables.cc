@@ -41,13 +41,44 @@ Json row_json(const Group& group, Row row) {
 }
 
 Json ranking_json(const eval::RankingSums& sums) {
-    const double chunks = static_cast<double>(std::max<int64_t>(1, sums.chunks));
-    const double gold = static_cast<double>(std::max<int64_t>(1, sums.with_gold));
+    const auto over = [](double sum, int64_t n) {
+        return sum / static_cast<double>(std::max<int64_t>(1, n));
+    };
     return {{"chunks", sums.chunks},
             {"chunks_with_gold", sums.with_gold},
-            {"precision_2", sums.precision_2 / chunks},
-            {"recall_10", sums.recall_10 / gold},
-            {"ndcg_20", sums.ndcg_20 / gold}};
+            {"precision_2", over(sums.precision_2, sums.chunks)},
+            {"recall_10", over(sums.recall_10, sums.with_gold)},
+            {"ndcg_20", over(sums.ndcg_20, sums.with_gold)},
+            {"overlap_query", over(sums.overlap_query, sums.with_neighbour)},
+            {"overlap_target", over(sums.overlap_target, sums.with_neighbour)}};
+}
+
+// What retrieval did on these documents; nothing for a model without a memory.
+void add_rankings(const Group& group, Json& json) {
+    std::map<std::string, eval::RankingSums> rankings;
+    eval::BestScoreSums best;
+    int64_t distinct = 0, slots = 0;
+    for (const DocumentScores* d : group) {
+        for (const auto& [name, sums] : d->rankings) rankings[name].add(sums);
+        best.add(d->best_scores);
+        distinct += d->distinct_retrieved;
+        slots += d->slots_retrieved;
+    }
+    for (const auto& [name, sums] : rankings) json["ranking"][name] = ranking_json(sums);
+    if (slots > 0)
+        json["distinct_share"] = static_cast<double>(distinct) / static_cast<double>(slots);
+    if (best.chunks > 0) {
+        for (const double sum : best.best)
+            json["best_target_score"].push_back(sum / static_cast<double>(best.chunks));
+    }
+}
+
+double rounded(double nats) {
+    return std::round(nats * 1e4) / 1e4;
+}
+
+Json chunks_json(const DocumentScores& d) {
+    return {{"spans", d.spans}, {"tokens", d.chunk_tokens}, {"flags", d.chunk_flags}};
 }
 
 // nats of each document under a row, for the bootstrap; `pool`: over the tokens that have a pool
@@ -80,15 +111,8 @@ Json difference_json(const Group& group, Row row, Row against, const BootstrapCh
 Json group_json(const Group& group, const BootstrapChoice& choice) {
     Json json;
     json["documents"] = group.size();
-    int64_t tokens = 0, distinct = 0, slots = 0;
-    eval::RankingSums own, bm25;
-    for (const DocumentScores* d : group) {
-        tokens += d->tokens;
-        distinct += d->distinct_retrieved;
-        slots += d->slots_retrieved;
-        own.add(d->own_ranking);
-        bm25.add(d->bm25_ranking);
-    }
+    int64_t tokens = 0;
+    for (const DocumentScores* d : group) tokens += d->tokens;
     json["tokens"] = tokens;
     for (const auto& [row, scores] : group[0]->rows) {
         Json& entry = json["rows"][eval::row_name(row)] = row_json(group, row);
@@ -98,11 +122,7 @@ Json group_json(const Group& group, const BootstrapChoice& choice) {
             entry["difference_with_pool"] = difference_json(group, row, other, choice, true);
         }
     }
-    if (own.chunks > 0) {
-        json["ranking"] = {{"own", ranking_json(own)}, {"bm25", ranking_json(bm25)}};
-        json["distinct_share"] =
-            static_cast<double>(distinct) / static_cast<double>(std::max<int64_t>(1, slots));
-    }
+    add_rankings(group, json);
     return json;
 }
 
@@ -133,27 +153,25 @@ Json raw_json(const std::vector<DocumentScores>& documents) {
     for (const DocumentScores& d : documents) {
         Json entry = {
             {"id", d.id}, {"collection", d.collection}, {"tokens", d.tokens}, {"bytes", d.bytes}};
-        for (const auto& [row, scores] : d.rows)
-            entry["rows"][eval::row_name(row)] = row_json({&d}, row);
-        if (d.own_ranking.chunks > 0) {
-            entry["ranking"] = {{"own", ranking_json(d.own_ranking)},
-                                {"bm25", ranking_json(d.bm25_ranking)}};
-            entry["distinct_retrieved"] = d.distinct_retrieved;
-            entry["slots_retrieved"] = d.slots_retrieved;
+        for (const auto& [row, scores] : d.rows) {
+            Json& rows = entry["rows"][eval::row_name(row)] = row_json({&d}, row);
+            for (const double nats : scores.per_chunk) rows["chunk_nats"].push_back(rounded(nats));
         }
+        add_rankings({&d}, entry);
+        if (!d.chunk_tokens.empty()) entry["chunks"] = chunks_json(d);
         list.push_back(std::move(entry));
     }
     return list;
 }
 
 std::string summary_table(const Json& summary) {
-    std::string out = "row        nats  perplexity   bits/byte  with pool  gold found";
+    std::string out = "row               nats  perplexity   bits/byte  with pool  gold found";
     const bool compared = summary.contains("against");
     if (compared) out += "   difference to " + summary["against"].get<std::string>() + " (95 %)";
     out += "\n";
     for (const auto& [name, row] : summary["rows"].items()) {
         char line[160];
-        std::snprintf(line, sizeof line, "%-7s %7.4f  %10.3f  %10.4f  %9.4f  %10.4f", name.c_str(),
+        std::snprintf(line, sizeof line, "%-14s %7.4f  %10.3f  %10.4f  %9.4f  %10.4f", name.c_str(),
                       row["nats"].get<double>(), row["perplexity"].get<double>(),
                       row.value("bits_per_byte", 0.0), row["with_pool"]["nats"].get<double>(),
                       row["gold_retrieved"]["nats"].get<double>());
@@ -169,16 +187,29 @@ std::string summary_table(const Json& summary) {
     }
     if (summary.contains("ranking")) {
         for (const auto& [name, r] : summary["ranking"].items()) {
-            char line[160];
-            std::snprintf(
-                line, sizeof line, "%-7s P@2 %.3f  R@10 %.3f  nDCG@20 %.3f over %lld chunks\n",
-                name.c_str(), r["precision_2"].get<double>(), r["recall_10"].get<double>(),
-                r["ndcg_20"].get<double>(), static_cast<long long>(r["chunks"].get<int64_t>()));
+            char line[200];
+            std::snprintf(line, sizeof line,
+                          "%-7s P@2 %.3f  R@10 %.3f  nDCG@20 %.3f  tokens shared with the chunk "
+                          "%.1f, the next %.1f  (%lld chunks)\n",
+                          name.c_str(), r["precision_2"].get<double>(),
+                          r["recall_10"].get<double>(), r["ndcg_20"].get<double>(),
+                          r["overlap_query"].get<double>(), r["overlap_target"].get<double>(),
+                          static_cast<long long>(r["chunks"].get<int64_t>()));
             out += line;
         }
-        char line[80];
+    }
+    char line[120];
+    if (summary.contains("distinct_share")) {
         std::snprintf(line, sizeof line, "distinct chunks among those retrieved: %.1f %%\n",
                       100 * summary["distinct_share"].get<double>());
+        out += line;
+    }
+    if (summary.contains("best_target_score")) {
+        const auto& best = summary["best_target_score"];
+        std::snprintf(line, sizeof line,
+                      "best target score in BM25's first 1, 2, 5, 20: %.3f %.3f %.3f %.3f\n",
+                      best[0].get<double>(), best[1].get<double>(), best[4].get<double>(),
+                      best[19].get<double>());
         out += line;
     }
     return out;

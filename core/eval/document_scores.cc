@@ -6,20 +6,17 @@
 #include <set>
 
 #include "base/error.h"
-#include "core/eval/retrieval_metrics.h"
-#include "core/train/candidates.h"
-#include "core/train/counter_random.h"
 #include "core/train/document_span.h"
-#include "core/train/neighbour_choice.h"
 
 namespace rpt::eval {
 namespace {
 
-using Span = train::DocumentSpan;
+constexpr int64_t kRanked = 20;  // of a ranking, for nDCG@20
 
-// The chunk whose neighbours the token at `p` reads (spec 1.13), negative if none.
-int64_t reading_chunk(const model::ModelConfig& config, int64_t p) {
-    return (p + 1) / config.chunk - 1;
+// The entry of the token at `p`: 0 before the first chunk is complete, then 1 + the chunk whose
+// neighbours it reads (spec 1.13).
+int64_t entry_of(const model::ModelConfig& config, int64_t p) {
+    return (p + 1) / config.chunk;
 }
 
 // 0, 512, 1024, 2048, ...: where in the span a token stands.
@@ -29,79 +26,22 @@ int64_t position_class(int64_t p) {
     return begin;
 }
 
-using Neighbours = std::vector<std::vector<int32_t>>;  // of each chunk, best first
-
-Neighbours from_lists(const train::ChunkLists& lists) {
-    Neighbours neighbours(lists.chunk.size() / lists.width);
-    for (size_t slot = 0; slot < lists.chunk.size(); ++slot) {
-        if (lists.chunk[slot] >= 0) neighbours[slot / lists.width].push_back(lists.chunk[slot]);
-    }
-    return neighbours;
-}
-
-Neighbours random_neighbours(const model::ModelConfig& config, int64_t chunks, int64_t k,
-                             uint64_t seed, uint64_t stream) {
-    Neighbours neighbours(chunks);
-    for (int64_t i = 0; i < chunks; ++i) {
-        const int64_t pool = std::max<int64_t>(0, model::last_retrievable(config, i) + 1);
-        std::vector<float> keys;  // random scores: their top k is a random set
-        for (int64_t j = 0; j < pool; ++j) {
-            keys.push_back(static_cast<float>(
-                train::draw_uniform(seed, stream + static_cast<uint64_t>(i), j)));
-        }
-        neighbours[i] = train::top_k(keys, pool, k);
-    }
-    return neighbours;
-}
-
-at::Tensor as_tensor(const Neighbours& neighbours, int64_t k, at::Device device) {
-    const int64_t l = static_cast<int64_t>(neighbours.size());
-    at::Tensor tensor = at::full({1, l, k}, -1, at::kLong);
-    for (int64_t i = 0; i < l; ++i) {
-        for (int64_t c = 0; c < std::min<int64_t>(k, static_cast<int64_t>(neighbours[i].size()));
-             ++c) {
-            tensor.data_ptr<int64_t>()[i * k + c] = neighbours[i][c];
-        }
-    }
-    return tensor.to(device);
-}
-
-// Rankings are judged against the gold candidates of chunk i.
-void judge(const Neighbours& ranking, const train::ChunkLists& gold, int64_t i, RankingSums& sums) {
-    std::map<int32_t, double> score_of;
-    std::vector<double> all;
-    for (int64_t c = 0; c < gold.width; ++c) {
-        const int64_t slot = i * gold.width + c;
-        if (gold.chunk[slot] < 0) continue;
-        score_of[gold.chunk[slot]] = gold.score[slot];
-        all.push_back(gold.score[slot]);
-    }
-    std::vector<double> ranked;
-    for (const int32_t chunk : ranking[i]) {
-        const auto it = score_of.find(chunk);
-        ranked.push_back(it == score_of.end() ? 0.0 : it->second);
-    }
-    sums.precision_2 += precision_at(ranked, 2);
-    ++sums.chunks;
-    if (std::none_of(all.begin(), all.end(), [](double s) { return s > 0; })) return;
-    sums.recall_10 += recall_at(ranked, all, 10);
-    sums.ndcg_20 += ndcg_at(ranked, all, 20);
-    ++sums.with_gold;
-}
-
 class SpanScorer {
   public:
     SpanScorer(const model::RptModel& model, const train::ShardVocabulary& vocabulary,
                const EvalOptions& options, at::Device device)
         : model_(model),
+          config_(model.config()),
           vocabulary_(vocabulary),
           options_(options),
+          rows_(options.rows.empty() ? rows_of(config_, options.sources) : options.rows),
           device_(device),
-          k_(options.neighbours > 0 ? options.neighbours : model.config().neighbours) {}
+          width_(kRanked) {
+        for (const Row& row : rows_) width_ = std::max(width_, k_of(row));
+    }
 
     void score(std::span<const int32_t> text, uint64_t number, DocumentScores& scores) const {
-        const model::ModelConfig& config = model_.config();
-        const Span span = train::make_document_span(config, vocabulary_, text);
+        const train::DocumentSpan span = train::make_document_span(config_, vocabulary_, text);
         const at::Tensor inputs =
             at::tensor(std::vector<int64_t>(span.inputs.begin(), span.inputs.end()))
                 .unsqueeze(0)
@@ -109,148 +49,150 @@ class SpanScorer {
         const at::Tensor targets = at::tensor(span.targets).unsqueeze(0).to(device_);
         const model::LowerOutput low = model_.lower(inputs);
 
-        train::TrainOptions supervision;
-        supervision.candidates = options_.candidates;
-        const auto gold = train::make_candidates(config, supervision, span.inputs, span.n_tokens);
-        const std::vector<Row> rows = rows_of(config);
-        Neighbours own;
-        if (std::find(rows.begin(), rows.end(), Row::kOwn) != rows.end()) {
-            own = own_ranking(low, span);
-            const auto bm25 = from_lists(train::make_given_neighbours(
-                config, train::GivenQuery::kChunk, 20, span.inputs, span.n_tokens));
-            judge_all(own, bm25, gold, span, scores);
+        std::string flags = flags_of(span);
+        std::map<RowKind, Neighbours> rankings;
+        if (config_.has_memory() && config_.has_cca()) {
+            const train::ChunkLists gold = gold_of(span);
+            rankings = rankings_of(low, span, gold, number);
+            judge_all(rankings, gold, span, scores);
+            flag(rankings[usual_row(config_).kind], gold, flags);
         }
-        const std::vector<bool> found = gold_found(own, gold, span);
-        for (const Row row : rows) {
-            const at::Tensor hidden = model_.upper(low, neighbours_of(row, own, span, number));
-            const at::Tensor nll =
-                model_.token_nll(hidden, targets).to(at::kCPU, at::kFloat).contiguous();
-            add(nll.data_ptr<float>(), span, found, scores.rows[row]);
+        for (const Row& row : rows_) {
+            at::Tensor neighbours;
+            if (row.kind != RowKind::kNone)
+                neighbours = as_tensor(rankings.at(row.kind), k_of(row), device_);
+            const at::Tensor nll = model_.token_nll(model_.upper(low, neighbours), targets)
+                                       .to(at::kCPU, at::kFloat)
+                                       .contiguous();
+            add(nll.data_ptr<float>(), span, flags, scores.rows[row]);
         }
         for (const int64_t target : span.targets) scores.tokens += target >= 0;
+        if (options_.per_chunk) {
+            scores.spans.push_back(static_cast<int64_t>(flags.size()));
+            std::vector<int64_t> tokens(flags.size(), 0);
+            for (int64_t p = 0; p < span.n_tokens; ++p)
+                tokens[entry_of(config_, p)] += span.targets[p] >= 0;
+            scores.chunk_tokens.insert(scores.chunk_tokens.end(), tokens.begin(), tokens.end());
+            scores.chunk_flags += flags;
+        }
     }
 
   private:
-    Neighbours own_ranking(const model::LowerOutput& low, const Span& span) const {
-        const at::Tensor scores =
-            model_.retrieval_scores(low).to(at::kCPU, at::kFloat).contiguous();
-        Neighbours ranking(span.chunks);
-        for (int64_t i = 0; i < span.chunks; ++i) {
-            const std::span<const float> row(scores.data_ptr<float>() + i * span.chunks,
-                                             static_cast<size_t>(span.chunks));
-            ranking[i] = train::top_k(row, model::last_retrievable(model_.config(), i) + 1,
-                                      std::max<int64_t>(20, k_));
+    int64_t k_of(const Row& row) const { return row.k > 0 ? row.k : config_.neighbours; }
+
+    train::ChunkLists gold_of(const train::DocumentSpan& span) const {
+        if (options_.sources.targets) {
+            auto lists = options_.sources.targets(span.inputs, span.n_tokens);
+            if (lists && static_cast<int64_t>(lists->chunk.size()) == span.chunks * lists->width)
+                return *std::move(lists);
+            throw Error(Status::kNotFound, "rpt",
+                        "the file of target scores has none for this text; make it from the same "
+                        "shards with the same span, chunk and length");
         }
-        return ranking;
+        train::TrainOptions lexical;
+        lexical.candidates = options_.candidates;
+        return train::make_candidates(config_, lexical, span.inputs, span.n_tokens);
     }
 
-    at::Tensor neighbours_of(Row row, const Neighbours& own, const Span& span,
-                             uint64_t number) const {
-        const model::ModelConfig& config = model_.config();
-        switch (row) {
-            case Row::kOwn:
-                return as_tensor(own, k_, device_);
-            case Row::kOracle:
-            case Row::kBm25: {
-                const auto query = row == Row::kBm25 ? train::GivenQuery::kChunk
-                                                     : train::GivenQuery::kChunkAndTarget;
-                return as_tensor(from_lists(train::make_given_neighbours(
-                                     config, query, k_, span.inputs, span.n_tokens)),
-                                 k_, device_);
-            }
-            case Row::kRandom:
-                return as_tensor(
-                    random_neighbours(config, span.chunks, k_, options_.seed, number << 32), k_,
-                    device_);
-            case Row::kNone:
-                break;
+    std::map<RowKind, Neighbours> rankings_of(const model::LowerOutput& low,
+                                              const train::DocumentSpan& span,
+                                              const train::ChunkLists& gold,
+                                              uint64_t number) const {
+        const auto by_bm25 = [&](train::GivenQuery query) {
+            return from_lists(
+                train::make_given_neighbours(config_, query, width_, span.inputs, span.n_tokens));
+        };
+        std::map<RowKind, Neighbours> rankings;
+        if (config_.has_retriever()) {
+            const at::Tensor scores =
+                model_.retrieval_scores(low)[0].to(at::kCPU, at::kFloat).contiguous();
+            rankings[RowKind::kOwn] = best_by_scores(config_, scores, width_);
         }
-        return {};
+        if (options_.sources.dpr) {
+            rankings[RowKind::kDpr] =
+                best_by_scores(config_, options_.sources.dpr(span.inputs), width_);
+        }
+        if (options_.sources.targets)
+            rankings[RowKind::kOracleScores] = best_by_target(gold, width_);
+        rankings[RowKind::kOracle] = by_bm25(train::GivenQuery::kChunkAndTarget);
+        rankings[RowKind::kBm25] = by_bm25(train::GivenQuery::kChunk);
+        const auto random = std::find_if(rows_.begin(), rows_.end(),
+                                         [](const Row& r) { return r.kind == RowKind::kRandom; });
+        if (random != rows_.end()) {
+            rankings[RowKind::kRandom] =
+                random_neighbours(config_, span.chunks, width_, options_.seed, number << 32);
+        }
+        return rankings;
     }
 
-    void judge_all(const Neighbours& own, const Neighbours& bm25, const train::ChunkLists& gold,
-                   const Span& span, DocumentScores& scores) const {
+    void judge_all(const std::map<RowKind, Neighbours>& rankings, const train::ChunkLists& gold,
+                   const train::DocumentSpan& span, DocumentScores& scores) const {
         std::set<int32_t> distinct;
-        for (int64_t i = 0; i + 1 < span.n_tokens / model_.config().chunk; ++i) {
-            if (model::last_retrievable(model_.config(), i) < 0) continue;
-            judge(own, gold, i, scores.own_ranking);
-            judge(bm25, gold, i, scores.bm25_ranking);
-            const auto n = std::min<int64_t>(k_, static_cast<int64_t>(own[i].size()));
-            distinct.insert(own[i].begin(), own[i].begin() + n);
+        for (int64_t i = 0; i + 1 < span.n_tokens / config_.chunk; ++i) {
+            if (model::last_retrievable(config_, i) < 0) continue;
+            for (const RowKind kind : {RowKind::kOwn, RowKind::kBm25, RowKind::kDpr}) {
+                const auto it = rankings.find(kind);
+                if (it == rankings.end()) continue;
+                RankingSums& sums = scores.rankings[row_name({kind})];
+                judge_ranking(it->second[i], gold, i, sums);
+                add_overlap(it->second[i], span.inputs, config_.chunk, i, sums);
+            }
+            if (options_.sources.targets)
+                scores.best_scores.add_chunk(rankings.at(RowKind::kOracle)[i], gold, i);
+            if (!config_.has_retriever()) continue;
+            const auto& own = rankings.at(RowKind::kOwn)[i];
+            const auto n = std::min<int64_t>(config_.neighbours, static_cast<int64_t>(own.size()));
+            distinct.insert(own.begin(), own.begin() + n);
             scores.slots_retrieved += n;
         }
         scores.distinct_retrieved += static_cast<int64_t>(distinct.size());
     }
 
-    // Chunks whose own K neighbours hold a gold one.
-    std::vector<bool> gold_found(const Neighbours& own, const train::ChunkLists& gold,
-                                 const Span& span) const {
-        std::vector<bool> found(span.chunks, false);
-        for (int64_t i = 0; i < static_cast<int64_t>(own.size()); ++i) {
-            const auto begin = gold.chunk.begin() + i * gold.width;
-            for (int64_t c = 0; c < std::min<int64_t>(k_, static_cast<int64_t>(own[i].size()));
-                 ++c) {
-                if (std::find(begin, begin + gold.width, own[i][c]) != begin + gold.width)
-                    found[i] = true;
-            }
+    // A model without a memory has a pool all the same, so that the same tokens compare.
+    std::string flags_of(const train::DocumentSpan& span) const {
+        std::string flags(entry_of(config_, span.n_tokens - 1) + 1, '.');
+        for (size_t entry = 1; entry < flags.size(); ++entry) {
+            if (model::last_retrievable(config_, static_cast<int64_t>(entry) - 1) >= 0)
+                flags[entry] = '0';
         }
-        return found;
+        return flags;
     }
 
-    void add(const float* nll, const Span& span, const std::vector<bool>& found,
+    void flag(const Neighbours& usual, const train::ChunkLists& gold, std::string& flags) const {
+        for (size_t entry = 1; entry < flags.size(); ++entry) {
+            const auto chunk = static_cast<int64_t>(entry) - 1;
+            if (flags[entry] == '0' && finds_gold(usual[chunk], gold, chunk, config_.neighbours))
+                flags[entry] = '1';
+        }
+    }
+
+    void add(const float* nll, const train::DocumentSpan& span, const std::string& flags,
              RowScores& row) const {
+        std::vector<double> per_chunk(flags.size(), 0.0);
         for (int64_t p = 0; p < span.n_tokens; ++p) {
             if (span.targets[p] < 0) continue;
             const Nats one{nll[p], 1};
+            const int64_t entry = entry_of(config_, p);
             row.all.add(one);
             row.by_position[position_class(p)].add(one);
-            const int64_t chunk = reading_chunk(model_.config(), p);
-            if (chunk < 0 || model::last_retrievable(model_.config(), chunk) < 0) continue;
-            row.with_pool.add(one);
-            if (found[chunk]) row.gold_retrieved.add(one);
+            per_chunk[entry] += one.sum;
+            if (flags[entry] != '.') row.with_pool.add(one);
+            if (flags[entry] == '1') row.gold_retrieved.add(one);
         }
+        if (options_.per_chunk)
+            row.per_chunk.insert(row.per_chunk.end(), per_chunk.begin(), per_chunk.end());
     }
 
     const model::RptModel& model_;
+    const model::ModelConfig& config_;
     const train::ShardVocabulary& vocabulary_;
     const EvalOptions& options_;
+    std::vector<Row> rows_;
     at::Device device_;
-    int64_t k_;
+    int64_t width_;  // chunks kept of every ranking
 };
 
 }  // namespace
-
-const char* row_name(Row row) {
-    switch (row) {
-        case Row::kOwn:
-            return "own";
-        case Row::kOracle:
-            return "oracle";
-        case Row::kBm25:
-            return "bm25";
-        case Row::kRandom:
-            return "random";
-        case Row::kNone:
-            return "none";
-    }
-    return "";
-}
-
-void RankingSums::add(const RankingSums& other) {
-    precision_2 += other.precision_2;
-    recall_10 += other.recall_10;
-    ndcg_20 += other.ndcg_20;
-    chunks += other.chunks;
-    with_gold += other.with_gold;
-}
-
-std::vector<Row> rows_of(const model::ModelConfig& config) {
-    if (config.retrieval == model::RetrievalKind::kNone || config.cca_layers.empty())
-        return {Row::kNone};
-    if (config.retrieval == model::RetrievalKind::kGiven)
-        return {Row::kOracle, Row::kBm25, Row::kRandom, Row::kNone};
-    return {kAllRows.begin(), kAllRows.end()};
-}
 
 DocumentScores score_document(const model::RptModel& model,
                               const train::ShardVocabulary& vocabulary,

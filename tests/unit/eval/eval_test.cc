@@ -100,7 +100,7 @@ TEST(DocumentScoresTest, rows_count_the_same_tokens_and_none_is_the_plain_pass) 
         EXPECT_LE(values.gold_retrieved.tokens, values.with_pool.tokens);
     }
     // tokens before anything can be retrieved read the same under every row
-    EXPECT_NE(scores.rows.at(Row::kOwn).all.sum, scores.rows.at(Row::kNone).all.sum);
+    EXPECT_NE(scores.rows.at({RowKind::kOwn}).all.sum, scores.rows.at({RowKind::kNone}).all.sum);
 
     double plain = 0;
     for (int64_t at = 0; at < 151; at += 64) {
@@ -116,7 +116,7 @@ TEST(DocumentScoresTest, rows_count_the_same_tokens_and_none_is_the_plain_pass) 
                      .sum()
                      .item<double>();
     }
-    EXPECT_NEAR(scores.rows.at(Row::kNone).all.sum, plain, 1e-2);
+    EXPECT_NEAR(scores.rows.at({RowKind::kNone}).all.sum, plain, 1e-2);
 }
 
 TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
@@ -125,9 +125,9 @@ TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
     options.span = 128;
     const DocumentScores scores =
         score_document(model, kVocabulary, some_text(120), options, at::kCPU);
-    EXPECT_GT(scores.own_ranking.chunks, 0);
-    EXPECT_EQ(scores.own_ranking.chunks, scores.bm25_ranking.chunks);
-    EXPECT_GT(scores.bm25_ranking.recall_10, 0);
+    EXPECT_GT(scores.rankings.at("own").chunks, 0);
+    EXPECT_EQ(scores.rankings.at("own").chunks, scores.rankings.at("bm25").chunks);
+    EXPECT_GT(scores.rankings.at("bm25").recall_10, 0);
     EXPECT_GT(scores.distinct_retrieved, 0);
     EXPECT_LE(scores.distinct_retrieved, scores.slots_retrieved);
 }
@@ -135,7 +135,7 @@ TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
 TEST(DocumentScoresTest, baselines_have_the_rows_they_can_be_read_with) {
     auto config = tiny_model();
     config.retrieval = model::RetrievalKind::kGiven;
-    EXPECT_EQ(rows_of(config).size(), 4u);
+    EXPECT_EQ(rows_of(config, {}).size(), 4u);
     config.retrieval = model::RetrievalKind::kNone;
     config.cca_layers.clear();
     const model::RptModel model(config, 3);
@@ -143,9 +143,62 @@ TEST(DocumentScoresTest, baselines_have_the_rows_they_can_be_read_with) {
     options.span = 64;
     const auto scores = score_document(model, kVocabulary, some_text(100), options, at::kCPU);
     EXPECT_EQ(scores.rows.size(), 1u);
-    EXPECT_TRUE(scores.rows.contains(Row::kNone));
+    EXPECT_TRUE(scores.rows.contains({RowKind::kNone}));
     options.span = 63;
     EXPECT_THROW(score_document(model, kVocabulary, some_text(100), options, at::kCPU), Error);
+}
+
+TEST(DocumentScoresTest, rows_of_another_k_are_named_after_it) {
+    const auto config = tiny_model();
+    const auto rows = choose_rows(config, {}, {"own", "none"}, {1, 2, 3});
+    std::vector<std::string> names;
+    for (const Row& row : rows) names.push_back(row_name(row));
+    EXPECT_EQ(names, (std::vector<std::string>{"own@1", "own", "own@3", "none"}));
+    EXPECT_THROW(choose_rows(config, {}, {"dpr"}, {}), Error);
+}
+
+TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
+    const model::RptModel model(tiny_model(), 3);
+    EvalOptions options;
+    options.span = 0;
+    options.per_chunk = true;
+    // every chunk's first pool chunk is worth something, nothing else is
+    options.sources.targets = [](std::span<const int32_t> inputs, int64_t) {
+        train::ChunkLists lists;
+        lists.width = 1;
+        lists.chunk.assign(inputs.size() / 4, 0);
+        lists.score.assign(inputs.size() / 4, 0.5f);
+        return std::optional(lists);
+    };
+    const DocumentScores scores =
+        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+    EXPECT_TRUE(scores.rows.contains({RowKind::kOracleScores}));
+    EXPECT_EQ(scores.rankings.at("own").chunks, scores.rankings.at("own").with_gold);
+    EXPECT_GT(scores.best_scores.chunks, 0);
+    EXPECT_DOUBLE_EQ(scores.best_scores.best[19],
+                     0.5 * static_cast<double>(scores.best_scores.chunks));
+
+    // chunk sums are the row's sums, flags split them as the row does
+    EXPECT_EQ(scores.spans, (std::vector<int64_t>{31}));
+    ASSERT_EQ(scores.chunk_flags.size(), 31u);
+    const RowScores& own = scores.rows.at({RowKind::kOwn});
+    Nats all, with_pool, gold;
+    for (size_t c = 0; c < own.per_chunk.size(); ++c) {
+        const Nats one{own.per_chunk[c], scores.chunk_tokens[c]};
+        all.add(one);
+        if (scores.chunk_flags[c] != '.') with_pool.add(one);
+        if (scores.chunk_flags[c] == '1') gold.add(one);
+    }
+    EXPECT_EQ(all.tokens, own.all.tokens);
+    EXPECT_NEAR(all.sum, own.all.sum, 1e-6);
+    EXPECT_EQ(with_pool.tokens, own.with_pool.tokens);
+    EXPECT_EQ(gold.tokens, own.gold_retrieved.tokens);
+    EXPECT_NEAR(gold.sum, own.gold_retrieved.sum, 1e-6);
+
+    options.sources.targets = [](std::span<const int32_t>, int64_t) {
+        return std::optional<train::ChunkLists>();
+    };
+    EXPECT_THROW(score_document(model, kVocabulary, some_text(120), options, at::kCPU), Error);
 }
 
 }  // namespace
