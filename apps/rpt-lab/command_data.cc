@@ -21,6 +21,7 @@ struct PrepareArguments {
     std::string out;
     uint64_t max_documents = 0;  // of each input; 0: all
     uint64_t max_bytes = 0;
+    bool split_files = false;
 };
 
 struct NamedInput {
@@ -38,12 +39,34 @@ NamedInput parse_input(const std::string& text) {
     return {name.substr(0, name.find('.')), text};
 }
 
+void add_document(const train::CorpusDocument& document, const std::string& input,
+                  const text::Tokenizer& tokenizer, train::ShardWriter& writer) {
+    const size_t valid = text::valid_utf8_prefix(document.text);
+    if (valid != document.text.size()) {
+        throw Error(
+            Status::kUtf8, "rpt",
+            "document \"" + document.id + "\" is not valid utf-8 at byte " + std::to_string(valid),
+            static_cast<int64_t>(valid));
+    }
+    std::vector<int32_t> ids;
+    for (const text::Token& token : tokenizer.encode(document.text)) ids.push_back(token.id);
+    ids.push_back(tokenizer.eos());
+    writer.add({document.id, document.collection.empty() ? input : document.collection,
+                document.source, 0, 0, document.text.size()},
+               ids);
+}
+
 int prepare(const PrepareArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     const auto tokenizer = load_tokenizer(args.tokenizer);
     const train::ShardVocabulary vocabulary{static_cast<uint32_t>(tokenizer->vocab_size()),
-                                            tokenizer->bos(), tokenizer->eos(), tokenizer->pad(),
-                                            tokenizer_digest(*tokenizer)};
+                                            tokenizer->bos(),
+                                            tokenizer->eos(),
+                                            tokenizer->pad(),
+                                            tokenizer_digest(*tokenizer),
+                                            tokenizer->special("<|fim_prefix|>"),
+                                            tokenizer->special("<|fim_suffix|>"),
+                                            tokenizer->special("<|fim_middle|>")};
     train::ShardWriter writer(args.out, vocabulary);
     uint64_t bytes = 0;
     for (const std::string& input_text : args.inputs) {
@@ -55,23 +78,20 @@ int prepare(const PrepareArguments& args, const Common& common) {
                (args.max_bytes == 0 || taken < args.max_bytes) && lines->next(line)) {
             ++line_number;
             if (line.empty()) continue;
-            const auto document =
-                train::parse_document(line, input.path + ":" + std::to_string(line_number));
-            const size_t valid = text::valid_utf8_prefix(document.text);
-            if (valid != document.text.size()) {
-                throw Error(Status::kUtf8, "rpt",
-                            "document \"" + document.id + "\" is not valid utf-8 at byte " +
-                                std::to_string(valid),
-                            static_cast<int64_t>(valid));
+            const std::string name = input.path + ":" + std::to_string(line_number);
+            std::vector<train::CorpusDocument> parts;
+            if (args.split_files) {
+                parts = train::parse_files(line, name);
+            } else {
+                parts.push_back(train::parse_document(line, name));
             }
-            std::vector<int32_t> ids;
-            for (const text::Token& token : tokenizer->encode(document.text))
-                ids.push_back(token.id);
-            ids.push_back(tokenizer->eos());
-            writer.add({document.id, input.name, document.source, 0, 0, document.text.size()}, ids);
-            ++documents;
-            taken += document.text.size();
-            bytes += document.text.size();
+            for (const train::CorpusDocument& document : parts) {
+                if (args.max_documents != 0 && documents == args.max_documents) break;
+                add_document(document, input.name, *tokenizer, writer);
+                ++documents;
+                taken += document.text.size();
+                bytes += document.text.size();
+            }
             char text[120];
             std::snprintf(text, sizeof text, "%zu documents, %.1f MB, %.2f M tokens, %.1f MB/s",
                           writer.documents(), static_cast<double>(bytes) / 1e6,
@@ -118,6 +138,8 @@ void add_data_command(CLI::App& app, Common& common) {
         ->add_option("--max-bytes", args->max_bytes,
                      "Text after which an input is left, such as 100MB; 0: all")
         ->transform(CLI::AsSizeValue(true));
+    command->add_flag("--split-files", args->split_files,
+                      "One document for each of a line's files; the line is their collection");
     command->footer(
         "Example: rpt-lab data prepare math=train.jsonl.zst --tokenizer tokenizer.json --out "
         "math.shard");

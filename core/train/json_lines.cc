@@ -128,6 +128,51 @@ class ZstdReader : public LineReader {
 };
 #endif
 
+std::string field(const nlohmann::json& from, const char* name) {
+    const auto it = from.is_object() ? from.find(name) : from.end();
+    return from.is_object() && it != from.end() && it->is_string() ? it->get<std::string>()
+                                                                   : std::string();
+}
+
+// A line with its "files" still apart; without files, `document` holds the text.
+struct Line {
+    CorpusDocument document;
+    bool has_files = false;
+    nlohmann::json files;
+};
+
+Line parse_line(const std::string& text, const std::string& fallback_id) {
+    nlohmann::json object;
+    try {
+        object = nlohmann::json::parse(text);
+    } catch (const nlohmann::json::exception& error) {
+        throw Error(Status::kCorrupt, "rpt", "document \"" + fallback_id + "\" is not valid json");
+    }
+    if (!object.is_object())
+        throw Error(Status::kCorrupt, "rpt",
+                    "document \"" + fallback_id + "\" is not a json object");
+    Line line;
+    CorpusDocument& document = line.document;
+    document.source = field(object, "source");
+    document.id = field(object, "id");
+    if (document.id.empty()) document.id = document.source.empty() ? fallback_id : document.source;
+    if (object.contains("text") && object["text"].is_string()) {
+        document.text = object["text"].get<std::string>();
+        return line;
+    }
+    if (!object.contains("files") || !object["files"].is_array()) {
+        throw Error(Status::kCorrupt, "rpt",
+                    "document \"" + document.id + "\" has neither \"text\" nor \"files\"");
+    }
+    line.has_files = true;
+    line.files = std::move(object["files"]);
+    return line;
+}
+
+std::string file_text(const nlohmann::json& file) {
+    return "# " + field(file, "path") + "\n" + field(file, "text");
+}
+
 }  // namespace
 
 std::unique_ptr<LineReader> LineReader::open(const std::string& path) {
@@ -144,37 +189,30 @@ std::unique_ptr<LineReader> LineReader::open(const std::string& path) {
 }
 
 CorpusDocument parse_document(const std::string& line, const std::string& fallback_id) {
-    nlohmann::json object;
-    try {
-        object = nlohmann::json::parse(line);
-    } catch (const nlohmann::json::exception& error) {
-        throw Error(Status::kCorrupt, "rpt", "document \"" + fallback_id + "\" is not valid json");
+    Line parsed = parse_line(line, fallback_id);
+    std::string& text = parsed.document.text;
+    for (const auto& file : parsed.files) {
+        if (!text.empty() && text.back() != '\n') text += '\n';
+        text += file_text(file);
     }
-    if (!object.is_object())
-        throw Error(Status::kCorrupt, "rpt",
-                    "document \"" + fallback_id + "\" is not a json object");
-    const auto field = [&](const nlohmann::json& from, const char* name) {
-        const auto it = from.is_object() ? from.find(name) : from.end();
-        return from.is_object() && it != from.end() && it->is_string() ? it->get<std::string>()
-                                                                       : std::string();
-    };
-    CorpusDocument document;
-    document.source = field(object, "source");
-    document.id = field(object, "id");
-    if (document.id.empty()) document.id = document.source.empty() ? fallback_id : document.source;
-    if (object.contains("text") && object["text"].is_string()) {
-        document.text = object["text"].get<std::string>();
-        return document;
+    return std::move(parsed.document);
+}
+
+std::vector<CorpusDocument> parse_files(const std::string& line, const std::string& fallback_id) {
+    Line parsed = parse_line(line, fallback_id);
+    std::vector<CorpusDocument> documents;
+    if (!parsed.has_files) {
+        documents.push_back(std::move(parsed.document));
+        return documents;
     }
-    if (!object.contains("files") || !object["files"].is_array()) {
-        throw Error(Status::kCorrupt, "rpt",
-                    "document \"" + document.id + "\" has neither \"text\" nor \"files\"");
+    const CorpusDocument& whole = parsed.document;
+    for (const auto& file : parsed.files) {
+        const std::string path = field(file, "path");
+        documents.push_back(
+            {path.empty() ? whole.id + ":" + std::to_string(documents.size() + 1) : path, whole.id,
+             whole.source, file_text(file)});
     }
-    for (const auto& file : object["files"]) {
-        if (!document.text.empty() && document.text.back() != '\n') document.text += '\n';
-        document.text += "# " + field(file, "path") + "\n" + field(file, "text");
-    }
-    return document;
+    return documents;
 }
 
 }  // namespace rpt::train

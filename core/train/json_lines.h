@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace rpt::train {
 
@@ -23,6 +24,7 @@ class LineReader {
 
 struct CorpusDocument {
     std::string id;
+    std::string collection;  // empty: the input's
     std::string source;
     std::string text;
 };
@@ -31,5 +33,8 @@ struct CorpusDocument {
 // "# path" line. `fallback_id` names a document that has neither "id" nor "source". Throws kCorrupt
 // naming what is missing.
 CorpusDocument parse_document(const std::string& line, const std::string& fallback_id);
+// As above, but each of "files" is a document of its own, named by its path, and the line's id is
+// their collection.
+std::vector<CorpusDocument> parse_files(const std::string& line, const std::string& fallback_id);
 
 }  // namespace rpt::train

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -112,6 +113,11 @@ void ShardWriter::finish() {
                                     {"pad", vocabulary_.pad},
                                     {"tokenizer_sha256", to_hex(vocabulary_.tokenizer)},
                                     {"tokens_sha256", to_hex(hash_.finish())}};
+    if (vocabulary_.has_fim()) {
+        index["fim_prefix"] = vocabulary_.fim_prefix;
+        index["fim_suffix"] = vocabulary_.fim_suffix;
+        index["fim_middle"] = vocabulary_.fim_middle;
+    }
     auto& list = index["documents"] = nlohmann::ordered_json::array();
     for (const ShardDocument& d : documents_) {
         list.push_back({{"id", d.id},
@@ -181,6 +187,13 @@ std::shared_ptr<const Shard> Shard::open(const std::string& path, bool verify) {
         shard->vocabulary_.bos = index.at("bos");
         shard->vocabulary_.eos = index.at("eos");
         shard->vocabulary_.pad = index.at("pad");
+        for (const auto& [name, id] : {std::pair{"fim_prefix", &shard->vocabulary_.fim_prefix},
+                                       {"fim_suffix", &shard->vocabulary_.fim_suffix},
+                                       {"fim_middle", &shard->vocabulary_.fim_middle}}) {
+            *id = index.value(name, -1);
+            if (*id < -1 || *id >= static_cast<int64_t>(header.vocab))
+                corrupt(path, std::string(name) + " lies outside the vocabulary");
+        }
         for (const auto& d : index.at("documents")) {
             ShardDocument document{d.at("id"),     d.at("collection"), d.at("source"),
                                    d.at("offset"), d.at("tokens"),     d.at("bytes")};

@@ -29,7 +29,17 @@ struct ShardVocabulary {
     int32_t eos = -1;
     int32_t pad = -1;
     Digest tokenizer{};  // SHA-256 of the tokenizer's JSON
-    bool operator==(const ShardVocabulary&) const = default;
+    // Around the parts of a text with a gap; -1 if the tokenizer has none or the shard was made
+    // before shards named them.
+    int32_t fim_prefix = -1;
+    int32_t fim_suffix = -1;
+    int32_t fim_middle = -1;
+    bool has_fim() const { return fim_prefix >= 0 && fim_suffix >= 0 && fim_middle >= 0; }
+    // The gap's tokens follow from the tokenizer: shards of before and after may be mixed.
+    bool operator==(const ShardVocabulary& other) const {
+        return size == other.size && bos == other.bos && eos == other.eos && pad == other.pad &&
+               tokenizer == other.tokenizer;
+    }
 };
 
 // Writes temporary files and renames them in finish(): there is never half a shard. One thread.

@@ -140,7 +140,8 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
 
     std::vector<WeightedShard> shards;
     for (const DataSource& source : config.data) {
-        shards.push_back({open_shard(paths.data_dir, source.shard, config), source.weight});
+        shards.push_back({open_shard(paths.data_dir, source.shard, config), source.weight,
+                          source.across_documents, source.fim});
         require_same(shards.back().shard->vocabulary(), shards.front().shard->vocabulary());
     }
     const ShardVocabulary vocabulary = shards.front().shard->vocabulary();

@@ -72,6 +72,26 @@ TEST_F(ShardTest, shard_first_bytes_are_those_of_the_format_page) {
     EXPECT_EQ(head, want);
 }
 
+TEST_F(ShardTest, shard_names_the_tokens_around_a_gap_where_the_tokenizer_has_them) {
+    ShardVocabulary vocabulary{100, 0, 1, 2, {}, 5, 6, 7};
+    ShardWriter writer(path("gap"), vocabulary);
+    writer.add({"d", "c", "s", 0, 0, 1}, std::vector<int32_t>{9, 1});
+    writer.finish();
+    const auto with = Shard::open(path("gap"));
+    EXPECT_TRUE(with->vocabulary().has_fim());
+    EXPECT_EQ(with->vocabulary().fim_prefix, 5);
+    EXPECT_EQ(with->vocabulary().fim_suffix, 6);
+    EXPECT_EQ(with->vocabulary().fim_middle, 7);
+    // A shard of before belongs to the same tokenizer and may be mixed with it.
+    vocabulary.fim_prefix = vocabulary.fim_suffix = vocabulary.fim_middle = -1;
+    ShardWriter old(path("old"), vocabulary);
+    old.add({"d", "c", "s", 0, 0, 1}, std::vector<int32_t>{9, 1});
+    old.finish();
+    const auto without = Shard::open(path("old"));
+    EXPECT_FALSE(without->vocabulary().has_fim());
+    EXPECT_EQ(without->vocabulary(), with->vocabulary());
+}
+
 TEST_F(ShardTest, shard_open_refuses_broken_files_by_name) {
     make("a", 8192, {50});
     const auto status_of = [&](const std::string& name) {
@@ -148,6 +168,24 @@ TEST(JsonLinesTest, document_of_files_names_each_file) {
         "fallback");
     EXPECT_EQ(document.id, "p");
     EXPECT_EQ(document.text, "# a.py\nx = 1\n# b/c.py\ny\n");
+}
+
+TEST(JsonLinesTest, files_of_a_line_become_documents_of_one_collection) {
+    const auto files = parse_files(
+        R"({"id":"p","source":"s","files":[{"path":"a.py","text":"x = 1"},{"text":"y\n"}]})", "fb");
+    ASSERT_EQ(files.size(), 2u);
+    EXPECT_EQ(files[0].id, "a.py");
+    EXPECT_EQ(files[0].collection, "p");
+    EXPECT_EQ(files[0].source, "s");
+    EXPECT_EQ(files[0].text, "# a.py\nx = 1");
+    EXPECT_EQ(files[1].id, "p:2");
+    EXPECT_EQ(files[1].text, "# \ny\n");
+    const auto text = parse_files(R"({"id":"p","text":"hello"})", "fb");
+    ASSERT_EQ(text.size(), 1u);
+    EXPECT_EQ(text[0].collection, "");
+    EXPECT_EQ(text[0].text, "hello");
+    EXPECT_TRUE(parse_files(R"({"id":"p","files":[]})", "fb").empty());
+    EXPECT_EQ(parse_document(R"({"id":"p","files":[]})", "fb").id, "p");
 }
 
 TEST(JsonLinesTest, document_without_text_is_refused_by_name) {
