@@ -25,5 +25,6 @@ void add_data_command(CLI::App& app, Common& common);
 void add_train_command(CLI::App& app, Common& common);
 void add_export_command(CLI::App& app, Common& common);
 void add_eval_command(CLI::App& app, Common& common);
+void add_compare_command(CLI::App& app, Common& common);
 
 }  // namespace rpt::lab

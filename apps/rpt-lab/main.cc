@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     add_train_command(app, common);
     add_export_command(app, common);
     add_eval_command(app, common);
+    add_compare_command(app, common);
 
     try {
         app.parse(argc, argv);

@@ -64,7 +64,10 @@ std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources
         if (std::none_of(known.begin(), known.end(),
                          [&](const Row& row) { return row_name(row) == name; })) {
             std::string all;
-            for (const Row& row : known) all += (all.empty() ? "" : ", ") + row_name(row);
+            for (const Row& row : known) {
+                if (!all.empty()) all += ", ";
+                all += row_name(row);
+            }
             throw Error(Status::kArgument, "rpt",
                         "this model has no row \"" + name + "\"; it has " + all);
         }
