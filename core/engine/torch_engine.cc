@@ -48,6 +48,11 @@ TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +
                         " tokens, the model " + std::to_string(config().vocab));
     }
+    if (config().scores_weigh() || config().cca_residual == model::CcaResidual::kBypass) {
+        throw Error(Status::kUnsupported, "rpt",
+                    "model package: this engine reads neighbours with cca_fuse joint and "
+                    "cca_residual add alone; use rpt-lab eval");
+    }
     if (device_.is_cpu()) token_step_ = std::make_unique<TokenStep>(config(), weights());
 }
 

@@ -135,7 +135,8 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
     }
     return run_torch([&] {
         std::vector<model::MemoryKv> layers;
-        at::Tensor multiplier, mask;
+        at::Tensor multiplier;
+        model::MemoryUse memory_use;
         model::Neighbours n;
         if (k > 0) {
             n.states = at::zeros({1, k, 2 * m, c.dim}, at::kFloat);
@@ -156,7 +157,7 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
                 n.states = model::augment_neighbours(c, engine_->weights(), engine_->rope(), n,
                                                      asking.unsqueeze(0));
             }
-            mask = model::memory_mask(n);
+            memory_use = model::use_of_memory(c, n.present);
         }
         if (c.has_gate()) {
             const at::Tensor scores = gate_of(n);
@@ -175,9 +176,9 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
         for (const int64_t layer : c.cca_layers) {
             const auto& w = *engine_->weights().layers[static_cast<size_t>(layer)].cross;
             model::MemoryKv kv =
-                k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, mask)
-                      : model::null_memory(w, 1);
-            layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask});
+                k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, memory_use)
+                      : model::null_memory(c, w, 1);
+            layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask, {}});
         }
         memory_[chunk] = std::move(layers);
         return use;

@@ -72,6 +72,8 @@ struct Initialiser {
     // findings on far copies).
     void memory_attention(CrossAttentionWeights& w) {
         cross_attention(w, c.cca_kv_norm, c.cca_output_scale);
+        // drawn all the same, so that everything else starts alike
+        if (c.cca_opt_out == CcaOptOut::kZeroSlot) w.null_key = w.null_value = at::Tensor();
         if (c.cca_start == CcaStart::kUsual) return;
         const int64_t width = c.n_heads * c.head_dim;
         const at::Tensor value = draw.orthogonal(width, c.dim);
@@ -126,6 +128,7 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
             r.query = r.key.clone();
         }
         r.query_bias = zeros(c.dim);
+        if (c.cca_fuse == CcaFuse::kWeighted && c.gca_sink) r.null_score = zeros(1);
     }
     if (w.augment_self) {
         memory.self_attention(*w.augment_self, c.n_heads, true, kSmallOutput);

@@ -16,6 +16,10 @@ at::Tensor mean_of_tokens(const at::Tensor& states, const at::Tensor& present) {
     return (states * weight).sum(-2) / weight.sum(-2).clamp_min(1.0);
 }
 
+at::Tensor normed_output(const ModelConfig& config, const at::Tensor& x) {
+    return at::rms_norm(x.to(at::kFloat), {config.dim}, {}, config.norm_eps);
+}
+
 // Grouped-query attention: query head h reads key head h / (H / G).
 at::Tensor repeat_heads(const at::Tensor& x, int64_t heads) {
     const int64_t groups = x.size(-2);
@@ -77,6 +81,8 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const at::Tensor& mask) {
     const int64_t heads = q.size(-2);
     const at::Tensor keys = repeat_heads(k, heads), values = repeat_heads(v, heads);
+    // the fused kernels give a mask no gradient
+    if (mask.defined() && mask.requires_grad()) return attend_by_products(q, keys, values, mask);
     if (q.is_cpu() && q.scalar_type() == at::kFloat && fast_float_products_on() &&
         !at::autocast::is_autocast_enabled(at::kCPU)) {
         return attend_by_products(q, keys, values, mask);
@@ -222,13 +228,27 @@ at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const
 at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
                      const at::Tensor& present) {
     const at::Tensor pooled = mean_of_tokens(states, present);
-    return at::linear(rms_norm(pooled, w.key_norm, config.norm_eps), w.key, w.key_bias);
+    const at::Tensor key =
+        at::linear(rms_norm(pooled, w.key_norm, config.norm_eps), w.key, w.key_bias);
+    if (config.score_norm == ScoreNorm::kInputs) return key;
+    const at::Tensor normed = normed_output(config, key);
+    if (config.score_norm == ScoreNorm::kOutputs) return normed;
+    return normed / std::sqrt(static_cast<double>(config.dim));
 }
 
 at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
                        const at::Tensor& states, const at::Tensor& present) {
     const at::Tensor pooled = mean_of_tokens(states, present);
-    return at::linear(rms_norm(pooled, w.query_norm, config.norm_eps), w.query, w.query_bias);
+    const at::Tensor query =
+        at::linear(rms_norm(pooled, w.query_norm, config.norm_eps), w.query, w.query_bias);
+    if (config.score_norm == ScoreNorm::kInputs) return query;
+    const at::Tensor normed = normed_output(config, query);
+    // a normed vector is sqrt(d) long
+    return config.score_norm == ScoreNorm::kOutputs ? normed : normed / config.score_temperature;
+}
+
+double score_scale(const ModelConfig& config) {
+    return 1.0 / std::sqrt(static_cast<double>(config.dim));
 }
 
 }  // namespace rpt::model

@@ -22,13 +22,15 @@ class SlotList {
         }
     }
 
-    void cross_attention(const std::string& prefix, bool source_norm, CrossAttentionWeights& w) {
+    void cross_attention(const std::string& prefix, bool source_norm, bool null_kv,
+                         CrossAttentionWeights& w) {
         const int64_t width = c_.n_heads * c_.head_dim;
         add(prefix + ".query_norm", {c_.dim}, w.query_norm);
         if (source_norm) add(prefix + ".source_norm", {c_.dim}, w.source_norm);
         add(prefix + ".query", {width, c_.dim}, w.query);
         add(prefix + ".key_value", {2 * width, c_.dim}, w.key_value);
         add(prefix + ".out", {c_.dim, width}, w.out);
+        if (!null_kv) return;
         add(prefix + ".null_key", {c_.n_heads, c_.head_dim}, w.null_key);
         add(prefix + ".null_value", {c_.n_heads, c_.head_dim}, w.null_value);
     }
@@ -53,7 +55,8 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
         slots.self_attention(prefix + ".attention", c.n_kv_heads, c.null_self_kv, layer.attention);
         if (c.is_cca_layer(i)) {
             if (!layer.cross) layer.cross.emplace();
-            slots.cross_attention(prefix + ".cca", c.cca_kv_norm, *layer.cross);
+            slots.cross_attention(prefix + ".cca", c.cca_kv_norm,
+                                  c.cca_opt_out == CcaOptOut::kNullKv, *layer.cross);
         }
         slots.add(prefix + ".ffn.norm", {c.dim}, layer.ffn.norm);
         const int64_t inner = c.ffn == FfnKind::kSwiglu ? 2 * c.ffn_dim : c.ffn_dim;
@@ -74,12 +77,14 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
         slots.add("memory.query_norm", {c.dim}, w.retriever->query_norm);
         slots.add("memory.query", {c.dim, c.dim}, w.retriever->query);
         slots.add("memory.query_bias", {c.dim}, w.retriever->query_bias);
+        if (c.cca_fuse == CcaFuse::kWeighted && c.gca_sink)
+            slots.add("memory.null_score", {1}, w.retriever->null_score);
     }
     if (c.has_cca() && c.augment) {
         if (!w.augment_self) w.augment_self.emplace();
         if (!w.augment_query) w.augment_query.emplace();
         slots.self_attention("memory.augment_self", c.n_heads, true, *w.augment_self);
-        slots.cross_attention("memory.augment_query", true, *w.augment_query);
+        slots.cross_attention("memory.augment_query", true, true, *w.augment_query);
     }
     if (c.has_gate()) {
         if (!w.gate) w.gate.emplace();

@@ -24,7 +24,7 @@ struct SelfAttentionWeights {
 };
 
 // Attention of one sequence on another; always with a null key, so that a row without any source is
-// finite.
+// finite. Where it is not learnt (cca_opt_out zero_slot) it is undefined and counts as zeros.
 struct CrossAttentionWeights {
     at::Tensor query_norm;   // [d]
     at::Tensor source_norm;  // [d]; undefined: sources enter as they are
@@ -50,6 +50,7 @@ struct LayerWeights {
 struct RetrieverWeights {
     at::Tensor key_norm, key, key_bias;        // [d], [d, d], [d]
     at::Tensor query_norm, query, query_bias;  // [d], [d, d], [d]
+    at::Tensor null_score;  // [1]: of "no neighbour"; only with gca_sink and cca_fuse weighted
 };
 
 struct GateWeights {

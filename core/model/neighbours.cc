@@ -7,22 +7,6 @@
 namespace rpt::model {
 namespace {
 
-// Rows of `x` [B l, ..] for c_j and c_{j+1} of each index: [B l K, 2 .., rest]. Where there is
-// none, some other row.
-at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices) {
-    const int64_t batch = indices.size(0), chunks = indices.size(1);
-    const at::Tensor base =
-        (at::arange(batch, indices.options()) * chunks).unsqueeze(1).unsqueeze(1);
-    const at::Tensor first = indices.clamp_min(0);
-    const at::Tensor second = (first + 1).clamp_max(chunks - 1);
-    const at::Tensor rows = at::stack({first + base, second + base}, -1).flatten();
-    const at::Tensor picked = x.flatten(1).index_select(0, rows);
-    std::vector<int64_t> shape = x.sizes().vec();  // [B l, m, width]
-    shape[0] = indices.numel();
-    shape[1] *= 2;
-    return picked.view(shape);
-}
-
 at::Tensor attend_to_asking(const ModelConfig& config, const CrossAttentionWeights& w,
                             const RopeTable& rope, const at::Tensor& c, const at::Tensor& asking) {
     // c [N, K 2m, d] after step one; asking [N, n, d], no token for an opening
@@ -52,18 +36,41 @@ at::Tensor augment(const ModelConfig& config, const ModelWeights& w, const RopeT
 
 }  // namespace
 
+at::Tensor neighbour_rows(const at::Tensor& indices) {
+    const int64_t batch = indices.size(0), chunks = indices.size(1);
+    const at::Tensor own = at::arange(batch, indices.options()).unsqueeze(1).unsqueeze(1);
+    const at::Tensor j = indices.clamp_min(0);
+    return (own + j.div(chunks, "floor")).remainder(batch) * chunks + j.remainder(chunks);
+}
+
+at::Tensor present_tokens(const at::Tensor& indices, int64_t m) {
+    const int64_t batch = indices.size(0), chunks = indices.size(1), k = indices.size(2);
+    const at::Tensor has_first = indices.ge(0);
+    const at::Tensor has_second = has_first.logical_and(indices.remainder(chunks).lt(chunks - 1));
+    return at::stack({has_first, has_second}, -1)
+        .unsqueeze(-1)
+        .expand({batch, chunks, k, 2, m})
+        .reshape({batch * chunks, k, 2 * m});
+}
+
+at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices) {
+    const int64_t chunks = indices.size(1);
+    const at::Tensor first = neighbour_rows(indices);
+    const at::Tensor last = first.remainder(chunks).eq(chunks - 1);
+    const at::Tensor second = first + last.logical_not().to(at::kLong);
+    const at::Tensor picked =
+        x.flatten(1).index_select(0, at::stack({first, second}, -1).flatten());
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape[0] = indices.numel();
+    shape[1] *= 2;
+    return picked.view(shape);
+}
+
 Neighbours gather_neighbours(const at::Tensor& states, const at::Tensor& indices) {
     const int64_t batch = states.size(0), chunks = states.size(1), m = states.size(2);
-    const int64_t k = indices.size(2);
-    const at::Tensor has_first = indices.ge(0);
-    const at::Tensor has_second = has_first.logical_and(indices.lt(chunks - 1));
-    const at::Tensor present = at::stack({has_first, has_second}, -1)
-                                   .unsqueeze(-1)
-                                   .expand({batch, chunks, k, 2, m})
-                                   .reshape({batch * chunks, k, 2 * m});
     return {gather_pairs(states.flatten(0, 1), indices)
-                .view({batch * chunks, k, 2 * m, states.size(3)}),
-            present};
+                .view({batch * chunks, indices.size(2), 2 * m, states.size(3)}),
+            present_tokens(indices, m)};
 }
 
 at::Tensor augment_neighbours(const ModelConfig& config, const ModelWeights& w,

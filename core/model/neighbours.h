@@ -16,7 +16,16 @@ struct Neighbours {
     at::Tensor present;  // bool [N, K, 2m]: a masked neighbour or one without a successor has gaps
 };
 
-// From the states of whole documents: e [B, l, m, d], indices int64 [B, l, K], -1: none. N = B l.
+// Indices of neighbours, int64 [B, l, K]: -1 is none, j < l chunk j of the same document, any other
+// j chunk j % l of document (b + j / l) mod B of the batch. Rows of [B l] for them; 0 where none.
+at::Tensor neighbour_rows(const at::Tensor& indices);
+// bool [B l, K, 2m]: what Neighbours::present says of them.
+at::Tensor present_tokens(const at::Tensor& indices, int64_t m);
+// Rows of `x` [B l, m, ..] for c_j and c_{j+1} of each index: [B l K, 2m, rest]. Where there is
+// none, some other row.
+at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices);
+
+// From the states of whole documents: e [B, l, m, d]. N = B l.
 Neighbours gather_neighbours(const at::Tensor& states, const at::Tensor& indices);
 
 // Spec 1.11: neighbours read themselves, then the chunk that asked; `asking` h_low [N, m, d].

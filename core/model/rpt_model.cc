@@ -1,15 +1,16 @@
 #include "core/model/rpt_model.h"
 
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
-#include "core/model/cross_attention.h"
 #include "core/model/layers.h"
 #include "core/model/model_weights.h"
-#include "core/model/neighbours.h"
 #include "core/model/rope.h"
 #include "core/model/token_loss.h"
+#include "core/model/upper_memory.h"
 
 namespace rpt::model {
 namespace {
@@ -68,68 +69,28 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
 at::Tensor RptModel::retrieval_scores(const LowerOutput& low) const {
     RPT_CHECK(low.keys.defined());
     const at::Tensor keys = low.keys.to(at::kFloat), queries = low.queries.to(at::kFloat);
-    return at::bmm(queries, keys.transpose(1, 2)) *
-           (1.0 / std::sqrt(static_cast<double>(config_.dim)));
+    // autocast would make it a product of half precision, and scores near 20 would tie
+    const c10::impl::ExcludeDispatchKeyGuard fp32(c10::autocast_dispatch_keyset);
+    return at::bmm(queries, keys.transpose(1, 2)) * score_scale(config_);
 }
 
 at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
                            Diagnostics* diagnostics) const {
     const ModelConfig& c = config_;
     const ModelWeights& w = *weights_;
-    const int64_t batch = low.hidden.size(0), chunks = low.hidden.size(1) / c.chunk;
-
-    Neighbours n;
-    at::Tensor multiplier, mask;
-    if (c.has_cca() && neighbours.defined()) {
-        RPT_CHECK(neighbours.dim() == 3 && neighbours.size(1) == chunks);
-        const at::Tensor indices = neighbours.to(low.hidden.device());
-        const int64_t k = indices.size(2);
-        n = gather_neighbours(low.states, indices);
-        if (c.augment) {
-            n.states = augment_gathered(c, w, *rope_, n, low.states, indices,
-                                        low.hidden.view({batch * chunks, c.chunk, c.dim}));
-        }
-        if (c.has_gate()) {
-            const at::Tensor valid = indices.ge(0);
-            const at::Tensor pooled = pool_neighbours(n).view({batch, chunks, k, c.dim});
-            const at::Tensor scores = gate_scores(c, *w.gate, pooled, valid, chunks);
-            multiplier = gate_multiplier(c, scores);
-            if (!multiplier.defined()) {
-                n.states = n.states + scores.reshape({batch * chunks, k, 1, 1}) * w.gate->direction;
-            } else {
-                multiplier = multiplier.view({batch * chunks, k});
-            }
-            if (diagnostics != nullptr) {
-                const at::Tensor shown = (multiplier.defined() ? multiplier : scores).detach();
-                const at::Tensor weight = valid.to(at::kFloat);
-                diagnostics->gate_mean =
-                    (shown.reshape(valid.sizes()).to(at::kFloat) * weight).sum() /
-                    weight.sum().clamp_min(1.0);
-            }
-        }
-        mask = memory_mask(n);
-    }
-
-    at::Tensor null_mass;
-    if (diagnostics != nullptr && c.has_cca()) {
-        null_mass = at::zeros({}, low.hidden.options().dtype(at::kFloat));
-    }
+    UpperMemory memory(c, w, *rope_, low, neighbours, diagnostics);
     at::Tensor h = low.hidden;
     for (int64_t i = c.n_lower; i < c.layers(); ++i) {
         const LayerWeights& layer = w.layers[static_cast<size_t>(i)];
         h = h + block_attention(c, layer.attention, *rope_, h);
+        at::Tensor fed = h;  // into the feed-forward layer
         if (layer.cross) {
-            const MemoryKv memory =
-                neighbours.defined() ? project_memory(c, *layer.cross, *rope_, n, multiplier, mask)
-                                     : null_memory(*layer.cross, batch * chunks);
-            h = h + chunked_cross_attention(c, *layer.cross, *rope_, h, memory,
-                                            null_mass.defined() ? &null_mass : nullptr);
+            fed = h + memory.read(*layer.cross, h);
+            if (c.cca_residual == CcaResidual::kAdd) h = fed;
         }
-        h = h + feed_forward(c, layer.ffn, h);
+        h = h + feed_forward(c, layer.ffn, fed);
     }
-    if (null_mass.defined()) {
-        diagnostics->null_mass = null_mass / static_cast<double>(c.cca_layers.size());
-    }
+    memory.finish_diagnostics();
     return c.final_norm ? rms_norm(h, w.final_norm, c.norm_eps) : h;
 }
 

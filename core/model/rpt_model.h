@@ -50,7 +50,7 @@ class RptModel {
     // `tokens` int64 [B, T], T a multiple of S; documents begin at position 0.
     LowerOutput lower(const at::Tensor& tokens) const;
 
-    // [B, l, l] fp32: query . key / sqrt(d). Needs a retriever.
+    // [B, l, l] fp32: query . key times score_scale(). Needs a retriever.
     at::Tensor retrieval_scores(const LowerOutput& low) const;
 
     // Means over the chunks that have neighbours (gate) and over all tokens that read the memory
@@ -59,12 +59,15 @@ class RptModel {
         at::Tensor gate_mean;  // scalar; undefined without a gate
         at::Tensor null_mass;  // scalar: attention on the null key, mean over layers and heads;
                                // undefined without CCA
+        at::Tensor sink_mass;  // scalar: weight on "no neighbour", mean over chunks that have some;
+                               // undefined unless scores weigh neighbours
     };
 
-    // `neighbours` int64 [B, l, K'], chunk numbers of the same document, -1: none. K' may differ
-    // from the config's K. Undefined: no chunk has neighbours, the memory is the null key alone.
-    // Returns what the output layer reads, [B, T, d], normed. The diagnostics cost an extra pass
-    // over the attention scores and carry no gradient.
+    // `neighbours` int64 [B, l, K'], -1: none, j < l: chunk j of the same document, other j: chunk
+    // j % l of document (b + j / l) mod B. K' may differ from the config's K. Undefined: no chunk
+    // has neighbours, the memory is the null key alone. Returns what the output layer reads, [B, T,
+    // d], normed. The diagnostics cost an extra pass over the attention scores and carry no
+    // gradient.
     at::Tensor upper(const LowerOutput& low, const at::Tensor& neighbours,
                      Diagnostics* diagnostics = nullptr) const;
 

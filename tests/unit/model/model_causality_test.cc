@@ -15,7 +15,7 @@ at::Tensor logits_of(const RptModel& model, const at::Tensor& tokens,
 
 TEST(model_causality, later_tokens_do_not_change_earlier_logits) {
     const c10::NoGradGuard no_grad;
-    for (const auto& [name, c] : tiny_variants()) {
+    for (const auto& [name, c] : all_variants()) {
         const RptModel model(c, 3);
         const int64_t length = 6 * c.stride;
         const at::Tensor tokens = tiny_tokens(c, 1, length);
@@ -34,7 +34,7 @@ TEST(model_causality, later_tokens_do_not_change_earlier_logits) {
 
 TEST(model_causality, retrieved_tokens_do_change_later_logits) {
     const c10::NoGradGuard no_grad;
-    for (const auto& [name, c] : tiny_variants()) {
+    for (const auto& [name, c] : all_variants()) {
         if (!c.has_cca() || c.pool != PoolRule::kDisjoint) continue;
         const RptModel model(c, 3);
         // far enough that four layers of self-attention do not reach back
@@ -74,7 +74,7 @@ TEST(model_causality, neighbours_of_one_document_stay_out_of_the_others) {
 
 TEST(model_causality, no_neighbours_equals_all_masked) {
     const c10::NoGradGuard no_grad;
-    for (const auto& [name, c] : tiny_variants()) {
+    for (const auto& [name, c] : all_variants()) {
         if (!c.has_cca()) continue;
         const RptModel model(c, 3);
         const at::Tensor tokens = tiny_tokens(c, 2, 2 * c.stride);

@@ -25,7 +25,7 @@ class ModelFile : public testing::Test {
 };
 
 TEST_F(ModelFile, round_trip_keeps_config_and_bits) {
-    for (const auto& [name, c] : tiny_variants()) {
+    for (const auto& [name, c] : all_variants()) {
         const RptModel model(c, 3);
         save_model(model, "{}", {{"steps", "12"}}, path_);
         const auto package = weights::Package::open(path_);

@@ -155,7 +155,8 @@ TEST(model, cross_attention_in_groups_equals_token_by_token) {
         const at::Tensor x = at::randn({1, length, c.dim});
         Neighbours n{at::randn({chunks, 2, 2 * m, c.dim}), at::rand({chunks, 2, 2 * m}).gt(0.3)};
         const at::Tensor multiplier = at::rand({chunks, 2});
-        const MemoryKv memory = project_memory(c, w, rope, n, multiplier, memory_mask(n));
+        const MemoryKv memory =
+            project_memory(c, w, rope, n, multiplier, use_of_memory(c, n.present));
         const at::Tensor fast = chunked_cross_attention(c, w, rope, x, memory);
         for (int64_t p = 0; p < length; ++p) {
             const CcaPlace place = cca_place(p, m);

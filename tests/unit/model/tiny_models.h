@@ -79,6 +79,52 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
     return all;
 }
 
+// Models whose scores enter cross-attention, and the other way past the residual.
+inline std::vector<std::pair<std::string, ModelConfig>> weighed_variants() {
+    std::vector<std::pair<std::string, ModelConfig>> all;
+    const auto add = [&](const char* name, auto change) {
+        ModelConfig c = tiny_config();
+        c.retrieval = RetrievalKind::kGca;
+        c.augment = false;
+        c.cca_fuse = CcaFuse::kWeighted;
+        c.cca_opt_out = CcaOptOut::kZeroSlot;
+        change(c);
+        all.emplace_back(name, c);
+    };
+    add("gca", [](ModelConfig&) {});
+    add("gca_null_kv_bypass_cosine", [](ModelConfig& c) {
+        c.cca_opt_out = CcaOptOut::kNullKv;
+        c.cca_residual = CcaResidual::kBypass;
+        c.score_norm = ScoreNorm::kCosine;
+    });
+    add("gca_no_sink_rope_outputs", [](ModelConfig& c) {
+        c.gca_sink = false;
+        c.cca_position = CcaPosition::kRope;
+        c.score_norm = ScoreNorm::kOutputs;
+    });
+    add("gca_usual_start", [](ModelConfig& c) {
+        c.retrieval = RetrievalKind::kGcaLambdaRank;
+        c.cca_start = CcaStart::kUsual;
+        c.cca_value_shift = false;
+    });
+    add("gca_bias", [](ModelConfig& c) {
+        c.cca_fuse = CcaFuse::kBias;
+        c.cca_opt_out = CcaOptOut::kNullKv;
+    });
+    add("rpt_bypass_zero_slot", [](ModelConfig& c) {
+        c.retrieval = RetrievalKind::kLambdaRank;
+        c.cca_fuse = CcaFuse::kJoint;
+        c.cca_residual = CcaResidual::kBypass;
+    });
+    return all;
+}
+
+inline std::vector<std::pair<std::string, ModelConfig>> all_variants() {
+    auto all = tiny_variants();
+    for (auto& variant : weighed_variants()) all.push_back(std::move(variant));
+    return all;
+}
+
 inline at::Tensor tiny_tokens(const ModelConfig& c, int64_t batch, int64_t length,
                               uint64_t seed = 5) {
     at::manual_seed(seed);
