@@ -41,8 +41,11 @@ Sample make_sample(const TrainConfig& config, const ShardVocabulary& vocabulary,
     }
     const std::vector<int32_t> ids(sample.inputs.begin(), sample.inputs.end());
     if (model.has_retriever()) {
-        sample.candidates = make_candidates(model, options, ids, n);
-        sample.pairs = count_valid_pairs(model, sample.candidates);
+        // the language model's loss asks no teacher, but where one is to pick
+        TrainOptions supervision = options;
+        if (!model.ranks() && options.teacher_pick == 0) supervision.targets = TargetKind::kNone;
+        sample.candidates = make_candidates(model, supervision, ids, n);
+        if (model.ranks()) sample.pairs = count_valid_pairs(model, sample.candidates);
     } else if (model.retrieval == model::RetrievalKind::kGiven) {
         sample.given = make_given_neighbours(model, options.given_query, model.neighbours, ids, n);
     }

@@ -27,7 +27,9 @@ double forward_flops_per_token(const model::ModelConfig& c) {
     flops += four + 4 * d * m;                    // chunk encoder
     if (c.augment)
         flops += read * (four + 4 * d * 2 * m) + read * (2 * 2 * d * d + 4 * d * m) + 2 * 2 * d * d;
-    const double cross = 2 * 2 * d * q + read * 2 * 2 * d * q + 4 * q * read * m;
+    // weighed neighbours are as they are stored: keys and values are made once for each chunk
+    const double projected = c.scores_weigh() ? 1.0 : read;
+    const double cross = 2 * 2 * d * q + projected * 2 * 2 * d * q + 4 * q * read * m;
     return flops + static_cast<double>(c.cca_layers.size()) * cross;
 }
 

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "base/error.h"
 #include "core/model/layers.h"
 #include "core/model/model_weights.h"
+#include "core/train/exploration.h"
 #include "core/train/lambda_rank.h"
 #include "core/train/neighbour_choice.h"
 #include "core/train/schedules.h"
@@ -70,6 +72,24 @@ at::Tensor stack_rows(std::span<const Sample> samples, std::vector<int64_t> Samp
     return rows.to(device);
 }
 
+// Different chunks among the neighbours of each sample, a slot that is filled.
+double distinct_share(const at::Tensor& chosen) {
+    const at::Tensor plain = chosen.to(at::kCPU).flatten(1).contiguous();
+    const int64_t* numbers = plain.const_data_ptr<int64_t>();
+    size_t distinct = 0, slots = 0;
+    for (int64_t b = 0; b < plain.size(0); ++b) {
+        std::set<int64_t> seen;
+        for (int64_t i = 0; i < plain.size(1); ++i) {
+            const int64_t number = *numbers++;
+            if (number < 0) continue;
+            seen.insert(number);
+            ++slots;
+        }
+        distinct += seen.size();
+    }
+    return static_cast<double>(distinct) / static_cast<double>(std::max<size_t>(1, slots));
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, model::RptModel& model, at::Device device)
@@ -107,6 +127,44 @@ at::Tensor Trainer::neighbours(std::span<const Sample> samples, const at::Tensor
     return chosen.to(device_);
 }
 
+at::Tensor Trainer::explore(std::span<const Sample> samples, int64_t first,
+                            const model::LowerOutput& low) const {
+    const at::NoGradGuard no_grad;
+    const Exploration exploration = exploration_at(config_.train, step_);
+    const int64_t l = pool_.size(0), batch = static_cast<int64_t>(samples.size());
+    const int64_t documents = exploration.foreign ? batch : 1;
+    model::LowerOutput plain;
+    plain.keys = low.keys;
+    plain.queries = low.queries;
+    if (documents > 1) {  // all chunks of the pass as one document
+        plain.keys = low.keys.flatten(0, 1).unsqueeze(0);
+        plain.queries = low.queries.flatten(0, 1).unsqueeze(0);
+    }
+    const at::Tensor scores =
+        model_.retrieval_scores(plain).to(at::kCPU).view({batch, l, documents, l});
+    std::vector<std::vector<std::vector<int64_t>>> chosen;
+    size_t widest = 1;
+    for (int64_t b = 0; b < batch; ++b) {
+        // a sample's own chunks first
+        const at::Tensor row = scores[b].roll(documents > 1 ? -b : 0, 1).contiguous();
+        chosen.push_back(
+            explore_neighbours(config_, samples, static_cast<size_t>(b),
+                               {row.const_data_ptr<float>(), static_cast<size_t>(row.numel())},
+                               exploration, first + b));
+        for (const auto& of_chunk : chosen.back()) widest = std::max(widest, of_chunk.size());
+    }
+    const int64_t k = static_cast<int64_t>(widest);
+    at::Tensor indices = at::full({batch, l, k}, -1, at::kLong);
+    int64_t* out = indices.data_ptr<int64_t>();
+    for (const auto& of_sample : chosen) {
+        for (const auto& of_chunk : of_sample) {
+            std::copy(of_chunk.begin(), of_chunk.end(), out);
+            out += k;
+        }
+    }
+    return indices.to(device_);
+}
+
 at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
     if (!config_.train.detach_aux) return model_.retrieval_scores(low);
     model::LowerOutput cut;
@@ -117,8 +175,8 @@ at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
     return model_.retrieval_scores(cut);
 }
 
-void Trainer::forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
-                               StepReport& report) {
+void Trainer::forward_backward(std::span<const Sample> samples, int64_t first, const Batch& batch,
+                               bool diagnose, StepReport& report) {
     const model::ModelConfig& model = config_.model;
     const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
     const bool ranks = model.ranks();
@@ -131,7 +189,11 @@ void Trainer::forward_backward(std::span<const Sample> samples, const Batch& bat
         const model::LowerOutput low = model_.lower(inputs);
         const at::Tensor scores = ranks ? retrieval_scores(low) : at::Tensor();
         report.lower += lap(since);
-        const at::Tensor chosen = reads ? neighbours(samples, scores, report.p_own) : at::Tensor();
+        const at::Tensor chosen = !reads ? at::Tensor()
+                                  : model.scores_weigh()
+                                      ? explore(samples, first, low)
+                                      : neighbours(samples, scores, report.p_own);
+        if (diagnose && reads) report.distinct = distinct_share(chosen);
         report.choice += lap(since);
         model::RptModel::Diagnostics seen;
         const at::Tensor hidden = model_.upper(low, chosen, diagnose ? &seen : nullptr);
@@ -162,6 +224,7 @@ void Trainer::forward_backward(std::span<const Sample> samples, const Batch& bat
         }
         if (diagnose && seen.gate_mean.defined()) report.gate_mean = seen.gate_mean.item<double>();
         if (diagnose && seen.null_mass.defined()) report.null_mass = seen.null_mass.item<double>();
+        if (diagnose && seen.sink_mass.defined()) report.sink_mass = seen.sink_mass.item<double>();
         report.choice += lap(since);
     }
     if (!std::isfinite(loss.item<double>())) {
@@ -196,8 +259,8 @@ StepReport Trainer::step(const Batch& batch, bool diagnose) {
     const size_t micro =
         t.micro_documents > 0 ? static_cast<size_t>(t.micro_documents) : batch.samples.size();
     for (size_t at = 0; at < batch.samples.size(); at += micro) {
-        forward_backward(std::span(batch.samples).subspan(at, micro), batch, diagnose && at == 0,
-                         report);
+        forward_backward(std::span(batch.samples).subspan(at, micro), static_cast<int64_t>(at),
+                         batch, diagnose && at == 0, report);
     }
     since = Clock::now();
     report.gradient_norm = optimizer_.step(report.lr);

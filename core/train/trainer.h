@@ -21,6 +21,8 @@ struct StepReport {
     double gradient_norm = 0;
     double gate_mean = -1;  // -1: not measured in this step
     double null_mass = -1;
+    double sink_mass = -1;  // weight on "no neighbour", where scores weigh
+    double distinct = -1;   // different chunks among those that are read, a document
     int64_t tokens = 0;
     // Seconds of each part.
     double lower = 0, choice = 0, upper = 0, head = 0, backward = 0, update = 0, total = 0;
@@ -52,12 +54,16 @@ class Trainer {
     const TrainConfig& config() const { return config_; }
 
   private:
-    void forward_backward(std::span<const Sample> samples, const Batch& batch, bool diagnose,
-                          StepReport& report);
+    // `first`: the place of samples[0] in the batch.
+    void forward_backward(std::span<const Sample> samples, int64_t first, const Batch& batch,
+                          bool diagnose, StepReport& report);
     // As the model's; under detach_aux no gradient leaves the retriever.
     at::Tensor retrieval_scores(const model::LowerOutput& low) const;
     at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,
                           double p_own) const;
+    // The same with noise, for retrievers that the language model's loss trains: [B, l, K'].
+    at::Tensor explore(std::span<const Sample> samples, int64_t first,
+                       const model::LowerOutput& low) const;
 
     TrainConfig config_;
     model::RptModel& model_;

@@ -93,6 +93,8 @@ Json step_line(const StepReport& r, double tokens_per_second, double share, doub
                  {"gemm_share", share}, {"seconds", seconds}};
     if (r.gate_mean >= 0) line["gate_mean"] = r.gate_mean;
     if (r.null_mass >= 0) line["null_mass"] = r.null_mass;
+    if (r.sink_mass >= 0) line["sink_mass"] = r.sink_mass;
+    if (r.distinct >= 0) line["distinct"] = r.distinct;
     line["phases"] = {{"lower", r.lower}, {"choice", r.choice},     {"upper", r.upper},
                       {"head", r.head},   {"backward", r.backward}, {"update", r.update}};
     return line;
@@ -158,8 +160,10 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
 
     const TrainOptions& t = config.train;
     const int64_t micro = t.micro_documents > 0 ? t.micro_documents : t.batch_documents;
+    model::ModelConfig worked = config.model;  // the phase of whole pools is not counted
+    if (worked.scores_weigh()) worked.neighbours = t.train_neighbours;
     const bool low_precision = t.precision == Precision::kBf16;
-    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(config.model),
+    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(worked),
                           gemm_flops_per_second(config.model, micro * t.length, device,
                                                 low_precision ? at::kBFloat16 : at::kFloat)};
     for (const auto& [name, parameter] : model.parameters()) start.parameters += parameter.numel();
