@@ -37,21 +37,37 @@ std::vector<float> to_floats(const at::Tensor& t) {
 
 }  // namespace
 
+std::string unread_part(const model::ModelConfig& config) {
+    const auto layer = [](const std::vector<int64_t>& layers, const char* kind) {
+        return "layer " + std::to_string(layers.front()) + " " + kind;
+    };
+    if (!config.memorizing_layers.empty())
+        return layer(config.memorizing_layers, "attends to far keys (memorizing_layers)");
+    if (!config.recurrent_layers.empty())
+        return layer(config.recurrent_layers, "is block-recurrent (recurrent_layers)");
+    if (!config.griffin_layers.empty())
+        return layer(config.griffin_layers, "has a gated recurrence (griffin_layers)");
+    if (config.scores_weigh()) return "retrieval scores weigh its neighbours (retrieval gca)";
+    if (config.has_cca() && config.cca_residual == model::CcaResidual::kBypass)
+        return "cross-attention goes past the residual (cca_residual bypass)";
+    return "";
+}
+
 TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
     : device_(device),
       model_(model::load_model(package, device)),
       rope_(model_->config(), device),
       tokenizer_(text::Tokenizer::from_json(package.tokenizer_json())),
       fingerprint_(package.fingerprint()) {
+    if (const std::string part = unread_part(config()); !part.empty()) {
+        throw Error(Status::kUnsupported, "rpt",
+                    "model package: " + part +
+                        ", which the library does not read; evaluate it with rpt-lab eval");
+    }
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +
                         " tokens, the model " + std::to_string(config().vocab));
-    }
-    if (config().scores_weigh() || config().cca_residual == model::CcaResidual::kBypass) {
-        throw Error(Status::kUnsupported, "rpt",
-                    "model package: this engine reads neighbours with cca_fuse joint and "
-                    "cca_residual add alone; use rpt-lab eval");
     }
     if (device_.is_cpu()) token_step_ = std::make_unique<TokenStep>(config(), weights());
 }

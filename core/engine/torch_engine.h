@@ -19,6 +19,9 @@
 
 namespace rpt::engine {
 
+// What of the model only the trainer and the evaluation compute, in words; empty: nothing.
+std::string unread_part(const model::ModelConfig& config);
+
 // Immutable; shared by any number of streams on any threads.
 class TorchEngine final : public Engine, public std::enable_shared_from_this<TorchEngine> {
   public:

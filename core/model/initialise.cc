@@ -16,6 +16,9 @@ class Draw {
     at::Tensor normal(at::IntArrayRef shape, double std) {
         return at::empty(shape, at::kFloat).normal_(0.0, std, generator_);
     }
+    at::Tensor uniform(at::IntArrayRef shape, double low, double high) {
+        return at::empty(shape, at::kFloat).uniform_(low, high, generator_);
+    }
     // Rows (or columns, whichever are fewer) of unit length, at right angles.
     at::Tensor orthogonal(int64_t rows, int64_t columns) {
         const int64_t many = std::max(rows, columns), few = std::min(rows, columns);
@@ -83,6 +86,45 @@ struct Initialiser {
         w.query = draw.orthogonal(width, c.dim) * c.cca_match_scale;
         w.key_value.narrow(0, 0, width).copy_(w.query);
     }
+
+    void memorizing(MemorizingWeights& w) {
+        w.scale = at::full({c.n_heads}, c.memorizing_scale, at::kFloat);
+        w.gate = zeros(c.n_heads);
+    }
+
+    void recurrent(RecurrentWeights& w, double out_scale) {
+        const int64_t width = c.n_heads * c.head_dim, n = c.recurrent_states;
+        w.start = draw.normal({n, c.dim}, 0.1);
+        w.position = draw.normal({n, c.dim}, 1.0);
+        w.norm = ones(c.dim);
+        w.state = matrix(4 * width, c.dim);
+        w.state_out = matrix(c.dim, 2 * width);
+        w.keep = draw.normal({c.dim}, 0.1);
+        w.token_query = matrix(width, c.dim);
+        w.token_out = matrix(c.dim, width, out_scale);
+        // logits begin as those of queries and keys of variance 1 over sqrt(d_h)
+        for (at::Tensor* scale : {&w.state_scale, &w.update_scale, &w.read_scale})
+            *scale = at::full({c.n_heads}, std::sqrt(static_cast<double>(c.head_dim)), at::kFloat);
+    }
+
+    // Spec 5.6. Channels forget at rates between 0.9 and 0.999 a token, to the power 8 r_t.
+    void griffin(GriffinWeights& w) {
+        const int64_t r = c.griffin_width, blocks = c.griffin_gate_blocks, inner = r / blocks;
+        const double gate_std = 1.0 / std::sqrt(static_cast<double>(inner));
+        w.norm = ones(c.dim);
+        w.in = matrix(2 * r, c.dim);
+        w.in_bias = zeros(2 * r);
+        w.conv = draw.normal({3, r}, std::sqrt(0.01 / 3));
+        w.conv_bias = zeros(r);
+        w.recurrence = draw.normal({blocks, inner, inner}, gate_std);
+        w.recurrence_bias = zeros(r);
+        w.input_gate = draw.normal({blocks, inner, inner}, gate_std);
+        w.input_gate_bias = zeros(r);
+        const at::Tensor squared = draw.uniform({r}, 0.9 * 0.9, 0.999 * 0.999);
+        w.decay = squared.log().mul_(-0.5).expm1().log();
+        w.out = matrix(c.dim, r, std::sqrt(2.0 / static_cast<double>(c.layers())));
+        w.out_bias = zeros(c.dim);
+    }
 };
 
 }  // namespace
@@ -133,6 +175,13 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
     if (w.augment_self) {
         memory.self_attention(*w.augment_self, c.n_heads, true, kSmallOutput);
         memory.cross_attention(*w.augment_query, true, kSmallOutput);
+    }
+    // Generators of their own: a model with two kinds of memory starts as those with one.
+    Draw recurrent_draw(seed ^ 0x7374617465ULL), griffin_draw(seed ^ 0x67726966ULL);
+    for (LayerWeights& layer : w.layers) {
+        if (layer.memorizing) memory.memorizing(*layer.memorizing);
+        if (layer.recurrent) Initialiser{c, recurrent_draw}.recurrent(*layer.recurrent, residual);
+        if (layer.griffin) Initialiser{c, griffin_draw}.griffin(*layer.griffin);
     }
     if (w.gate) {
         GateWeights& g = *w.gate;

@@ -20,13 +20,12 @@ at::Tensor normed_output(const ModelConfig& config, const at::Tensor& x) {
     return at::rms_norm(x.to(at::kFloat), {config.dim}, {}, config.norm_eps);
 }
 
-// Grouped-query attention: query head h reads key head h / (H / G).
+}  // namespace
+
 at::Tensor repeat_heads(const at::Tensor& x, int64_t heads) {
     const int64_t groups = x.size(-2);
     return groups == heads ? x : x.repeat_interleave(heads / groups, -2);
 }
-
-}  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps) {
     if (!gain.defined()) return x;
@@ -118,7 +117,10 @@ at::Tensor additive_mask(const at::Tensor& visible) {
 }
 
 Projected split_heads(const ModelConfig& config, const at::Tensor& qkv) {
-    const at::Tensor heads = qkv.unflatten(-1, {qkv.size(-1) / config.head_dim, config.head_dim});
+    return part_heads(config, qkv.unflatten(-1, {qkv.size(-1) / config.head_dim, config.head_dim}));
+}
+
+Projected part_heads(const ModelConfig& config, const at::Tensor& heads) {
     const int64_t groups = (heads.size(-2) - config.n_heads) / 2;
     return {heads.narrow(-2, 0, config.n_heads), heads.narrow(-2, config.n_heads, groups),
             heads.narrow(-2, config.n_heads + groups, groups)};
@@ -132,10 +134,7 @@ at::Tensor with_null(const at::Tensor& null, const at::Tensor& x) {
 namespace {
 
 // q and k are neighbours in memory, so one turn serves both.
-Projected rotated_projection(const ModelConfig& config, const SelfAttentionWeights& w,
-                             const RopeTable& rope, const at::Tensor& x) {
-    const at::Tensor heads = at::linear(rms_norm(x, w.norm, config.norm_eps), w.qkv)
-                                 .unflatten(-1, {w.qkv.size(0) / config.head_dim, config.head_dim});
+Projected rotated(const ModelConfig& config, const RopeTable& rope, const at::Tensor& heads) {
     const int64_t groups = config.n_kv_heads;
     const at::Tensor qk = rope.rotate(heads.narrow(-2, 0, config.n_heads + groups), 0);
     return {qk.narrow(-2, 0, config.n_heads), qk.narrow(-2, config.n_heads, groups),
@@ -149,16 +148,28 @@ at::Tensor merge_rows(const at::Tensor& x) {
 
 }  // namespace
 
+at::Tensor project_heads(const ModelConfig& config, const SelfAttentionWeights& w,
+                         const at::Tensor& normed) {
+    return at::linear(normed, w.qkv)
+        .unflatten(-1, {w.qkv.size(0) / config.head_dim, config.head_dim});
+}
+
 at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights& w,
                            const RopeTable& rope, const at::Tensor& x) {
-    const int64_t batch = x.size(0), length = x.size(1), stride = config.stride;
+    const at::Tensor heads = project_heads(config, w, rms_norm(x, w.norm, config.norm_eps));
+    return at::linear(attend_blocks(config, w, rope, heads), w.out);
+}
+
+at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
+                         const RopeTable& rope, const at::Tensor& heads) {
+    const int64_t batch = heads.size(0), length = heads.size(1), stride = config.stride;
     const int64_t blocks = length / stride;
     const bool null_kv = w.null_key.defined();
-    Projected p = rotated_projection(config, w, rope, x);
+    const Projected p = rotated(config, rope, heads);
     const auto in_blocks = [&](const at::Tensor& t) { return t.unflatten(1, {blocks, stride}); };
     const at::Tensor q = in_blocks(p.q), k = in_blocks(p.k), v = in_blocks(p.v);
 
-    const auto causal = at::ones({stride, stride}, x.options().dtype(at::kBool)).tril();
+    const auto causal = at::ones({stride, stride}, heads.options().dtype(at::kBool)).tril();
     const auto mask_of = [&](const at::Tensor& visible) {
         if (!null_kv) return additive_mask(visible);
         return additive_mask(at::cat({at::ones_like(visible.narrow(1, 0, 1)), visible}, 1));
@@ -172,7 +183,7 @@ at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights
     at::Tensor first = null_kv ? attend(q0, with_null(w.null_key, k0), with_null(w.null_value, v0),
                                         mask_of(causal))
                                : attend(q0, k0, v0, mask_of(causal));
-    if (blocks == 1) return at::linear(first, w.out);
+    if (blocks == 1) return first;
 
     const auto windows = [&](const at::Tensor& t) {
         return merge_rows(at::cat({t.narrow(1, 0, blocks - 1), t.narrow(1, 1, blocks - 1)}, 2));
@@ -182,12 +193,13 @@ at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights
         attend(merge_rows(q.narrow(1, 1, blocks - 1)), null_first(w.null_key, windows(k)),
                null_first(w.null_value, windows(v)), mask_of(visible));
     const at::Tensor all = at::cat({first.unsqueeze(1), rest.unflatten(0, {batch, blocks - 1})}, 1);
-    return at::linear(all.reshape({batch, length, all.size(-1)}), w.out);
+    return all.reshape({batch, length, all.size(-1)});
 }
 
 at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWeights& w,
                                 const RopeTable& rope, const at::Tensor& x) {
-    Projected p = rotated_projection(config, w, rope, x);
+    Projected p =
+        rotated(config, rope, project_heads(config, w, rms_norm(x, w.norm, config.norm_eps)));
     const at::Tensor position = at::arange(x.size(1), at::TensorOptions().dtype(at::kLong));
     const at::Tensor block = position.div(config.stride, "floor");
     const at::Tensor query = position.unsqueeze(1), key = position.unsqueeze(0);

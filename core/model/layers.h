@@ -38,9 +38,23 @@ struct Projected {
     at::Tensor q, k, v;
 };
 Projected split_heads(const ModelConfig& config, const at::Tensor& qkv);
+// The same of what is one tensor of heads already, [.., n, H + 2 G, d_h].
+Projected part_heads(const ModelConfig& config, const at::Tensor& heads);
+
+// Grouped-query attention: query head h reads key head h / (H / G). [.., G, d_h] -> [.., H, d_h].
+at::Tensor repeat_heads(const at::Tensor& x, int64_t heads);
 
 // Puts the null key in front of [N, n, heads, d_h]; `null` [heads, d_h].
 at::Tensor with_null(const at::Tensor& null, const at::Tensor& x);
+
+// The projection of normed states that self-attention reads, [.., n, H + 2 G, d_h]: heads of
+// queries, keys and values, not rotated.
+at::Tensor project_heads(const ModelConfig& config, const SelfAttentionWeights& w,
+                         const at::Tensor& normed);
+// What block_attention() computes between that projection [B, T, H + 2 G, d_h] and W_o:
+// [B, T, H d_h].
+at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
+                         const RopeTable& rope, const at::Tensor& heads);
 
 // Self-attention of B documents in blocks of S: token o of block s sees all of block s - 1 and its
 // own block up to itself (spec 1.5, golden A.9). Input [B, T, d], T a multiple of S; without the

@@ -35,12 +35,54 @@ class SlotList {
         add(prefix + ".null_value", {c_.n_heads, c_.head_dim}, w.null_value);
     }
 
+    void memorizing(const std::string& prefix, MemorizingWeights& w) {
+        add(prefix + ".scale", {c_.n_heads}, w.scale);
+        add(prefix + ".gate", {c_.n_heads}, w.gate);
+    }
+
+    void recurrent(const std::string& prefix, RecurrentWeights& w) {
+        const int64_t width = c_.n_heads * c_.head_dim, n = c_.recurrent_states;
+        add(prefix + ".start", {n, c_.dim}, w.start);
+        add(prefix + ".position", {n, c_.dim}, w.position);
+        add(prefix + ".norm", {c_.dim}, w.norm);
+        add(prefix + ".state", {4 * width, c_.dim}, w.state);
+        add(prefix + ".state_out", {c_.dim, 2 * width}, w.state_out);
+        add(prefix + ".keep", {c_.dim}, w.keep);
+        add(prefix + ".token_query", {width, c_.dim}, w.token_query);
+        add(prefix + ".token_out", {c_.dim, width}, w.token_out);
+        add(prefix + ".state_scale", {c_.n_heads}, w.state_scale);
+        add(prefix + ".update_scale", {c_.n_heads}, w.update_scale);
+        add(prefix + ".read_scale", {c_.n_heads}, w.read_scale);
+    }
+
+    void griffin(const std::string& prefix, GriffinWeights& w) {
+        const int64_t r = c_.griffin_width, blocks = c_.griffin_gate_blocks;
+        add(prefix + ".norm", {c_.dim}, w.norm);
+        add(prefix + ".in", {2 * r, c_.dim}, w.in);
+        add(prefix + ".in_bias", {2 * r}, w.in_bias);
+        add(prefix + ".conv", {3, r}, w.conv);
+        add(prefix + ".conv_bias", {r}, w.conv_bias);
+        add(prefix + ".recurrence", {blocks, r / blocks, r / blocks}, w.recurrence);
+        add(prefix + ".recurrence_bias", {r}, w.recurrence_bias);
+        add(prefix + ".input_gate", {blocks, r / blocks, r / blocks}, w.input_gate);
+        add(prefix + ".input_gate_bias", {r}, w.input_gate_bias);
+        add(prefix + ".decay", {r}, w.decay);
+        add(prefix + ".out", {c_.dim, r}, w.out);
+        add(prefix + ".out_bias", {c_.dim}, w.out_bias);
+    }
+
     std::vector<NamedSlot> take() { return std::move(slots_); }
 
   private:
     const ModelConfig& c_;
     std::vector<NamedSlot> slots_;
 };
+
+// What the config asks for and is not there yet; what is there stays.
+template <typename T>
+T& made(std::optional<T>& part) {
+    return part ? *part : part.emplace();
+}
 
 }  // namespace
 
@@ -53,6 +95,10 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
         LayerWeights& layer = w.layers[static_cast<size_t>(i)];
         const std::string prefix = "layers." + std::to_string(i);
         slots.self_attention(prefix + ".attention", c.n_kv_heads, c.null_self_kv, layer.attention);
+        if (c.is_memorizing_layer(i))
+            slots.memorizing(prefix + ".memorizing", made(layer.memorizing));
+        if (c.is_recurrent_layer(i)) slots.recurrent(prefix + ".recurrent", made(layer.recurrent));
+        if (c.is_griffin_layer(i)) slots.griffin(prefix + ".griffin", made(layer.griffin));
         if (c.is_cca_layer(i)) {
             if (!layer.cross) layer.cross.emplace();
             slots.cross_attention(prefix + ".cca", c.cca_kv_norm,

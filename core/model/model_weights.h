@@ -41,8 +41,44 @@ struct FeedForwardWeights {
     at::Tensor out;   // [d, f]
 };
 
+// Attention to far keys, in the layer's own heads (spec 5.4).
+struct MemorizingWeights {
+    at::Tensor scale;  // [H], of the logits of unit keys
+    at::Tensor gate;   // [H], logit of the share that far keys have in the output
+};
+
+// State vectors carried along the blocks of a document (spec 5.5); n of them.
+struct RecurrentWeights {
+    at::Tensor start;         // [n, d]
+    at::Tensor position;      // [n, d], added to the normed state
+    at::Tensor norm;          // [d]
+    at::Tensor state;         // [4 H d_h, d]: keys, values, queries to states, queries to tokens
+    at::Tensor state_out;     // [d, 2 H d_h]
+    at::Tensor keep;          // [d], logit of what the state keeps at a block's end
+    at::Tensor token_query;   // [H d_h, d]
+    at::Tensor token_out;     // [d, H d_h]; beside the layer's own W_o it is the other half of a
+                              // projection from 2 H d_h
+    at::Tensor state_scale;   // [H], of the logits of unit vectors: states to states
+    at::Tensor update_scale;  // [H], states to tokens
+    at::Tensor read_scale;    // [H], tokens to states
+};
+
+// A gated linear recurrence along the document (spec 5.6); r channels in g blocks.
+struct GriffinWeights {
+    at::Tensor norm;                         // [d]
+    at::Tensor in, in_bias;                  // [2 r, d], [2 r]: the GELU branch, the recurrent one
+    at::Tensor conv, conv_bias;              // [3, r], [r]; the last row meets the token itself
+    at::Tensor recurrence, recurrence_bias;  // [g, r / g, r / g], [r]: r_t
+    at::Tensor input_gate, input_gate_bias;  // [g, r / g, r / g], [r]: i_t
+    at::Tensor decay;                        // [r], Lambda
+    at::Tensor out, out_bias;                // [d, r], [d]
+};
+
 struct LayerWeights {
     SelfAttentionWeights attention;
+    std::optional<MemorizingWeights> memorizing;
+    std::optional<RecurrentWeights> recurrent;
+    std::optional<GriffinWeights> griffin;
     std::optional<CrossAttentionWeights> cross;
     FeedForwardWeights ffn;
 };

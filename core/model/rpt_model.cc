@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "core/model/attention_step.h"
 #include "core/model/layers.h"
 #include "core/model/model_weights.h"
 #include "core/model/rope.h"
@@ -51,7 +52,7 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
     at::Tensor h = embed(c, *weights_, tokens);
     for (int64_t i = 0; i < c.n_lower; ++i) {
         const LayerWeights& layer = weights_->layers[static_cast<size_t>(i)];
-        h = h + block_attention(c, layer.attention, *rope_, h);
+        h = attention_step(c, layer, *rope_, h);
         h = h + feed_forward(c, layer.ffn, h);
     }
     LowerOutput out;
@@ -82,7 +83,7 @@ at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
     at::Tensor h = low.hidden;
     for (int64_t i = c.n_lower; i < c.layers(); ++i) {
         const LayerWeights& layer = w.layers[static_cast<size_t>(i)];
-        h = h + block_attention(c, layer.attention, *rope_, h);
+        h = attention_step(c, layer, *rope_, h);
         at::Tensor fed = h;  // into the feed-forward layer
         if (layer.cross) {
             fed = h + memory.read(*layer.cross, h);

@@ -7,7 +7,39 @@
 
 namespace rpt::train {
 
-double forward_flops_per_token(const model::ModelConfig& c) {
+namespace {
+
+// What the memory of each kind adds to a layer (spec 5.4 to 5.6).
+double memorizing_flops(const model::ModelConfig& c, int64_t length) {
+    const double q = static_cast<double>(c.n_heads * c.head_dim);
+    const int64_t blocks = std::max<int64_t>(1, length / c.stride);
+    double searched = 0, read = 0;  // mean numbers of keys
+    for (int64_t block = 2; block < blocks; ++block) {
+        const int64_t kept = std::min((block - 1) * c.stride, c.memorizing_tokens);
+        searched += static_cast<double>(kept) / static_cast<double>(blocks);
+        read +=
+            static_cast<double>(std::min(kept, c.memorizing_top_k)) / static_cast<double>(blocks);
+    }
+    return 2 * q * searched + 4 * q * read;
+}
+
+double recurrent_flops(const model::ModelConfig& c) {
+    const double d = static_cast<double>(c.dim), q = static_cast<double>(c.n_heads * c.head_dim);
+    const double n = static_cast<double>(c.recurrent_states);
+    const double stride = static_cast<double>(c.stride);
+    const double token = 2 * 2 * d * q + 4 * q * n;
+    const double state = 2 * 6 * d * q + 4 * q * (n + 2 * stride);
+    return token + n / stride * state;
+}
+
+double griffin_flops(const model::ModelConfig& c) {
+    const double d = static_cast<double>(c.dim), r = static_cast<double>(c.griffin_width);
+    return 2 * 3 * d * r + 2 * 2 * r * r / static_cast<double>(c.griffin_gate_blocks);
+}
+
+}  // namespace
+
+double forward_flops_per_token(const model::ModelConfig& c, int64_t length) {
     const double d = static_cast<double>(c.dim);
     const double q = static_cast<double>(c.n_heads * c.head_dim);
     const double kv = static_cast<double>(c.n_kv_heads * c.head_dim);
@@ -18,6 +50,9 @@ double forward_flops_per_token(const model::ModelConfig& c) {
         2 * (2 * d * q + 2 * d * kv) + 4 * q * 1.5 * static_cast<double>(c.stride);
     double flops = static_cast<double>(c.layers()) * (self_attention + 2 * d * ffn);
     flops += 2 * d * static_cast<double>(c.vocab);
+    flops += static_cast<double>(c.memorizing_layers.size()) * memorizing_flops(c, length);
+    flops += static_cast<double>(c.recurrent_layers.size()) * recurrent_flops(c);
+    flops += static_cast<double>(c.griffin_layers.size()) * griffin_flops(c);
     if (c.retrieval == model::RetrievalKind::kNone || c.cca_layers.empty()) return flops;
 
     const double m = static_cast<double>(c.chunk);

@@ -7,9 +7,9 @@
 
 namespace rpt::train {
 
-// Floating-point operations of the forward pass a token, counted from the config: matrix products
-// and attention.
-double forward_flops_per_token(const model::ModelConfig& config);
+// Floating-point operations of the forward pass a token, mean over samples of `length` tokens,
+// counted from the config: matrix products and attention.
+double forward_flops_per_token(const model::ModelConfig& config, int64_t length);
 
 // FLOP/s of [rows, dim] x [dim, ffn_dim] products on `device` in `dtype`, measured for about a
 // third of a second.

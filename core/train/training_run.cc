@@ -163,7 +163,7 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
     model::ModelConfig worked = config.model;  // the phase of whole pools is not counted
     if (worked.scores_weigh()) worked.neighbours = t.train_neighbours;
     const bool low_precision = t.precision == Precision::kBf16;
-    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(worked),
+    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(worked, t.length),
                           gemm_flops_per_second(config.model, micro * t.length, device,
                                                 low_precision ? at::kBFloat16 : at::kFloat)};
     for (const auto& [name, parameter] : model.parameters()) start.parameters += parameter.numel();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/engine/engine.h"
+#include "core/engine/torch_engine.h"
 #include "core/model/rpt_model.h"
 #include "core/text/bpe_trainer.h"
 #include "tests/unit/model/tiny_models.h"
@@ -22,6 +23,13 @@ namespace rpt::engine {
 inline model::ModelConfig with_bytes(model::ModelConfig c) {
     c.vocab = 262;
     return c;
+}
+
+// The tiny models that an engine opens.
+inline std::vector<std::pair<std::string, model::ModelConfig>> readable_variants() {
+    auto all = model::all_variants();
+    std::erase_if(all, [](const auto& named) { return !unread_part(named.second).empty(); });
+    return all;
 }
 
 class EngineTest : public testing::Test {

@@ -87,7 +87,7 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
 }
 
 TEST_F(EngineTest, stream_equals_the_whole_document_for_any_pieces) {
-    for (auto [name, config] : model::tiny_variants()) {
+    for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
         const auto engine = open(model);
         const Reference r = reference(model, 6);

@@ -36,6 +36,7 @@ TEST(model_causality, retrieved_tokens_do_change_later_logits) {
     const c10::NoGradGuard no_grad;
     for (const auto& [name, c] : all_variants()) {
         if (!c.has_cca() || c.pool != PoolRule::kDisjoint) continue;
+        if (name == "every_memory") continue;  // the others reach those tokens too
         const RptModel model(c, 3);
         // far enough that four layers of self-attention do not reach back
         const int64_t length = 8 * c.stride, m = c.chunk, i = 14, j = 2;

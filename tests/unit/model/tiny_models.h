@@ -75,6 +75,37 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
         c.pool = PoolRule::kWindowStart;
         c.gate_horizon = 1;
     });
+    const auto alone = [&](const char* name, auto change) {
+        add(name, [&](ModelConfig& c) {
+            c.retrieval = RetrievalKind::kNone;
+            c.cca_layers.clear();
+            change(c);
+        });
+    };
+    const auto memorize = [](ModelConfig& c, std::vector<int64_t> layers) {
+        c.memorizing_layers = std::move(layers);
+        c.memorizing_tokens = 12;  // one block and a half
+        c.memorizing_top_k = 3;
+    };
+    const auto recur = [](ModelConfig& c, std::vector<int64_t> layers) {
+        c.recurrent_layers = std::move(layers);
+        c.recurrent_states = 3;
+    };
+    const auto scan = [](ModelConfig& c, std::vector<int64_t> layers) {
+        c.griffin_layers = std::move(layers);
+        c.griffin_width = 24;
+        c.griffin_gate_blocks = 4;
+    };
+    alone("memorizing", [&](ModelConfig& c) { memorize(c, {2}); });
+    alone("block_recurrent", [&](ModelConfig& c) { recur(c, {1, 3}); });
+    alone("griffin", [&](ModelConfig& c) { scan(c, {2, 3}); });
+    add("every_memory", [&](ModelConfig& c) {
+        c.n_kv_heads = 1;
+        c.null_self_kv = true;
+        memorize(c, {1, 2});
+        recur(c, {3});
+        scan(c, {0, 2});
+    });
     add("wide_head", [](ModelConfig& c) { c.head_dim = 24; });
     return all;
 }

@@ -402,13 +402,28 @@ TEST(ThroughputTest, operations_follow_the_size_of_the_model) {
     model::ModelConfig config;
     config.retrieval = model::RetrievalKind::kNone;
     config.cca_layers.clear();
-    const double plain = forward_flops_per_token(config);
+    const double plain = forward_flops_per_token(config, 4096);
     // 2 a parameter that is multiplied, and the attention
     const double trunk = 6 * (4.0 * 256 * 256 + 2 * 256 * 1024) + 8192.0 * 256;
     EXPECT_NEAR(plain, 2 * trunk + 6 * 4 * 256 * 1.5 * 256, 1);
     config.retrieval = model::RetrievalKind::kLambdaRank;
     config.cca_layers = {4, 5};
-    EXPECT_GT(forward_flops_per_token(config), plain);
+    EXPECT_GT(forward_flops_per_token(config, 4096), plain);
+    config.retrieval = model::RetrievalKind::kNone;
+    config.cca_layers.clear();
+    const auto added = [&](std::vector<int64_t> model::ModelConfig::*layers) {
+        model::ModelConfig with = config;
+        with.*layers = {5};
+        return forward_flops_per_token(with, 4096) - plain;
+    };
+    // 16 blocks, of which the last 14 search 256, 512 .. 3584 keys and read 32 of them
+    EXPECT_NEAR(added(&model::ModelConfig::memorizing_layers),
+                256.0 * (2 * 256 * 105 + 4 * 32 * 14) / 16, 1);
+    // tokens: two products and 64 states; states, a quarter as many: six products, 64 and 512 keys
+    EXPECT_NEAR(added(&model::ModelConfig::recurrent_layers),
+                256.0 * (4 * 256 + 4 * 64) + 256.0 * (12 * 256 + 4 * 576) / 4, 1);
+    EXPECT_NEAR(added(&model::ModelConfig::griffin_layers), 6.0 * 256 * 256 + 4.0 * 256 * 256 / 8,
+                1);
 }
 
 }  // namespace
