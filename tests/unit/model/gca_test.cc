@@ -1,4 +1,5 @@
 // Scores in cross-attention (arXiv 2410.01651): what they weigh, and what gradient they get.
+#include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
@@ -342,6 +343,35 @@ TEST(gca, score_norms_bound_keys_and_scores) {
         EXPECT_NEAR(scores[0][3][1].item<double>(),
                     (low.queries[0][3] * low.keys[0][1]).sum().item<double>() * score_scale(c),
                     1e-5);
+    }
+}
+
+// bf16 products all around, as on an accelerator: scores keep fp32's digits.
+TEST(gca, scores_stay_fp32_under_autocast) {
+    for (const auto& [name, c] : weighed_variants()) {
+        const RptModel model(c, 3);
+        const at::Tensor tokens = tiny_tokens(c, 2, kBlocks * c.stride);
+        at::autocast::set_autocast_enabled(at::kCPU, true);
+        at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+        const LowerOutput low = model.lower(tokens);
+        const at::Tensor scores = model.retrieval_scores(low);
+        std::vector<at::Tensor> losses;
+        for (const int64_t k : {2, 6}) {  // gathered and dense
+            const at::Tensor hidden = model.upper(low, tiny_neighbours(c, 2, 2 * kBlocks, k));
+            losses.push_back(model.token_nll(hidden, tokens).to(at::kFloat).mean());
+        }
+        at::autocast::clear_cache();
+        at::autocast::set_autocast_enabled(at::kCPU, false);
+        EXPECT_EQ(scores.scalar_type(), at::kFloat) << name;
+        const at::Tensor exact =
+            at::bmm(low.queries.to(at::kFloat), low.keys.to(at::kFloat).transpose(1, 2)) *
+            score_scale(c);
+        EXPECT_LT(max_difference(scores, exact), 1e-5) << name;
+        (losses[0] + losses[1]).backward();
+        for (const auto& [parameter, t] : model.parameters()) {
+            if (!t.grad().defined()) continue;
+            EXPECT_TRUE(t.grad().isfinite().all().item<bool>()) << name << " " << parameter;
+        }
     }
 }
 
