@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstddef>
 #include <random>
 #include <string>
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kMaxStops = 64;
 constexpr size_t kMaxStopBytes = 4096;
+constexpr size_t kFirstOptions = offsetof(rpt_generate_options, suffix);  // size before it
 
 bool in_range(float value, float low, float high) {
     return std::isfinite(value) && value >= low && value <= high;
@@ -70,6 +72,8 @@ reader::GenerateOptions read_generate_options(const rpt_generate_options& o) {
     out.seed = o.seed ? o.seed : choose_seed();
     out.stop = read_stops(o.stop, o.n_stop);
     out.retrieve = read_retrieve_options(o.retrieve, "options.retrieve");
+    check_text(o.suffix.data, o.suffix.size, "options.suffix");
+    if (o.suffix.size) out.suffix.assign(o.suffix.data, o.suffix.size);
     return out;
 }
 
@@ -134,7 +138,7 @@ rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options
     return guard(err, [&] {
         const Result<rpt_generate_result> filled(result, "result", true);
         const Use<rpt_session> use(session, "session");
-        const rpt_generate_options o = read_options(options, "options");
+        const rpt_generate_options o = read_options(options, "options", kFirstOptions);
         const reader::GenerateOptions choices = read_generate_options(o);
         const EnvironmentRef environment = session->owner;
         Call control(call, environment->ending());

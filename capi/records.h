@@ -19,15 +19,17 @@ void check_flags(uint32_t flags, uint32_t known, const char* name);
 // kUnsupported: a reserved field may get a meaning later.
 void check_reserved(uint64_t value, const char* name);
 
-// A copy of the options, all zero for NULL.
+// A copy of the options, all zero for NULL. A record that has grown was `first` bytes long in the
+// first version: what an older host's lacks is zero.
 template <class T>
-T read_options(const T* in, const char* name) {
+T read_options(const T* in, const char* name, size_t first = sizeof(T)) {
     T out{};
     if (!in) return out;
-    check_record_size(in->struct_size, sizeof(T), name);
-    check_tail_clear(reinterpret_cast<const unsigned char*>(in) + sizeof(T),
-                     in->struct_size - sizeof(T), name);
-    std::memcpy(&out, in, sizeof(T));
+    check_record_size(in->struct_size, first, name);
+    const size_t size = in->struct_size < sizeof(T) ? in->struct_size : sizeof(T);
+    check_tail_clear(reinterpret_cast<const unsigned char*>(in) + size, in->struct_size - size,
+                     name);
+    std::memcpy(&out, in, size);
     return out;
 }
 

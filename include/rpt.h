@@ -560,9 +560,15 @@ typedef struct rpt_generate_options {
     const rpt_str* stop; /* generation ends before any of these, at most 64 */
     size_t n_stop;
     const rpt_retrieve_options* retrieve; /* NULL: defaults */
+    rpt_str suffix; /* text behind the gap that is to be filled; empty: the text is continued. Hosts
+                       whose struct_size ends before this field have none */
 } rpt_generate_options;
-#define RPT_GENERATE_OPTIONS_INIT \
-    { sizeof(rpt_generate_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
+#define RPT_GENERATE_OPTIONS_INIT                                              \
+    {                                                                          \
+        sizeof(rpt_generate_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, { \
+            NULL, 0                                                            \
+        }                                                                      \
+    }
 
 #define RPT_FINISH_NONE 0   /* did not end by itself: failed or cancelled */
 #define RPT_FINISH_STOP 1   /* a stop string */
@@ -598,7 +604,17 @@ typedef int32_t (*rpt_event_fn)(void* user, const rpt_event* event);
 /* Continues the text of the session. However it ends, the session then holds exactly what was
  * delivered. Once the arguments are accepted, END is delivered even if the call fails. RPT_ERR_UTF8
  * while a cut character waits. `on_event` and `result` may be NULL; `result` is filled as far as
- * known on failure too. */
+ * known on failure too.
+ *
+ * With a suffix the model fills the gap between the session's text and the suffix: it reads, beside
+ * the session, the last of the one and the first of the other, and ends (RPT_FINISH_EOS) where the
+ * suffix goes on. Both together are as long as the window (window_tokens), less 4 tokens, less room
+ * for the answer: max_tokens, at most half a block (block_tokens / 2). The suffix has a third of
+ * that, the session's text two; what one leaves free the other takes. Memory counts as ever: spaces
+ * and, with SELF_MEMORY, what the session read before the part that is read again. The suffix does
+ * not become part of the session. RPT_ERR_UTF8 for an invalid suffix (offset in it),
+ * RPT_ERR_UNSUPPORTED if the model's tokenizer lacks the tokens for it; a model that was not
+ * trained with gaps answers at random. */
 RPT_API rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options* options,
                                         const rpt_call* call, rpt_event_fn on_event, void* user,
                                         rpt_generate_result* result, rpt_error* err);

@@ -10,7 +10,7 @@ namespace rpt::cli {
 namespace {
 
 struct Options {
-    std::string store, prompt, file;
+    std::string store, prompt, file, suffix, suffix_file;
     uint32_t max_tokens = 256, top_k = 0;
     float temperature = 0, top_p = 0, repeat_penalty = 0;
     uint64_t seed = 0;
@@ -105,6 +105,7 @@ void print_result(const Workplace& place, const Settings& settings, const Listen
 }
 
 rpt_generate_options generate_options(const Options& options, const std::vector<rpt_str>& stop,
+                                      const std::string& suffix,
                                       const rpt_retrieve_options& retrieve) {
     rpt_generate_options generate = RPT_GENERATE_OPTIONS_INIT;
     generate.flags = options.no_memory ? RPT_GENERATE_NO_MEMORY : RPT_GENERATE_HITS;
@@ -117,12 +118,15 @@ rpt_generate_options generate_options(const Options& options, const std::vector<
     generate.stop = stop.data();
     generate.n_stop = stop.size();
     generate.retrieve = &retrieve;
+    generate.suffix = {suffix.data(), suffix.size()};
     return generate;
 }
 
 int run(const Settings& settings, const Options& options, bool has_prompt) {
     const std::string prompt =
         has_prompt ? options.prompt : read_text_file(options.file.empty() ? "-" : options.file);
+    const std::string suffix =
+        options.suffix_file.empty() ? options.suffix : read_text_file(options.suffix_file);
     const bool with_store = options.store != "-" && !options.no_memory;
     Workplace place(settings);
     place.open_model(settings);
@@ -144,7 +148,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     for (const std::string& text : options.stop) stop.push_back({text.data(), text.size()});
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
     retrieve.flags = RPT_RETRIEVE_TEXT;
-    const rpt_generate_options generate = generate_options(options, stop, retrieve);
+    const rpt_generate_options generate = generate_options(options, stop, suffix, retrieve);
 
     Listener listener{!settings.json, isatty(STDOUT_FILENO) == 1, {}, {}, {}};
     rpt_generate_result result = {};
@@ -194,6 +198,13 @@ void register_complete(Registry& registry) {
                      "Read the text from a file, - for stdin (the default)")
         ->type_name("FILE")
         ->excludes(prompt);
+    auto* suffix =
+        command
+            ->add_option("--suffix", options->suffix, "Fill the gap between the text and this one")
+            ->type_name("TEXT");
+    command->add_option("--suffix-file", options->suffix_file, "Read that text from a file")
+        ->type_name("FILE")
+        ->excludes(suffix);
     command->add_option("-n,--max-tokens", options->max_tokens, "Stop after so many tokens")
         ->type_name("N")
         ->check(CLI::Range(1, 1 << 30))

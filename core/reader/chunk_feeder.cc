@@ -23,14 +23,16 @@ Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequenc
         stream.advance_lower(sequence.ids().subspan(piece.begin, piece.end - piece.begin));
     for (engine::EncodedChunk& chunk : chunks) {
         const size_t first = size_t(chunk.index) * m;
-        if (own_ != nullptr && !chunk.key.empty())
+        if (own_ != nullptr && !use.own_last && !chunk.key.empty())
             own_->append(chunk, sequence.bytes(first, first + m));
         ClosedChunk closed;
         closed.end = first + m;
         NeighbourSet set;
         if (use.retrieve != nullptr && !chunk.query.empty()) {
+            const int64_t own_last = use.own_last.value_or(
+                model::last_retrievable(engine_.config(), int64_t(chunk.index)));
             std::vector<Found> found =
-                search_.find(chunk.query, chunk.index, own_, *use.retrieve, control);
+                search_.find(chunk.query, own_last, own_, *use.retrieve, control);
             if (use.tell)
                 closed.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
             set = search_.load(found, own_, use.tell ? &closed.hits : nullptr);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,10 @@ namespace rpt::reader {
 struct MemoryUse {
     const RetrieveOptions* retrieve = nullptr;  // null: they get none
     bool tell = false;                          // fill ClosedChunk::hits
+    // Of a context that is not the session's text in order: the last chunk of the own past that it
+    // may find (negative: none), and its own chunks do not join that past. Unset: as the model's
+    // window has it.
+    std::optional<int64_t> own_last = std::nullopt;
 };
 
 struct ClosedChunk {

@@ -48,14 +48,13 @@ std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
     return out;
 }
 
-std::vector<Found> MemorySearch::find(std::span<const float> query, uint64_t number,
+std::vector<Found> MemorySearch::find(std::span<const float> query, int64_t own_last,
                                       const OwnPast* own, const RetrieveOptions& options,
                                       const CallControl& control) const {
     const size_t k = options.k != 0 ? options.k : size_t(config_.neighbours);
     std::vector<Found> found;
     if (own != nullptr) {
-        const int64_t last = model::last_retrievable(config_, int64_t(number));
-        for (const OwnPast::Scored& scored : own->search(query, last, k))
+        for (const OwnPast::Scored& scored : own->search(query, own_last, k))
             if (!options.filter.min_score || scored.score >= *options.filter.min_score)
                 found.push_back({true, scored.chunk, scored.score});
     }

@@ -42,10 +42,10 @@ class MemorySearch {
                  std::span<const std::shared_ptr<storage::Space>> spaces)
         : config_(config), store_(store), spaces_(spaces) {}
 
-    // Best k (0: the model's K) for the query of a session's chunk `number`: of `own` (may be null)
-    // only what model::last_retrievable allows; of the spaces what the filter lets through.
-    // min_score counts for both, the cap per document for the spaces alone.
-    std::vector<Found> find(std::span<const float> query, uint64_t number, const OwnPast* own,
+    // Best k (0: the model's K) for `query`: of `own` (may be null) only chunks up to `own_last`,
+    // none if it is negative; of the spaces what the filter lets through. min_score counts for
+    // both, the cap per document for the spaces alone.
+    std::vector<Found> find(std::span<const float> query, int64_t own_last, const OwnPast* own,
                             const RetrieveOptions& options, const CallControl& control) const;
     // As people want it told; entries of `found` that were deleted meanwhile are dropped from both
     // lists. `text` is the session's, for own chunks.

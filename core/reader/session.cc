@@ -94,9 +94,10 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
             pieces.advance_lower(*stream, sequence, n_whole * m, {}, control).closed.back().query;
         stream->advance_upper(logits);
     }
-    const uint64_t number = n_whole == 0 ? 0 : n_whole - 1;
+    const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;
+    const int64_t own_last = model::last_retrievable(impl.engine_->config(), number);
     std::vector<Found> found =
-        pieces.search().find(query, number, impl.own_.get(), options, control);
+        pieces.search().find(query, own_last, impl.own_.get(), options, control);
     return pieces.search().describe(found, impl.own_.get(), sequence.text, options.with_text);
 }
 

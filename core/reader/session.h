@@ -36,6 +36,8 @@ struct GenerateOptions {
         0;  // 0: must have been replaced by the caller (core knows no randomness of its own)
     std::vector<std::string> stop;
     RetrieveOptions retrieve;
+    // What follows the gap that is to be filled (gap_context.h); empty: the text is continued.
+    std::string suffix;
 };
 
 struct GenerateResult {
@@ -98,7 +100,8 @@ class Session {
     // what the sink was called with. kUtf8 while a cut code point waits. A code point that the
     // model left unfinished at the end is not delivered; bytes that are no UTF-8 are delivered as
     // U+FFFD. Of several stop strings the one that is complete first wins. HITS events come when
-    // what is in force changes, also to nothing.
+    // what is in force changes, also to nothing. With a suffix: kUnsupported if the tokenizer lacks
+    // the tokens around a gap, kUtf8 for invalid text.
     GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink,
                             const CallControl& control = {});
     // What would be retrieved at this point, by the last whole chunk (the unfinished one if there

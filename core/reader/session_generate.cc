@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/gap_context.h"
 #include "core/reader/sampler.h"
 #include "core/reader/session_impl.h"
 #include "core/reader/stop_matcher.h"
@@ -70,12 +72,15 @@ class Delivery {
     bool told_ = false, host_stopped_ = false;
 };
 
-// One run on a copy of the session's stream.
+// One run on a copy of the session's stream, or on a stream of its own that reads a gap.
 class Run {
   public:
-    Run(Session::Impl& impl, const GenerateOptions& options, const CallControl& control,
-        Delivery& delivery)
+    // `gap` may be null.
+    Run(Session::Impl& impl, GapContext* gap, const GenerateOptions& options,
+        const CallControl& control, Delivery& delivery)
         : impl_(impl),
+          gap_(gap),
+          sequence_(gap != nullptr ? gap->sequence : impl.sequence_),
           options_(options),
           control_(control),
           delivery_(delivery),
@@ -86,11 +91,13 @@ class Run {
         use_ = {options.no_memory ? nullptr : &options.retrieve, true};
     }
 
-    void run(std::unique_ptr<engine::Stream> stream, GenerateResult& result) {
-        stream_ = std::move(stream);
-        for (const text::Token& token : impl_.encoder_.peek())
-            impl_.sequence_.push(token.id, token.size);
-        const size_t n = impl_.sequence_.size();  // 1: nothing was read yet
+    void run(GenerateResult& result) {
+        stream_ = start();
+        const Session::Impl::Aside aside(impl_);
+        if (gap_ == nullptr)
+            for (const text::Token& token : impl_.encoder_.peek())
+                sequence_.push(token.id, token.size);
+        const size_t n = sequence_.size();  // 1: nothing was read yet
         if (stream_->position() == 0 && n > 1 && n < size_t(impl_.engine_->config().chunk))
             open(result);
         feed(result);
@@ -112,14 +119,30 @@ class Run {
     int64_t us() const { return watch_.us(); }
 
   private:
+    // Where the run begins to feed. What fills a gap finds of the own past what lies before all
+    // that it reads.
+    std::unique_ptr<engine::Stream> start() {
+        if (gap_ == nullptr) return impl_.stream_at_target(control_);
+        use_.own_last = -1;
+        if (use_.retrieve != nullptr && impl_.own_) {
+            impl_.stream_at_target(control_);  // the own past reaches up to there
+            use_.own_last = last_chunk_before(*impl_.own_, gap_->prefix_begin);
+        }
+        return impl_.engine_->new_stream();
+    }
+
     // Ordinary tokens before this point.
-    std::span<const int32_t> recent() const { return impl_.sequence_.ids().subspan(1); }
+    std::span<const int32_t> recent() const {
+        return gap_ != nullptr ? std::span<const int32_t>(gap_->prefix)
+                               : sequence_.ids().subspan(1);
+    }
 
     // Bytes of a sampled token on their way to the host; true if a stop string ended the run.
     bool take(int32_t token, GenerateResult& result) {
         const std::string_view bytes = impl_.engine_->tokenizer()->bytes(token);
-        impl_.sequence_.push(token, bytes.size());
-        impl_.sequence_.text += bytes;
+        sequence_.push(token, bytes.size());
+        sequence_.text += bytes;
+        if (gap_ != nullptr) gap_->prefix.push_back(token);
         std::string text;
         for (const auto& piece : code_points_.append(bytes)) text += piece.text;
         delivery_.deliver_text(stops_.push(text));
@@ -138,10 +161,9 @@ class Run {
     void open(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
         if (use_.retrieve == nullptr || impl_.spaces_.empty() || !config.has_retriever()) return;
-        const std::vector<float> query =
-            chunk_query(*impl_.engine_, impl_.sequence_.ids(), control_);
+        const std::vector<float> query = chunk_query(*impl_.engine_, sequence_.ids(), control_);
         const MemorySearch& search = pieces_.search();
-        std::vector<Found> found = search.find(query, 0, nullptr, *use_.retrieve, control_);
+        std::vector<Found> found = search.find(query, -1, nullptr, *use_.retrieve, control_);
         hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =
@@ -154,9 +176,9 @@ class Run {
     // All that the sequence holds; true if a chunk closed, whose hits are then in force.
     bool feed(GenerateResult& result) {
         bool closed = false;
-        while (stream_->position() < impl_.sequence_.size()) {
-            Piece piece = pieces_.advance_lower(*stream_, impl_.sequence_, impl_.sequence_.size(),
-                                                use_, control_);
+        while (stream_->position() < sequence_.size()) {
+            Piece piece =
+                pieces_.advance_lower(*stream_, sequence_, sequence_.size(), use_, control_);
             stream_->advance_upper(logits_);
             for (ClosedChunk& chunk : piece.closed) {
                 result.retrievals += chunk.searched;
@@ -168,6 +190,8 @@ class Run {
     }
 
     Session::Impl& impl_;
+    GapContext* gap_;
+    Sequence& sequence_;
     const GenerateOptions& options_;
     const CallControl& control_;
     Delivery& delivery_;
@@ -189,13 +213,13 @@ GenerateResult Session::generate(const GenerateOptions& options, const GenerateS
     impl_->require_whole_code_points("generate");
     GenerateResult result;
     Delivery delivery(sink);
-    Run run(*impl_, options, control, delivery);
+    std::optional<GapContext> gap;
+    if (!options.suffix.empty()) gap = GapContext::make(*impl_, options.suffix, options.max_tokens);
+    Run run(*impl_, gap ? &*gap : nullptr, options, control, delivery);
     control.check();
-    std::unique_ptr<engine::Stream> stream = impl_->stream_at_target(control);
     std::exception_ptr failure;
     try {
-        const Impl::Aside aside(*impl_);
-        run.run(std::move(stream), result);
+        run.run(result);
     } catch (...) {
         failure = std::current_exception();
     }

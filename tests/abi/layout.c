@@ -168,6 +168,7 @@ int main(void) {
     AT(rpt_generate_options, stop);
     AT(rpt_generate_options, n_stop);
     AT(rpt_generate_options, retrieve);
+    AT(rpt_generate_options, suffix);
     SIZE(rpt_generate_result);
     AT(rpt_generate_result, struct_size);
     AT(rpt_generate_result, finish);

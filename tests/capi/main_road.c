@@ -211,6 +211,40 @@ static void check_session(const place* p, rpt_space* alice, const char* text) {
     rpt_session_free(session);
 }
 
+/* What is delivered joins the session, the suffix does not; an older host has no suffix. */
+static void check_gap(const place* p, rpt_space* alice, const char* text) {
+    rpt_error err = RPT_ERROR_INIT;
+    rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
+    rpt_generate_options generate = RPT_GENERATE_OPTIONS_INIT;
+    rpt_generate_result result = {.struct_size = sizeof result};
+    rpt_session* session = NULL;
+    static heard plain, filled, older;
+    options.spaces = &alice;
+    options.n_spaces = 1;
+    options.flags = RPT_SESSION_SELF_MEMORY;
+    generate.max_tokens = 20;
+    generate.flags = RPT_GENERATE_HITS;
+    EXPECT_OK(rpt_session_new(p->model, &options, &session, &err));
+    EXPECT_OK(rpt_session_read(session, text, 301, NULL, &err));
+    EXPECT_OK(rpt_session_generate(session, &generate, NULL, listen, &plain, &result, &err));
+    EXPECT_OK(rpt_session_rewind(session, 301, NULL, &err));
+    generate.suffix.data = text + 400;
+    generate.suffix.size = 200;
+    EXPECT_OK(rpt_session_generate(session, &generate, NULL, listen, &filled, &result, &err));
+    EXPECT(filled.ends == 1 && filled.end_status == RPT_OK && filled.hits > 0);
+    EXPECT(result.retrievals > 0 && result.bytes == filled.size);
+    EXPECT(rpt_session_offset(session) == 301 + filled.size);
+    EXPECT(filled.size != plain.size || memcmp(filled.text, plain.text, plain.size) != 0);
+    EXPECT_OK(rpt_session_rewind(session, 301, NULL, &err));
+    generate.struct_size = (uint32_t)offsetof(rpt_generate_options, suffix);
+    EXPECT_OK(rpt_session_generate(session, &generate, NULL, listen, &older, &result, &err));
+    EXPECT(older.size == plain.size && memcmp(older.text, plain.text, plain.size) == 0);
+    generate.struct_size -= 4;
+    EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, NULL, NULL, &result, &err),
+                 RPT_ERR_ARGUMENT, "struct_size");
+    rpt_session_free(session);
+}
+
 int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
@@ -235,6 +269,7 @@ int main(int argc, char** argv) {
     check_catalogue(store, alice, text, size);
     check_search(alice, bob, text, size);
     check_session(&p, alice, text);
+    check_gap(&p, alice, text);
     EXPECT_OK(rpt_store_rebuild_index(store, NULL, &err));
     check_search(alice, bob, text, size);
     EXPECT_OK(rpt_doc_delete(alice, "book", &err));

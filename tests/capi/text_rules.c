@@ -119,6 +119,18 @@ int main(int argc, char** argv) {
     generate.temperature = -1;
     EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, NULL, NULL, NULL, &err),
                  RPT_ERR_ARGUMENT, "temperature");
+    generate.temperature = 0;
+    generate.max_tokens = 4;
+    generate.suffix.data = "calm \xff";
+    generate.suffix.size = 6;
+    EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, NULL, NULL, NULL, &err),
+                 RPT_ERR_UTF8, "suffix");
+    EXPECT(err.offset == 5 && rpt_session_offset(session) == 6);
+    generate.suffix.size = 5;
+    EXPECT_OK(rpt_session_generate(session, &generate, NULL, NULL, NULL, NULL, &err));
+    generate.suffix.data = NULL;
+    EXPECT_FAILS(rpt_session_generate(session, &generate, NULL, NULL, NULL, NULL, &err),
+                 RPT_ERR_ARGUMENT, "suffix");
     rpt_session_free(session);
     EXPECT_FAILS(rpt_retrieve(&space, 1, "", 0, NULL, NULL, &hits, &err), RPT_ERR_ARGUMENT,
                  "empty");

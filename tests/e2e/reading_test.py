@@ -53,6 +53,23 @@ def test_complete_same_seed_same_text(rpt, store):
     assert rpt(*words).out.rstrip("\n") == a["text"].rstrip("\n")
 
 
+def test_complete_fills_the_gap_before_a_suffix(rpt, store, tmp_path):
+    (tmp_path / "after").write_text(SENTENCE)
+    words = ["complete", store, "--prompt", "the ship came", "--max-tokens", "12", "--json"]
+    plain = rpt(*words).json
+    filled = rpt(*words, "--suffix", SENTENCE).json
+    assert filled["tokens"] <= 12 and filled["text"] != plain["text"]
+    assert filled["retrievals"]
+    assert rpt(*words, "--suffix-file", "after").json["text"] == filled["text"]
+    assert rpt(*words[:2], "--max-tokens", "12", "--json", "--suffix", SENTENCE,
+               stdin=b"the ship came").json["text"] == filled["text"]
+    assert rpt(*words, "--suffix", "").json["text"] == plain["text"]
+    rpt(*words, "--suffix", SENTENCE, "--suffix-file", "after", code=2)
+    rpt(*words, "--suffix-file", "missing", code=1)
+    (tmp_path / "broken").write_bytes(b"calm \xff")
+    assert "suffix" in rpt(*words, "--suffix-file", "broken", code=1).err
+
+
 def test_complete_tells_what_shaped_it(rpt, store, text):
     words = ["complete", store, "--prompt", SENTENCE * 3, "--max-tokens", "40"]
     got = rpt(*words, "--json").json

@@ -26,10 +26,10 @@ _rpt() {
     done
 
     case $previous in
-        --file|-f|--text) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
+        --file|-f|--suffix-file|--text) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
         --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        --timeout|--owner|--collection|--threads|--cache|--key|-k|--prompt|-p|--max-tokens|-n|--temperature|-t|--top-k|\
+        --timeout|--owner|--collection|--threads|--cache|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
     esac
 
@@ -37,7 +37,7 @@ _rpt() {
         "") first="$commands --help --version --json" ;;
         add) first="$common $space $model --key --replace" ;;
         search) first="$common $space $model --file -k --exact" ;;
-        complete) first="$common $space $model --prompt --file --max-tokens --temperature --top-k --top-p
+        complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory" ;;
         score) first="$common $space $model --no-memory --by-chunk" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
