@@ -6,6 +6,7 @@
 
 #include "core/model/layers.h"
 #include "core/model/neighbour_weights.h"
+#include "core/model/row_slices.h"
 
 namespace rpt::model {
 namespace {
@@ -92,6 +93,10 @@ MemoryUse use_of_memory(const ModelConfig& config, const at::Tensor& present,
     return use;
 }
 
+MemoryUse MemoryUse::rows(int64_t begin, int64_t count) const {
+    return {rows_of(mask, begin, count), rows_of(weights, begin, count)};
+}
+
 at::Tensor project_chunks(const ModelConfig& config, const CrossAttentionWeights& w,
                           const at::Tensor& states) {
     return at::linear(rms_norm(states, w.source_norm, config.norm_eps), w.key_value)
@@ -109,10 +114,10 @@ MemoryKv project_memory(const ModelConfig& config, const CrossAttentionWeights& 
 }
 
 MemoryKv project_gathered(const ModelConfig& config, const CrossAttentionWeights& w,
-                          const RopeTable& rope, const at::Tensor& states,
+                          const RopeTable& rope, const at::Tensor& chunk_kv,
                           const at::Tensor& indices, const at::Tensor& present,
-                          const MemoryUse& use) {
-    const at::Tensor kv = gather_pairs(project_chunks(config, w, states.flatten(0, 1)), indices)
+                          const MemoryUse& use, int64_t begin) {
+    const at::Tensor kv = gather_pairs(chunk_kv, indices, begin, present.size(0))
                               .view({present.size(0), present.size(1), present.size(2), 2,
                                      config.n_heads, config.head_dim});
     return arrange(config, w, rope, kv, present, use);

@@ -33,6 +33,8 @@ struct MemoryKv {
 // with the scores added where they are a bias, and the weights where they weigh.
 struct MemoryUse {
     at::Tensor mask, weights;
+    // Of rows [begin, begin + count).
+    MemoryUse rows(int64_t begin, int64_t count) const;
 };
 // `scores` fp32 [N, K]; undefined where they do nothing (cca_fuse joint). `null_score` as in
 // neighbour_weights().
@@ -45,12 +47,13 @@ MemoryKv project_memory(const ModelConfig& config, const CrossAttentionWeights& 
                         const RopeTable& rope, const Neighbours& n, const at::Tensor& multiplier,
                         const MemoryUse& use);
 // The same for neighbours as they are stored, neither augmented nor gated, with the projection made
-// once for each chunk and not for each neighbour: `states` e [B, l, m, d], `indices` as in
-// neighbour_rows(), `present` [B l, K, 2m].
+// once for each chunk and not for each neighbour: `chunk_kv` of project_chunks() for all B l
+// chunks, `indices` as in neighbour_rows(); rows [begin, begin + n) of those that ask, with their
+// `present` [n, K, 2m] and `use`.
 MemoryKv project_gathered(const ModelConfig& config, const CrossAttentionWeights& w,
-                          const RopeTable& rope, const at::Tensor& states,
+                          const RopeTable& rope, const at::Tensor& chunk_kv,
                           const at::Tensor& indices, const at::Tensor& present,
-                          const MemoryUse& use);
+                          const MemoryUse& use, int64_t begin = 0);
 // Keys and values of chunks [N, m, d] before any rotation or shift: [N, m, 2, H, d_h].
 at::Tensor project_chunks(const ModelConfig& config, const CrossAttentionWeights& w,
                           const at::Tensor& states);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/model/float_products.h"
+#include "core/model/row_slices.h"
 
 namespace rpt::model {
 namespace {
@@ -37,15 +38,17 @@ at::Tensor embed(const ModelConfig& config, const ModelWeights& w, const at::Ten
     return config.scale_embedding ? rows * std::sqrt(static_cast<double>(config.dim)) : rows;
 }
 
-at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
-                        const at::Tensor& x) {
+namespace {
+
+constexpr int64_t kFeedForwardSlice = 8192;  // tokens
+constexpr int64_t kScoresAtOnce = 1 << 24;   // attention scores of a slice
+
+at::Tensor feed_rows(const ModelConfig& config, const FeedForwardWeights& w, const at::Tensor& x) {
     const at::Tensor inner = at::linear(rms_norm(x, w.norm, config.norm_eps), w.in);
     if (config.ffn == FfnKind::kGelu) return at::linear(at::gelu(inner, "tanh"), w.out);
     const int64_t f = config.ffn_dim;
     return at::linear(at::silu(inner.narrow(-1, 0, f)) * inner.narrow(-1, f, f), w.out);
 }
-
-namespace {
 
 // Batched products with the mask added by the first one. LibTorch's fused kernel multiplies in
 // small pieces, and where oneDNN does the products each piece pays for a call: 1.3 to 4 times
@@ -74,10 +77,8 @@ at::Tensor attend_by_products(const at::Tensor& q, const at::Tensor& k, const at
         .flatten(2);
 }
 
-}  // namespace
-
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& mask) {
+at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                       const at::Tensor& mask) {
     const int64_t heads = q.size(-2);
     const at::Tensor keys = repeat_heads(k, heads), values = repeat_heads(v, heads);
     // the fused kernels give a mask no gradient
@@ -95,6 +96,31 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                             values.transpose(1, 2), bias, 0.0, false)
         .transpose(1, 2)
         .flatten(2);
+}
+
+}  // namespace
+
+at::Tensor feed_forward(const ModelConfig& config, const FeedForwardWeights& w,
+                        const at::Tensor& x) {
+    if (!sliced(x.numel() / config.dim, kFeedForwardSlice)) return feed_rows(config, w, x);
+    const at::Tensor rows = x.reshape({-1, config.dim});
+    const auto feed = [&](int64_t begin, int64_t count) {
+        return feed_rows(config, w, rows_of(rows, begin, count));
+    };
+    return in_slices(rows.size(0), kFeedForwardSlice, feed).view(x.sizes());
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                  const at::Tensor& mask) {
+    const int64_t rows = q.size(0), scores = q.size(1) * q.size(2) * k.size(1);
+    const bool own_masks = mask.defined() && mask.dim() == 4 && mask.size(0) == rows;
+    const auto read = [&](int64_t begin, int64_t count) {
+        return attend_rows(rows_of(q, begin, count), rows_of(k, begin, count),
+                           rows_of(v, begin, count),
+                           own_masks ? rows_of(mask, begin, count) : mask);
+    };
+    return in_slices(rows, std::max<int64_t>(1, kScoresAtOnce / std::max<int64_t>(1, scores)),
+                     read);
 }
 
 at::Tensor attend_slow(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -1,8 +1,10 @@
 #include "core/model/neighbours.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/model/layers.h"
+#include "core/model/row_slices.h"
 
 namespace rpt::model {
 namespace {
@@ -54,14 +56,19 @@ at::Tensor present_tokens(const at::Tensor& indices, int64_t m) {
 }
 
 at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices) {
-    const int64_t chunks = indices.size(1);
-    const at::Tensor first = neighbour_rows(indices);
+    return gather_pairs(x, indices, 0, indices.size(0) * indices.size(1));
+}
+
+at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices, int64_t begin,
+                        int64_t count) {
+    const int64_t chunks = indices.size(1), k = indices.size(2);
+    const at::Tensor first = neighbour_rows(indices).flatten(0, 1).narrow(0, begin, count);
     const at::Tensor last = first.remainder(chunks).eq(chunks - 1);
     const at::Tensor second = first + last.logical_not().to(at::kLong);
     const at::Tensor picked =
         x.flatten(1).index_select(0, at::stack({first, second}, -1).flatten());
     std::vector<int64_t> shape = x.sizes().vec();
-    shape[0] = indices.numel();
+    shape[0] = count * k;
     shape[1] *= 2;
     return picked.view(shape);
 }
@@ -88,7 +95,11 @@ at::Tensor augment_gathered(const ModelConfig& config, const ModelWeights& w, co
     const SelfAttentionWeights& self = *w.augment_self;
     const at::Tensor per_chunk =
         at::linear(rms_norm(states.flatten(0, 1), self.norm, config.norm_eps), self.qkv);
-    return augment(config, w, rope, n, gather_pairs(per_chunk, indices), asking);
+    return in_slices(n.states.size(0), kMemorySlice, [&](int64_t begin, int64_t count) {
+        const Neighbours part{rows_of(n.states, begin, count), rows_of(n.present, begin, count)};
+        return augment(config, w, rope, part, gather_pairs(per_chunk, indices, begin, count),
+                       rows_of(asking, begin, count));
+    });
 }
 
 at::Tensor pool_neighbours(const Neighbours& n) {
@@ -96,8 +107,10 @@ at::Tensor pool_neighbours(const Neighbours& n) {
     return (n.states * weight).sum(2) / weight.sum(2).clamp_min(1.0);
 }
 
-at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at::Tensor& pooled,
-                       const at::Tensor& valid, int64_t n_last) {
+namespace {
+
+at::Tensor gate_scores_at_once(const ModelConfig& config, const GateWeights& w,
+                               const at::Tensor& pooled, const at::Tensor& valid, int64_t n_last) {
     const int64_t batch = pooled.size(0), chunks = pooled.size(1), k = pooled.size(2);
     const at::Tensor g = pooled.flatten(1, 2);    // [B, n, d], n = l K, chunk-major
     const at::Tensor seen = valid.flatten(1, 2);  // [B, n]
@@ -135,6 +148,24 @@ at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at
         g.narrow(1, from, n - from) + at::linear(attend(q, keys, values, mask), w.attention.out);
     const at::Tensor s = at::linear(rms_norm(out, w.norm, config.norm_eps), w.score, w.bias);
     return s.view({batch, n_last, k});
+}
+
+}  // namespace
+
+at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at::Tensor& pooled,
+                       const at::Tensor& valid, int64_t n_last) {
+    const int64_t chunks = pooled.size(1);
+    // A slice sees the chunks of its horizon; turns count from its beginning, and only their
+    // differences matter.
+    const auto slice = [&](int64_t begin, int64_t count) {
+        const int64_t at = chunks - n_last + begin;
+        const int64_t from = std::max<int64_t>(0, at - config.gate_horizon + 1);
+        return gate_scores_at_once(config, w, pooled.narrow(1, from, at + count - from),
+                                   valid.narrow(1, from, at + count - from), count)
+            .transpose(0, 1);
+    };
+    if (!sliced(n_last, kMemorySlice)) return gate_scores_at_once(config, w, pooled, valid, n_last);
+    return in_slices(n_last, kMemorySlice, slice).transpose(0, 1);
 }
 
 at::Tensor gate_multiplier(const ModelConfig& config, const at::Tensor& scores) {

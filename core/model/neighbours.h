@@ -24,6 +24,9 @@ at::Tensor present_tokens(const at::Tensor& indices, int64_t m);
 // Rows of `x` [B l, m, ..] for c_j and c_{j+1} of each index: [B l K, 2m, rest]. Where there is
 // none, some other row.
 at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices);
+// The same for rows [begin, begin + count) of the B l that ask.
+at::Tensor gather_pairs(const at::Tensor& x, const at::Tensor& indices, int64_t begin,
+                        int64_t count);
 
 // From the states of whole documents: e [B, l, m, d]. N = B l.
 Neighbours gather_neighbours(const at::Tensor& states, const at::Tensor& indices);

@@ -4,6 +4,7 @@
 #include "core/model/dense_memory.h"
 #include "core/model/layers.h"
 #include "core/model/neighbour_weights.h"
+#include "core/model/row_slices.h"
 
 namespace rpt::model {
 
@@ -84,13 +85,32 @@ at::Tensor UpperMemory::read(const CrossAttentionWeights& w, const at::Tensor& h
             return out;
         });
     }
-    const MemoryKv memory =
-        !indices_.defined() ? null_memory(c, w, low_.hidden.size(0) * low_.hidden.size(1) / c.chunk)
-        : c.scores_weigh()
-            ? project_gathered(c, w, rope_, low_.states, indices_, neighbours_.present, use_)
-            : project_memory(c, w, rope_, neighbours_, multiplier_, use_);
-    return chunked_cross_attention(c, w, rope_, h, memory,
-                                   null_mass_.defined() ? &null_mass_ : nullptr);
+    if (!indices_.defined()) {
+        const MemoryKv null =
+            null_memory(c, w, low_.hidden.size(0) * low_.hidden.size(1) / c.chunk);
+        return chunked_cross_attention(c, w, rope_, h, null,
+                                       null_mass_.defined() ? &null_mass_ : nullptr);
+    }
+    at::Tensor chunk_kv;
+    if (c.scores_weigh()) chunk_kv = project_chunks(c, w, low_.states.flatten(0, 1));
+    const auto memory_of = [&](int64_t begin, int64_t count) {
+        const at::Tensor present = rows_of(neighbours_.present, begin, count);
+        const MemoryUse use = use_.rows(begin, count);
+        return c.scores_weigh()
+                   ? project_gathered(c, w, rope_, chunk_kv, indices_, present, use, begin)
+                   : project_memory(c, w, rope_,
+                                    {rows_of(neighbours_.states, begin, count), present},
+                                    rows_of(multiplier_, begin, count), use);
+    };
+    if (null_mass_.defined()) {
+        return chunked_cross_attention(c, w, rope_, h, memory_of(0, use_.mask.size(0)),
+                                       &null_mass_);
+    }
+    return chunked_cross_attention(c, w, rope_, h, [&](const at::Tensor& q) {
+        return in_slices(q.size(0), kMemorySlice, [&](int64_t begin, int64_t count) {
+            return read_memory(rows_of(q, begin, count), memory_of(begin, count));
+        });
+    });
 }
 
 void UpperMemory::finish_diagnostics() const {

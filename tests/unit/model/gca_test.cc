@@ -161,7 +161,8 @@ TEST(gca, gathered_and_dense_reading_equal_plain_loops) {
             const MemoryUse use = use_of_memory(c, present, scores, at::zeros({1}));
             const at::Tensor slow = slow_read(c, w, rope, q, states, indices, use.weights);
             at::Tensor nothing, nothing_dense;
-            const MemoryKv memory = project_gathered(c, w, rope, states, indices, present, use);
+            const MemoryKv memory = project_gathered(
+                c, w, rope, project_chunks(c, w, states.flatten(0, 1)), indices, present, use);
             EXPECT_LT(max_difference(read_memory(q, memory, &nothing), slow), 2e-5) << name;
             const Neighbours n = gather_neighbours(states, indices);
             EXPECT_LT(max_difference(read_memory(q, project_memory(c, w, rope, n, {}, use)), slow),
@@ -197,7 +198,9 @@ TEST(gca, dense_reading_has_the_gradients_of_gathered_reading) {
             const MemoryUse use = use_of_memory(c, present, scores, at::zeros({1}));
             const at::Tensor out =
                 dense ? read_dense(c, w, q, states, weights_by_chunk(indices, use.weights))
-                      : read_memory(q, project_gathered(c, w, rope, states, indices, present, use));
+                      : read_memory(q, project_gathered(c, w, rope,
+                                                        project_chunks(c, w, states.flatten(0, 1)),
+                                                        indices, present, use));
             out.square().sum().backward();
             results.push_back(at::cat({states.grad().flatten(), q.grad().flatten(),
                                        scores.grad().flatten(), w.key_value.grad().flatten()}));
@@ -238,7 +241,7 @@ TEST(gca, chunks_without_neighbours_read_zero_with_finite_gradients) {
         const at::Tensor out = chunked_cross_attention(
             c, w, rope, x,
             project_gathered(
-                c, w, rope, at::randn({1, 4, c.chunk, c.dim}), indices, present,
+                c, w, rope, project_chunks(c, w, at::randn({4, c.chunk, c.dim})), indices, present,
                 use_of_memory(c, present, scores, model.weights().retriever->null_score)));
         EXPECT_EQ(out.abs().max().item<double>(), 0.0) << name;
         out.sum().backward();
