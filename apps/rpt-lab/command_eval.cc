@@ -9,11 +9,10 @@
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/evaluation_tables.h"
+#include "apps/rpt-lab/loaded_model.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
-#include "core/train/checkpoint.h"
-#include "core/weights/package.h"
 
 namespace rpt::lab {
 namespace {
@@ -31,22 +30,6 @@ struct EvalArguments {
     std::string device = "cpu";
 };
 
-struct Subject {
-    std::unique_ptr<model::RptModel> model;
-    Digest tokenizer{};
-};
-
-// A package, or a checkpoint as training writes it.
-Subject load_subject(const std::string& path, at::Device device) {
-    const auto package = weights::Package::open(path);
-    if (package->metadata().contains("kind")) {
-        auto checkpoint = train::load_checkpoint_model(path, device);
-        return {std::move(checkpoint.model), checkpoint.tokenizer};
-    }
-    const auto tokenizer = text::Tokenizer::from_json(package->tokenizer_json());
-    return {model::load_model(*package, device), tokenizer_digest(*tokenizer)};
-}
-
 std::atomic<bool> interrupted{false};
 void on_interrupt(int) {
     interrupted.store(true);
@@ -55,7 +38,7 @@ void on_interrupt(int) {
 int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) at::set_num_threads(args.threads);
     const at::Device device(args.device);
-    const Subject subject = load_subject(args.model, device);
+    const LoadedModel subject = load_model_file(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();
     options.rows = eval::choose_rows(config, options.sources, args.rows, args.neighbours);

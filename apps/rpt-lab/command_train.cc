@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
+#include "apps/rpt-lab/loaded_model.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
-#include "base/error.h"
 #include "core/train/training_run.h"
 
 namespace rpt::lab {
@@ -35,12 +35,7 @@ struct TrainArguments {
 
 int run(const TrainArguments& args, const Common& common) {
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
-    if (args.device != "cpu" && args.device != "cuda") {
-        throw Error(Status::kArgument, "rpt", "device must be cpu or cuda");
-    }
-    if (args.device == "cuda" && !at::hasCUDA()) {
-        throw Error(Status::kDevice, "torch", "no cuda device can be used; run with --device cpu");
-    }
+    const at::Device device = choose_device(args.device);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     ProgressLine progress(common.quiet);
@@ -81,8 +76,7 @@ int run(const TrainArguments& args, const Common& common) {
                          common.json ? "" : "\n", static_cast<long long>(step), own, none);
         }
     };
-    const bool finished =
-        train::run_training(config, args.paths, args.resume, at::Device(args.device), hooks);
+    const bool finished = train::run_training(config, args.paths, args.resume, device, hooks);
     if (common.json) {
         std::cout << nlohmann::ordered_json{{"finished", finished},
                                             {"step", done},

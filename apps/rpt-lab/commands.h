@@ -23,6 +23,7 @@ struct Common {
 void add_tokenizer_command(CLI::App& app, Common& common);
 void add_data_command(CLI::App& app, Common& common);
 void add_train_command(CLI::App& app, Common& common);
+void add_targets_command(CLI::App& app, Common& common);
 void add_export_command(CLI::App& app, Common& common);
 void add_eval_command(CLI::App& app, Common& common);
 void add_compare_command(CLI::App& app, Common& common);

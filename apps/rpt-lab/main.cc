@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
     add_tokenizer_command(app, common);
     add_data_command(app, common);
     add_train_command(app, common);
+    add_targets_command(app, common);
     add_export_command(app, common);
     add_eval_command(app, common);
     add_compare_command(app, common);

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/train/candidates.h"
 #include "core/train/shard.h"
+#include "core/train/target_cache.h"
 
 namespace rpt::train {
 
@@ -30,8 +32,14 @@ struct Batch {
     int64_t pairs = 0;
 };
 
-// `text`: at most `length` tokens. Draws depend on (seed, step, slot) alone.
+// The target scores of this configuration's samples come from a file: targets lm_scores, for a
+// model that is trained to rank or has a teacher pick neighbours.
+bool reads_target_cache(const TrainConfig& config);
+
+// `text`: at most `length` tokens. Draws depend on (seed, step, slot) alone. Targets lm_scores are
+// looked up in `targets`: throws kNotFound naming `document` when they are not there.
 Sample make_sample(const TrainConfig& config, const ShardVocabulary& vocabulary,
-                   std::span<const int32_t> text, int64_t step, int64_t slot);
+                   std::span<const int32_t> text, int64_t step, int64_t slot,
+                   const TargetCache* targets = nullptr, std::string_view document = "");
 
 }  // namespace rpt::train

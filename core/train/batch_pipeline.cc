@@ -10,8 +10,13 @@ constexpr size_t kBatchesAhead = 3;
 }  // namespace
 
 BatchPipeline::BatchPipeline(const TrainConfig& config, const ShardVocabulary& vocabulary,
-                             SampleSource source, int64_t first_step)
-    : config_(config), vocabulary_(vocabulary), source_(std::move(source)), step_(first_step) {
+                             SampleSource source, int64_t first_step,
+                             std::shared_ptr<const TargetCache> targets)
+    : config_(config),
+      vocabulary_(vocabulary),
+      targets_(std::move(targets)),
+      source_(std::move(source)),
+      step_(first_step) {
     source_.skip(static_cast<uint64_t>(first_step * config.train.batch_documents));
     thread_ = std::thread([this] { run(); });
 }
@@ -29,8 +34,10 @@ Batch BatchPipeline::make(int64_t step) {
     Batch batch;
     batch.step = step;
     for (int64_t slot = 0; slot < config_.train.batch_documents; ++slot) {
-        const std::vector<int32_t> text = source_.read(source_.next());
-        batch.samples.push_back(make_sample(config_, vocabulary_, text, step, slot));
+        const Piece piece = source_.next();
+        const std::vector<int32_t> text = source_.read(piece);
+        batch.samples.push_back(make_sample(config_, vocabulary_, text, step, slot, targets_.get(),
+                                            source_.document_id(piece)));
         batch.n_targets += batch.samples.back().n_tokens;
         batch.pairs += batch.samples.back().pairs;
     }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -16,9 +17,9 @@ namespace rpt::train {
 class BatchPipeline {
   public:
     // Batches from `first_step` on, without end. `source` stands at its beginning and is moved to
-    // the step here.
+    // the step here. `targets` may be empty unless the config asks for lm_scores.
     BatchPipeline(const TrainConfig& config, const ShardVocabulary& vocabulary, SampleSource source,
-                  int64_t first_step);
+                  int64_t first_step, std::shared_ptr<const TargetCache> targets = nullptr);
     ~BatchPipeline();
     BatchPipeline(const BatchPipeline&) = delete;
     BatchPipeline& operator=(const BatchPipeline&) = delete;
@@ -32,6 +33,7 @@ class BatchPipeline {
 
     const TrainConfig config_;
     const ShardVocabulary vocabulary_;
+    const std::shared_ptr<const TargetCache> targets_;
     SampleSource source_;  // the thread's alone
     int64_t step_;         // the thread's alone
 

@@ -55,7 +55,8 @@ ChunkLists make_candidates(const model::ModelConfig& model, const TrainOptions& 
     const int64_t l = static_cast<int64_t>(tokens.size()) / model.chunk;
     const int64_t width = options.candidates;
     ChunkLists lists = empty_lists(l, width);
-    if (options.targets == TargetKind::kNone) return lists;
+    if (options.targets == TargetKind::kNone || options.targets == TargetKind::kLmScores)
+        return lists;
     const Chunks chunks(tokens, model.chunk, n_tokens);
     if (chunks.size() < 2) return lists;
     const text::Bm25 bm25(chunks.spans);

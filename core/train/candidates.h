@@ -19,7 +19,8 @@ struct ChunkLists {
 
 // Candidates of every chunk of `tokens` (model inputs; `n_tokens` of them are text, the rest
 // padding): the best `options.candidates` by BM25(c_i, c_i+1) in the pool, with their target scores
-// T. The last whole chunk has no target and so no candidates.
+// T. The last whole chunk has no target and so no candidates. Targets lm_scores give empty lists
+// here: a language model makes them (target_scores.h).
 ChunkLists make_candidates(const model::ModelConfig& model, const TrainOptions& options,
                            std::span<const int32_t> tokens, int64_t n_tokens);
 

@@ -176,6 +176,10 @@ void SampleSource::append_part(const Piece& piece, size_t number, const Part& pa
     text.insert(text.end(), tokens.begin(), tokens.end());
 }
 
+const std::string& SampleSource::document_id(const Piece& piece) const {
+    return sources_[piece.source].shard.shard->documents()[parts(piece).front().document].id;
+}
+
 size_t SampleSource::pieces() const {
     size_t n = 0;
     for (const Source& source : sources_) n += source.order.size();

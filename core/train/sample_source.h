@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/train/shard.h"
@@ -45,6 +46,8 @@ class SampleSource {
     // (fill_in_middle.h); where the added tokens would make the sample longer than L, as many are
     // missing at its end.
     std::vector<int32_t> read(const Piece& piece) const;
+    // The document that the piece begins in.
+    const std::string& document_id(const Piece& piece) const;
     // Pieces of all sources in one epoch of each.
     size_t pieces() const;
 

@@ -15,6 +15,7 @@
 #include "core/train/checkpoint.h"
 #include "core/train/sample_source.h"
 #include "core/train/throughput.h"
+#include "core/train/training_data.h"
 
 namespace rpt::train {
 namespace {
@@ -45,23 +46,6 @@ class RunLog {
     std::ofstream out_;
 };
 
-std::shared_ptr<const Shard> open_shard(const std::string& data_dir, const std::string& name,
-                                        const TrainConfig& config) {
-    const std::string path = (fs::path(data_dir) / name).string();
-    auto shard = Shard::open(path);
-    if (shard->vocabulary().size > config.model.vocab) {
-        throw Error(Status::kArgument, "rpt",
-                    "shard \"" + path + "\" has " + std::to_string(shard->vocabulary().size) +
-                        " token kinds, model.vocab is " + std::to_string(config.model.vocab));
-    }
-    return shard;
-}
-
-void require_same(const ShardVocabulary& a, const ShardVocabulary& b) {
-    if (a != b)
-        throw Error(Status::kArgument, "rpt", "the shards were made with different tokenizers");
-}
-
 // The first samples of a shuffle of each validation shard, the same in every run with this seed.
 std::vector<Sample> validation_samples(const TrainConfig& config, const std::string& data_dir,
                                        const ShardVocabulary& vocabulary) {
@@ -71,8 +55,8 @@ std::vector<Sample> validation_samples(const TrainConfig& config, const std::str
     plain.train.given_query = GivenQuery::kChunk;
     std::vector<Sample> samples;
     for (const std::string& name : config.validation) {
-        auto shard = open_shard(data_dir, name, config);
-        require_same(shard->vocabulary(), vocabulary);
+        auto shard = open_training_shard(config, data_dir, name);
+        require_same_vocabulary(shard->vocabulary(), vocabulary);
         SampleSource source({{shard, 1.0}}, config.train.length, config.train.min_fill, 0);
         const auto n =
             std::min<int64_t>(config.train.validate_samples, static_cast<int64_t>(source.pieces()));
@@ -140,13 +124,9 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
         throw Error(Status::kIo, "os",
                     "cannot create \"" + paths.out_dir + "\": " + made.message());
 
-    std::vector<WeightedShard> shards;
-    for (const DataSource& source : config.data) {
-        shards.push_back({open_shard(paths.data_dir, source.shard, config), source.weight,
-                          source.across_documents, source.fim});
-        require_same(shards.back().shard->vocabulary(), shards.front().shard->vocabulary());
-    }
-    const ShardVocabulary vocabulary = shards.front().shard->vocabulary();
+    const TrainingData data = open_training_data(config, paths.data_dir);
+    const ShardVocabulary& vocabulary = data.vocabulary;
+    const auto targets = open_training_targets(config, paths.data_dir, vocabulary);
     const std::vector<Sample> validation = validation_samples(config, paths.data_dir, vocabulary);
 
     model::RptModel model(config.model, config.train.seed, device);
@@ -175,10 +155,8 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
                {"parameters", start.parameters},
                {"flops_per_token", start.flops_per_token},
                {"gemm_flops", start.gemm_flops}});
-    BatchPipeline pipeline(
-        config, vocabulary,
-        SampleSource(shards, t.length, t.min_fill, t.data_seed != 0 ? t.data_seed : t.seed),
-        trainer.steps_done());
+    BatchPipeline pipeline(config, vocabulary, training_source(config, data), trainer.steps_done(),
+                           targets);
     const auto begin = Clock::now();
     const auto elapsed = [&] {
         return std::chrono::duration<double>(Clock::now() - begin).count();
