@@ -52,6 +52,11 @@ size_t filled(const ChunkLists& lists) {
            static_cast<size_t>(std::count(lists.chunk.begin(), lists.chunk.end(), -1));
 }
 
+bool has_other_memory(const model::ModelConfig& config) {
+    return !config.memorizing_layers.empty() || !config.recurrent_layers.empty() ||
+           !config.griffin_layers.empty();
+}
+
 // The twins take a whole pass for every term.
 ScoringOptions few_scores() {
     return {5, 2, 3};
@@ -60,7 +65,8 @@ ScoringOptions few_scores() {
 TEST(TargetScoresTest, shared_prefixes_give_what_single_passes_give) {
     at::set_num_threads(1);  // passes over a few tokens gain nothing by more
     const auto tokens = piece();
-    for (const auto& [name, config] : model::tiny_variants()) {
+    for (const auto& [name, config] : model::all_variants()) {
+        if (has_other_memory(config)) continue;
         const model::RptModel scorer(config, 3);
         const auto reader = make_context_reader(ScoringContext::kPrefix, scorer, 4, at::kCPU);
         const auto fast = score_targets(*reader, reader_config(), few_scores(), tokens, kTokens);
@@ -74,8 +80,8 @@ TEST(TargetScoresTest, shared_prefixes_give_what_single_passes_give) {
 TEST(TargetScoresTest, memory_in_batches_gives_what_single_passes_give) {
     at::set_num_threads(1);  // passes over a few tokens gain nothing by more
     const auto tokens = piece();
-    for (const auto& [name, config] : model::tiny_variants()) {
-        if (!config.has_cca()) continue;
+    for (const auto& [name, config] : model::all_variants()) {
+        if (!config.has_cca() || config.scores_weigh() || has_other_memory(config)) continue;
         const model::RptModel scorer(config, 3);
         const auto reader = make_context_reader(ScoringContext::kMemory, scorer, 4, at::kCPU);
         const auto fast = score_targets(*reader, reader_config(), few_scores(), tokens, kTokens);
@@ -166,12 +172,22 @@ TEST(TargetScoresTest, top_and_every_leave_candidates_out_and_change_no_score) {
     }
 }
 
-TEST(TargetScoresTest, scorer_without_cross_attention_cannot_read_a_memory) {
-    auto config = model::tiny_config();
-    config.retrieval = model::RetrievalKind::kNone;
-    config.cca_layers.clear();
-    const model::RptModel scorer(config, 3);
-    EXPECT_THROW(make_context_reader(ScoringContext::kMemory, scorer, 4, at::kCPU), Error);
+TEST(TargetScoresTest, scorer_that_cannot_read_the_context_is_refused) {
+    const auto refused = [](ScoringContext context, const model::ModelConfig& config) {
+        const model::RptModel scorer(config, 3);
+        try {
+            make_context_reader(context, scorer, 4, at::kCPU);
+        } catch (const Error& error) {
+            return error.status() == Status::kUnsupported;
+        }
+        return false;
+    };
+    for (const auto& [name, config] : model::all_variants()) {
+        EXPECT_EQ(refused(ScoringContext::kPrefix, config), has_other_memory(config)) << name;
+        EXPECT_EQ(refused(ScoringContext::kMemory, config),
+                  !config.has_cca() || config.scores_weigh() || has_other_memory(config))
+            << name;
+    }
 }
 
 class TargetCacheTest : public ::testing::Test {
