@@ -27,5 +27,6 @@ void add_targets_command(CLI::App& app, Common& common);
 void add_export_command(CLI::App& app, Common& common);
 void add_eval_command(CLI::App& app, Common& common);
 void add_compare_command(CLI::App& app, Common& common);
+void add_report_command(CLI::App& app, Common& common);
 
 }  // namespace rpt::lab

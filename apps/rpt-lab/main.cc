@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     add_export_command(app, common);
     add_eval_command(app, common);
     add_compare_command(app, common);
+    add_report_command(app, common);
 
     try {
         app.parse(argc, argv);

@@ -1,0 +1,33 @@
+// A folder of trained and evaluated systems: NAME.SEED/ holds config.json and log.jsonl of the
+// training and test.json of `rpt-lab eval --out`.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/eval/system_comparison.h"
+
+namespace rpt::lab {
+
+// Validation while it trained.
+struct LossCurve {
+    std::vector<int64_t> tokens;
+    std::vector<double> loss;  // nats a token, neighbours as the model finds them
+};
+
+struct Training {
+    int64_t seed = 0;
+    std::string folder;
+    int64_t parameters = 0, steps = 0, tokens = 0;
+    double tokens_per_second = 0;  // median of the logged steps
+    double gemm_share = 0;         // likewise
+    LossCurve curve;
+};
+
+// By configuration, seeds ascending; a training without test.json is left out. Throws kNotFound if
+// there is no such folder or nothing in it, kCorrupt for a log that cannot be read.
+std::map<std::string, std::vector<Training>> read_experiment(const std::string& folder);
+
+}  // namespace rpt::lab

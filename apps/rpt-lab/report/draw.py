@@ -1,0 +1,160 @@
+"""Draws what `rpt-lab report` gathered: report.json -> PNG files and one HTML page that needs no network.
+
+usage: draw.py report.json OUT_DIR
+"""
+import base64
+import html
+import json
+import pathlib
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+STYLE = {"axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
+         "font.size": 9, "legend.fontsize": 8, "legend.frameon": False}
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def one_axis_per_corpus(report, wanted):
+    """Figure with an axis for every corpus that `wanted(corpus)` says has something to show."""
+    corpora = {name: c for name, c in report["corpora"].items() if wanted(c)}
+    if not corpora:
+        return None, {}
+    figure, axes = plt.subplots(1, len(corpora), figsize=(4.2 * len(corpora), 3.4), squeeze=False)
+    return figure, {name: (axis, corpora[name]) for axis, name in zip(axes[0], corpora)}
+
+
+def loss_curves(report):
+    """Validation loss with the system's own way of reading, against tokens of training."""
+    figure, axis = plt.subplots(figsize=(6.4, 4))
+    drawn = False
+    for system in report["systems"]:
+        for curve in system["curves"]:
+            if len(curve["tokens"]) > 1:
+                axis.plot([t / 1e6 for t in curve["tokens"]], curve["loss"], marker=".", lw=1,
+                          label=system["label"] if curve is system["curves"][0] else None)
+                drawn = True
+    axis.set_xlabel("tokens of training, million")
+    axis.set_ylabel("validation loss, nats a token")
+    axis.legend(ncol=2)
+    return figure if drawn else None
+
+
+def loss_by_position(report):
+    base = report["baseline"]
+    figure, axes = one_axis_per_corpus(report, lambda c: base in c["systems"])
+    for corpus, (axis, data) in axes.items():
+        for name, system in data["systems"].items():
+            parts = system.get("by_position", {})
+            if name == base or not system["main"] or not parts:
+                continue
+            axis.plot([max(int(p), 256) for p in parts], [part["nats"] for part in parts.values()], marker=".", lw=1,
+                      label=system["label"])
+        axis.axhline(0, color="black", lw=0.8)
+        axis.set_xscale("log", base=2)
+        axis.set_title(corpus)
+        axis.set_xlabel("position in the document, tokens")
+        axis.set_ylabel(f"loss less that of {data['systems'][base]['label']}")
+    if axes:
+        next(iter(axes.values()))[0].legend()
+    return figure
+
+
+def gain_by_gold(report):
+    figure, axes = one_axis_per_corpus(report, lambda c: any("by_gold" in s for s in c["systems"].values()))
+    for corpus, (axis, data) in axes.items():
+        shown = {s["label"]: s["by_gold"] for s in data["systems"].values() if "by_gold" in s}
+        for offset, (key, text) in enumerate([("gold", "a gold chunk was retrieved"), ("no_gold", "none was")]):
+            axis.bar([i + 0.4 * offset for i in range(len(shown))], [-g[key]["perplexity_percent"]["mean"] if key in g else 0 for g in shown.values()], 0.38, label=text)
+        axis.set_xticks([i + 0.2 for i in range(len(shown))], list(shown), rotation=30, ha="right")
+        axis.set_title(corpus)
+        axis.set_ylabel("perplexity below the baseline's, %")
+    if axes:
+        next(iter(axes.values()))[0].legend()
+    return figure
+
+
+def retrieval(report):
+    metrics = [("precision_2", "precision@2"), ("recall_10", "recall@10"), ("ndcg_20", "nDCG@20")]
+    figure, axes = one_axis_per_corpus(report, lambda c: c["ranking"])
+    for corpus, (axis, data) in axes.items():
+        rankings = data["ranking"]
+        width = 0.8 / len(rankings)
+        for n, ranking in enumerate(rankings):
+            axis.bar([i + n * width for i in range(len(metrics))], [100 * ranking[key] for key, _ in metrics],
+                     0.95 * width, label=ranking["label"])
+        axis.set_xticks([i + 0.4 - width / 2 for i in range(len(metrics))], [text for _, text in metrics])
+        axis.set_title(corpus)
+        axis.set_ylabel("%")
+    if axes:
+        next(iter(axes.values()))[0].legend()
+    return figure
+
+
+def best_scores(report):
+    figure, axis = plt.subplots(figsize=(5, 3.4))
+    drawn = False
+    for corpus, data in report["corpora"].items():
+        if data.get("best_target_score"):
+            axis.plot(range(1, len(data["best_target_score"]) + 1), data["best_target_score"], marker=".", label=corpus)
+            drawn = True
+    axis.set_xlabel("candidates looked at, best by BM25 first")
+    axis.set_ylabel("best target score, nats a token")
+    axis.legend()
+    return figure if drawn else None
+
+
+PLOTS = [
+    ("loss_curves", loss_curves, "Validation loss while training."),
+    ("loss_by_position", loss_by_position, "Where in a document a system gains on the baseline."),
+    ("by_gold", gain_by_gold, "Gain on the baseline where the retriever found a chunk that helps the scorer, and where not."),
+    ("retrieval", retrieval, "Rankings judged by target scores."),
+    ("best_target_score", best_scores, "What reordering the first k candidates of BM25 could reach."),
+]
+
+
+def table_html(table):
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in table["columns"])
+    rows = "".join("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in table["rows"])
+    return (f"<h2>{html.escape(table['title'])}</h2><p>{html.escape(table['note'])}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def main(source, out):
+    report = json.loads(pathlib.Path(source).read_text())
+    out = pathlib.Path(out)
+    plt.rcParams.update(STYLE)
+    figures = []
+    for name, draw, caption in PLOTS:
+        figure = draw(report)
+        if figure is None:
+            continue
+        path = out / f"{name}.png"
+        figure.tight_layout()
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+        plt.close(figure)
+        image = base64.b64encode(path.read_bytes()).decode()
+        figures.append(f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{image}">'
+                       f"<figcaption>{html.escape(caption)}</figcaption></figure>")
+    style = ("body{font:15px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
+             "td,th{padding:.2rem .7rem;border-bottom:1px solid #ccc;text-align:right}td:first-child,th:first-child"
+             "{text-align:left}img{max-width:100%}figcaption{color:#555}pre{background:#f4f4f4;padding:.6rem;overflow:auto}")
+    commands = html.escape("\n".join(report["commands"]))
+    page = (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>librpt: every system side by side</title>'
+            f"<style>{style}</style><h1>Every system side by side</h1><p>{html.escape(report['setting'])}</p>"
+            + "".join(table_html(t) for t in report["tables"]) + "<h2>Figures</h2>" + "".join(figures)
+            + f"<h2>Commands</h2><pre>{commands}</pre></html>\n")
+    (out / "index.html").write_text(page)
+    print(f"{len(figures)} figures")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

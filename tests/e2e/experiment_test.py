@@ -1,0 +1,84 @@
+"""The road of an experiment as `rpt-lab` walks it: tokenizer, shards, training, evaluation, comparison, report."""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = os.environ.get("RPT_LAB_PROGRAM", "rpt-lab")
+WORDS = "sea ship captain wind star water salt calm storm sail rope mast shore gull tide anchor".split()
+
+
+def lab(*arguments, code=0):
+    done = subprocess.run([LAB, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout if code == 0 else done.stderr
+
+
+def corpus(path, documents, seed):
+    draw = random.Random(seed)
+    with path.open("w") as out:
+        for number in range(documents):
+            text = " ".join(draw.choice(WORDS) for _ in range(900))
+            out.write(json.dumps({"id": f"{path.stem}{number}", "text": text}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two rows, two seeds, a few steps each, evaluated on the same documents."""
+    folder = tmp_path_factory.mktemp("experiment")
+    train, test = corpus(folder / "train.jsonl", 6, 1), corpus(folder / "test.jsonl", 3, 2)
+    lab("tokenizer", "train", train, "--vocab", 300, "--out", folder / "tokenizer.json", "--quiet")
+    for name, text in (("train", train), ("test", test)):
+        lab("data", "prepare", f"sea={text}", "--tokenizer", folder / "tokenizer.json", "--out",
+            folder / f"{name}.shard", "--quiet")
+    tier = {"model": {"vocab": 300, "dim": 16, "n_lower": 1, "n_upper": 1, "n_heads": 1, "n_kv_heads": 1,
+                      "head_dim": 16, "ffn_dim": 32, "chunk": 16, "stride": 32, "cca_layers": [-1], "augment": False},
+            "data": [{"shard": "train.shard"}], "validation": ["test.shard"],
+            "train": {"steps": 4, "batch_documents": 1, "length": 512, "threads": 1, "log_every": 1,
+                      "validate_every": 2, "validate_samples": 1}}
+    (folder / "tier.json").write_text(json.dumps(tier))
+    for row in ("transformer_xl", "rpt_lex"):
+        for seed in (1, 2):
+            out = folder / "runs" / f"{row}.{seed}"
+            lab("train", ROOT / "configs" / "rows" / f"{row}.json", "--tier", folder / "tier.json", "--data-dir", folder,
+                "--out", out, "--set", f"seed={seed}", "data_seed=1", "--quiet")
+            lab("eval", out / "checkpoint.safetensors", folder / "test.shard", "--chunks", "--out", out / "test.json",
+                "--threads", 1, "--quiet")
+    return folder / "runs"
+
+
+def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path):
+    out = tmp_path / "results"
+    lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
+        "--draw", ROOT / "apps/rpt-lab/report/draw.py", "--resamples", 200, "--setting", "a test")
+    report = json.loads((out / "report.json").read_text())
+    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {"transformer_xl": 2, "rpt_lex": 2}
+    measured = report["corpora"]["sea"]["systems"]
+    single = [json.loads((runs / f"rpt_lex.{s}" / "test.json").read_text())["rows"]["own"]["nats"] for s in (1, 2)]
+    assert measured["rpt_lex"]["nats"] == pytest.approx(sum(single) / 2, abs=1e-9)
+    tables = (out / "tables.md").read_text()
+    assert "| RPT-Lex | 2 |" in tables and "| Griffin | not run here |" in tables
+    page = (out / "index.html").read_text()
+    assert "<table>" in page and "data:image/png;base64," in page and "http" not in page
+    assert (out / "loss_curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_experiment_report_refuses_a_folder_without_runs_and_a_baseline_that_is_not_there(runs, tmp_path):
+    assert "no NAME.SEED folder" in lab("report", tmp_path, "--out", tmp_path / "x", "--paper",
+                                        ROOT / "docs/results/paper.json", code=1)
+    error = lab("report", runs, "--out", tmp_path / "x", "--paper", ROOT / "docs/results/paper.json", "--baseline",
+                "griffin", code=1)
+    assert "griffin" in error and len(error.strip().splitlines()) == 1
+
+
+def test_experiment_compare_gives_the_difference_of_the_means(runs):
+    said = json.loads(lab("compare", f"txl={runs}/transformer_xl.1/test.json", f"rpt={runs}/rpt_lex.1/test.json",
+                          "--resamples", 100, "--json"))
+    txl, rpt = said["systems"]
+    assert rpt["difference"]["nats"] == pytest.approx(rpt["nats"] - txl["nats"], abs=1e-6)
