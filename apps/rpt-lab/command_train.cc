@@ -114,6 +114,8 @@ void add_train_command(CLI::App& app, Common& common) {
                         "Checkpoint to take the weights from, not its optimiser");
     command->add_option("--tier", args->tier,
                         "JSON that stands before the config: sizes and steps that rows share");
+    command->add_option("--fresh", args->paths.fresh,
+                        "With --start: tensors that begin anew, by name or its beginning");
     command->add_flag("--resume", args->resume,
                       "Go on from the directory's checkpoint, if there is one");
     command->add_option("--device", args->device, "cpu or cuda")->capture_default_str();

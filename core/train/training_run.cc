@@ -3,9 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -84,8 +86,9 @@ Json step_line(const StepReport& r, double tokens_per_second, double share, doub
     return line;
 }
 
-void start_from(const std::string& path, const ShardVocabulary& vocabulary,
-                model::RptModel& model) {
+// A name of `fresh` that no tensor begins with is a mistake.
+void start_from(const std::string& path, const std::vector<std::string>& fresh,
+                const ShardVocabulary& vocabulary, model::RptModel& model) {
     const CheckpointModel start = load_checkpoint_model(path, at::kCPU);
     if (start.tokenizer != vocabulary.tokenizer) {
         throw Error(Status::kModelMismatch, "rpt",
@@ -94,14 +97,24 @@ void start_from(const std::string& path, const ShardVocabulary& vocabulary,
     const at::NoGradGuard no_grad;
     std::map<std::string, at::Tensor> known(start.model->parameters().begin(),
                                             start.model->parameters().end());
+    std::set<std::string> unused(fresh.begin(), fresh.end());
     for (const auto& [name, parameter] : model.parameters()) {
+        const auto begins = [&](const std::string& prefix) { return name.starts_with(prefix); };
+        if (const auto it = std::find_if(fresh.begin(), fresh.end(), begins); it != fresh.end()) {
+            unused.erase(*it);
+            continue;
+        }
         const auto it = known.find(name);
         if (it == known.end() || it->second.sizes() != parameter.sizes()) {
             throw Error(Status::kModelMismatch, "rpt",
-                        "\"" + path + "\" has no fitting tensor \"" + name + "\"");
+                        "\"" + path + "\" has no fitting tensor \"" + name +
+                            "\"; --fresh lets it begin anew");
         }
         parameter.detach().copy_(it->second);
     }
+    if (!unused.empty())
+        throw Error(Status::kArgument, "rpt",
+                    "no tensor's name begins with \"" + *unused.begin() + "\"");
 }
 
 }  // namespace
@@ -134,7 +147,7 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
     if (has_run) {
         load_checkpoint(checkpoint, vocabulary, trainer);
     } else if (!paths.start.empty()) {
-        start_from(paths.start, vocabulary, model);
+        start_from(paths.start, paths.fresh, vocabulary, model);
     }
     std::ofstream((out / "config.json").string()) << config.to_json() << "\n";
 

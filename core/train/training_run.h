@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/train/trainer.h"
 
@@ -16,6 +17,8 @@ struct RunPaths {
     std::string out_dir;   // gets config.json, log.jsonl, checkpoint.safetensors
     std::string start;     // a checkpoint to take the weights from, without its optimiser; empty:
                            // fresh weights
+    std::vector<std::string> fresh;  // with `start`: names of tensors, or how they begin, that
+                                     // begin anew instead
 };
 
 // What is said while it runs; any may be empty. Called on the training thread.

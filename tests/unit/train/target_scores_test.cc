@@ -393,7 +393,7 @@ TEST_F(TargetTrainingTest, training_reads_the_scores_of_its_pieces) {
         EXPECT_EQ(sample.candidates.score, targets->find(ids, sample.n_tokens)->score);
     }
     EXPECT_GT(batch.pairs, 0);
-    const RunPaths paths{folder_.string(), (folder_ / "run").string(), ""};
+    const RunPaths paths{folder_.string(), (folder_ / "run").string(), "", {}};
     double aux = 0;
     RunHooks hooks;
     hooks.stepped = [&](const StepReport& report, double, double) { aux += report.aux; };
@@ -414,7 +414,7 @@ TEST_F(TargetTrainingTest, scoring_in_two_runs_gives_the_bytes_of_one) {
 TEST_F(TargetTrainingTest, piece_without_scores_is_an_error_that_names_document_and_command) {
     score(1);
     config_.train.data_seed = 8;
-    const RunPaths paths{folder_.string(), (folder_ / "run").string(), ""};
+    const RunPaths paths{folder_.string(), (folder_ / "run").string(), "", {}};
     try {
         run_training(config_, paths, false, at::kCPU, {});
         FAIL();

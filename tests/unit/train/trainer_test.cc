@@ -154,10 +154,10 @@ TEST_F(TrainerTest, steps_with_a_resume_between_are_bit_equal) {
 
 TEST_F(TrainerTest, run_stopped_and_resumed_ends_as_a_straight_one) {
     auto config = tiny_config();
-    RunPaths straight{folder_.string(), (folder_ / "straight").string(), ""};
+    RunPaths straight{folder_.string(), (folder_ / "straight").string(), "", {}};
     EXPECT_TRUE(run_training(config, straight, false, at::kCPU, {}));
 
-    RunPaths halting{folder_.string(), (folder_ / "halting").string(), ""};
+    RunPaths halting{folder_.string(), (folder_ / "halting").string(), "", {}};
     std::atomic<bool> stop{false};
     RunHooks hooks;
     hooks.stop = &stop;
@@ -175,9 +175,38 @@ TEST_F(TrainerTest, run_stopped_and_resumed_ends_as_a_straight_one) {
     EXPECT_EQ(TrainConfig::from_json(a.training_json).to_json(), config.to_json());
 }
 
+TEST_F(TrainerTest, run_from_another_takes_its_weights_but_those_that_begin_anew) {
+    auto config = tiny_config();
+    config.train.steps = 1;
+    RunPaths first{folder_.string(), (folder_ / "first").string(), "", {}};
+    run_training(config, first, false, at::kCPU, {});
+    const auto trained = load_checkpoint_model(first.out_dir + "/checkpoint.safetensors", at::kCPU);
+
+    config.train.lr = 1e-30;  // the second run's step moves nothing by more than 1e-6
+    config.train.seed = 77;
+    RunPaths second{folder_.string(),
+                    (folder_ / "second").string(),
+                    first.out_dir + "/checkpoint.safetensors",
+                    {"memory.key"}};
+    run_training(config, second, false, at::kCPU, {});
+    const auto begun = load_checkpoint_model(second.out_dir + "/checkpoint.safetensors", at::kCPU);
+    const model::RptModel fresh(config.model, 77);
+    for (size_t i = 0; i < fresh.parameters().size(); ++i) {
+        const auto& [name, value] = begun.model->parameters()[i];
+        const bool anew = name.starts_with("memory.key");
+        const at::Tensor& expected = (anew ? fresh : *trained.model).parameters()[i].second;
+        EXPECT_TRUE(at::allclose(value, expected, 0.0, 1e-6)) << name;
+    }
+
+    RunPaths wrong = second;
+    wrong.out_dir = (folder_ / "wrong").string();
+    wrong.fresh = {"memory.no_such"};
+    EXPECT_THROW(run_training(config, wrong, false, at::kCPU, {}), Error);
+}
+
 TEST_F(TrainerTest, log_of_a_resumed_run_holds_every_step_once) {
     auto config = tiny_config();
-    RunPaths paths{folder_.string(), (folder_ / "run").string(), ""};
+    RunPaths paths{folder_.string(), (folder_ / "run").string(), "", {}};
     std::atomic<bool> stop{false};
     RunHooks hooks;
     hooks.stop = &stop;
