@@ -125,11 +125,18 @@ class SpanScorer {
         return rankings;
     }
 
+    // Target scores may cover some of the chunks.
+    bool judged(const train::ChunkLists& gold, int64_t i) const {
+        const auto begin = gold.chunk.begin() + i * gold.width;
+        return !options_.sources.targets ||
+               std::any_of(begin, begin + gold.width, [](int32_t j) { return j >= 0; });
+    }
+
     void judge_all(const std::map<RowKind, Neighbours>& rankings, const train::ChunkLists& gold,
                    const train::DocumentSpan& span, DocumentScores& scores) const {
         std::set<int32_t> distinct;
         for (int64_t i = 0; i + 1 < span.n_tokens / config_.chunk; ++i) {
-            if (model::last_retrievable(config_, i) < 0) continue;
+            if (model::last_retrievable(config_, i) < 0 || !judged(gold, i)) continue;
             for (const RowKind kind : {RowKind::kOwn, RowKind::kBm25, RowKind::kDpr}) {
                 const auto it = rankings.find(kind);
                 if (it == rankings.end()) continue;
@@ -161,8 +168,12 @@ class SpanScorer {
     void flag(const Neighbours& usual, const train::ChunkLists& gold, std::string& flags) const {
         for (size_t entry = 1; entry < flags.size(); ++entry) {
             const auto chunk = static_cast<int64_t>(entry) - 1;
-            if (flags[entry] == '0' && finds_gold(usual[chunk], gold, chunk, config_.neighbours))
+            if (flags[entry] == '.') continue;
+            if (!judged(gold, chunk)) {
+                flags[entry] = '-';
+            } else if (finds_gold(usual[chunk], gold, chunk, config_.neighbours)) {
                 flags[entry] = '1';
+            }
         }
     }
 

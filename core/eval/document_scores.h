@@ -87,7 +87,8 @@ struct DocumentScores {
     // with the tokens that read none.
     std::vector<int64_t> spans;         // entries of each
     std::vector<int64_t> chunk_tokens;  // predicted tokens of each entry
-    std::string chunk_flags;            // '.' no pool, '0' no gold retrieved, '1' gold retrieved
+    // '.' no pool, '-' no target scores, '0' no gold retrieved, '1' gold retrieved
+    std::string chunk_flags;
 };
 
 // Rows that this kind of model can be read with.

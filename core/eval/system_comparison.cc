@@ -147,7 +147,16 @@ bool chunks_fit(const System& a, const System& b) {
 std::map<std::string, Part> compare_by_gold(const System& a, const System& b,
                                             const ComparisonOptions& options) {
     return split<std::string>(a, b, options, [](const Place& place) {
-        return place.flag == '1' ? "gold" : place.flag == '0' ? "no_gold" : "no_pool";
+        switch (place.flag) {
+            case '1':
+                return "gold";
+            case '0':
+                return "no_gold";
+            case '-':
+                return "not_scored";
+            default:
+                return "no_pool";
+        }
     });
 }
 

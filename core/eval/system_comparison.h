@@ -56,9 +56,9 @@ struct Part {
 
 // Chunk data is there, cut alike in both.
 bool chunks_fit(const System& a, const System& b);
-// Figure 6: "no_pool", "no_gold" (a pool, no gold chunk retrieved), "gold", by what `a` retrieved,
-// or `b` where a has no retriever. Over several trainings every training's own split counts, and
-// the interval is over documents alone. Needs chunks_fit().
+// Figure 6: "no_pool", "not_scored" (no target scores), "no_gold" (no gold chunk retrieved),
+// "gold", by what `a` retrieved, or `b` where a has no retriever. Over several trainings every
+// training's own split counts, and the interval is over documents alone. Needs chunks_fit().
 std::map<std::string, Part> compare_by_gold(const System& a, const System& b,
                                             const ComparisonOptions& options);
 // By the first token in the span of 0, 512, 1024, 2048, ...

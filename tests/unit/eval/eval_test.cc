@@ -195,6 +195,21 @@ TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
     EXPECT_EQ(gold.tokens, own.gold_retrieved.tokens);
     EXPECT_NEAR(gold.sum, own.gold_retrieved.sum, 1e-6);
 
+    // where only every other chunk was scored, the others are not judged
+    options.sources.targets = [](std::span<const int32_t> inputs, int64_t) {
+        train::ChunkLists lists;
+        lists.width = 1;
+        for (size_t i = 0; i < inputs.size() / 4; ++i) lists.chunk.push_back(i % 2 == 0 ? 0 : -1);
+        lists.score.assign(inputs.size() / 4, 0.5f);
+        return std::optional(lists);
+    };
+    const DocumentScores half =
+        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+    EXPECT_LT(half.rankings.at("own").chunks, scores.rankings.at("own").chunks);
+    EXPECT_EQ(half.rankings.at("own").chunks, half.rankings.at("own").with_gold);
+    EXPECT_NE(half.chunk_flags.find('-'), std::string::npos);
+    EXPECT_EQ(half.rows.at({RowKind::kOwn}).with_pool.tokens, with_pool.tokens);
+
     options.sources.targets = [](std::span<const int32_t>, int64_t) {
         return std::optional<train::ChunkLists>();
     };
