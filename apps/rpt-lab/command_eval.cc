@@ -13,6 +13,8 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
+#include "core/train/dual_encoder.h"
+#include "core/train/target_cache.h"
 
 namespace rpt::lab {
 namespace {
@@ -26,9 +28,44 @@ struct EvalArguments {
     BootstrapChoice bootstrap;
     int64_t max_documents = 0;  // of each shard
     int threads = 0;
+    std::string targets, dpr;
     std::string out;
     std::string device = "cpu";
 };
+
+[[noreturn]] void refuse_tokenizer(const std::string& path) {
+    throw Error(Status::kModelMismatch, "rpt",
+                "\"" + path + "\" was made with another tokenizer than the model's");
+}
+
+// Target scores and the encoders' retriever, where they are asked for.
+eval::EvalSources open_sources(const EvalArguments& args, const LoadedModel& subject,
+                               at::Device device) {
+    const model::ModelConfig& config = subject.model->config();
+    eval::EvalSources sources;
+    if (!args.targets.empty() && config.has_memory()) {
+        const auto cache = train::TargetCache::open(args.targets, config, args.options.candidates);
+        if (cache->header().tokenizer != to_hex(subject.tokenizer)) refuse_tokenizer(args.targets);
+        sources.targets = [cache](std::span<const int32_t> inputs, int64_t n_tokens) {
+            return cache->find(inputs, n_tokens);
+        };
+    }
+    if (!args.dpr.empty() && config.has_memory()) {
+        auto loaded = train::DualEncoder::load(args.dpr, device);
+        if (loaded.tokenizer != subject.tokenizer) refuse_tokenizer(args.dpr);
+        if (loaded.encoder->shape().chunk != config.chunk) {
+            throw Error(Status::kModelMismatch, "rpt",
+                        "\"" + args.dpr + "\" encodes chunks of " +
+                            std::to_string(loaded.encoder->shape().chunk) + " tokens, the model " +
+                            std::to_string(config.chunk));
+        }
+        const std::shared_ptr<const train::DualEncoder> encoder = std::move(loaded.encoder);
+        sources.dpr = [encoder](std::span<const int32_t> inputs) {
+            return encoder->span_scores(inputs);
+        };
+    }
+    return sources;
+}
 
 std::atomic<bool> interrupted{false};
 void on_interrupt(int) {
@@ -41,6 +78,7 @@ int run(const EvalArguments& args, const Common& common) {
     const LoadedModel subject = load_model_file(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();
+    options.sources = open_sources(args, subject, device);
     options.rows = eval::choose_rows(config, options.sources, args.rows, args.neighbours);
     bool known = args.bootstrap.against.empty();
     for (const eval::Row& row : options.rows)
@@ -135,6 +173,10 @@ void add_eval_command(CLI::App& app, Common& common) {
         ->add_option("--rows", args->rows,
                      "Choices of neighbours to read with, such as own,none; all if not given")
         ->delimiter(',');
+    command->add_option("--targets", args->targets,
+                        "Target scores of these spans, as rpt-lab targets --shards writes them: "
+                        "they say which chunks are gold");
+    command->add_option("--dpr", args->dpr, "Encoders of rpt-lab dpr: adds the row dpr");
     command->add_flag("--chunks", args->options.per_chunk,
                       "Also write the nats of every chunk, for rpt-lab compare");
     command->add_option("--against", args->bootstrap.against,

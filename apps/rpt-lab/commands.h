@@ -27,6 +27,8 @@ void add_targets_command(CLI::App& app, Common& common);
 void add_export_command(CLI::App& app, Common& common);
 void add_eval_command(CLI::App& app, Common& common);
 void add_compare_command(CLI::App& app, Common& common);
+void add_dpr_command(CLI::App& app, Common& common);
+void add_speed_command(CLI::App& app, Common& common);
 void add_report_command(CLI::App& app, Common& common);
 
 }  // namespace rpt::lab

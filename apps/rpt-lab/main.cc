@@ -40,6 +40,8 @@ int main(int argc, char** argv) {
     add_export_command(app, common);
     add_eval_command(app, common);
     add_compare_command(app, common);
+    add_dpr_command(app, common);
+    add_speed_command(app, common);
     add_report_command(app, common);
 
     try {
