@@ -44,7 +44,7 @@ void print_group(const Json& group) {
         std::cout << "\n";
         if (!system.contains("by_gold")) continue;
         for (const auto& [name, part] : system["by_gold"].items()) {
-            std::snprintf(line, sizeof line, "    %-8s %9lld tokens                        ",
+            std::snprintf(line, sizeof line, "    %-10s %9lld tokens                      ",
                           name.c_str(), static_cast<long long>(part["tokens"].get<int64_t>()));
             std::cout << line << interval(part) << "\n";
         }
