@@ -256,18 +256,22 @@ Json corpora_json(const std::vector<Entry>& entries, const Measured& measured,
     return corpora;
 }
 
+void add_cells(const Json& cells, std::string& out) {
+    for (const Json& cell : cells) out.append(" ").append(cell.get<std::string>()).append(" |");
+}
+
 std::string markdown(const Json& report) {
     std::string out =
         "# Every system side by side\n\n" + report["setting"].get<std::string>() + "\n";
     for (const Json& table : report["tables"]) {
         out += "\n## " + table["title"].get<std::string>() + "\n\n" +
                table["note"].get<std::string>() + "\n\n|";
-        for (const Json& column : table["columns"]) out += " " + column.get<std::string>() + " |";
+        add_cells(table["columns"], out);
         out += "\n|";
         for (size_t i = 0; i < table["columns"].size(); ++i) out += "---|";
         for (const Json& row : table["rows"]) {
             out += "\n|";
-            for (const Json& cell : row) out += " " + cell.get<std::string>() + " |";
+            add_cells(row, out);
         }
         out += "\n";
     }

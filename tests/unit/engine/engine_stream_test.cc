@@ -187,7 +187,9 @@ TEST_F(EngineTest, stream_opening_neighbours_reach_the_first_tokens_alike_in_any
         const Neighbour n{{states.data(), half}, {states.data() + half, half}};
         const auto logits_after = [&](bool opening, size_t piece) {
             const auto stream = engine->new_stream();
-            if (opening) EXPECT_EQ(stream->set_opening_neighbours({&n, 1}).size(), 1u);
+            if (opening) {
+                EXPECT_EQ(stream->set_opening_neighbours({&n, 1}).size(), 1u);
+            }
             const std::vector<int32_t> ids(static_cast<size_t>(c.chunk) - 1, 9);
             std::vector<float> logits(static_cast<size_t>(c.vocab));
             for (size_t at = 0; at < ids.size(); at += piece) {
