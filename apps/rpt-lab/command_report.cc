@@ -46,18 +46,19 @@ struct Entry {
     std::string label() const { return paper["label"].get<std::string>(); }
 };
 
-// "NAME:ROW=FILE,FILE", or empty if these evaluations have no such row.
+// "NAME:ROW=FILE,FILE" of the evaluations that have the row; empty if none has.
 std::string system_text(const Entry& entry) {
     const auto row = entry.paper["row"].get<std::string>();
-    std::string text = entry.name() + (row.empty() ? "" : ":" + row) + "=";
+    std::string files;
     for (const Training& training : *entry.trainings) {
         const std::string file = training.folder + "/test.json";
         const Json json = Json::parse(read_file(file), nullptr, false);
-        if (!row.empty() && !(json.is_object() && json["rows"].contains(row))) return "";
-        if (text.back() != '=') text += ",";
-        text += file;
+        if (!row.empty() && !(json.is_object() && json["rows"].contains(row))) continue;
+        if (!files.empty()) files += ",";
+        files += file;
     }
-    return text;
+    if (files.empty()) return "";
+    return entry.name() + (row.empty() ? "" : ":") + row + "=" + files;
 }
 
 // Of every corpus: name of a system -> what comparison_json says of it.
@@ -143,8 +144,10 @@ Json perplexity_table(const std::vector<Entry>& entries, const Measured& measure
         if (entry.paper["table"] != table && !(base && table != 2)) continue;
         Json row = {entry.label()};
         const auto config = entry.paper["config"].get<std::string>();
-        row.push_back(entry.trainings == nullptr ? "not run here"
-                                                 : std::to_string(entry.trainings->size()));
+        const auto& first = measured.begin()->second;
+        const auto known = first.find(entry.name());
+        row.push_back(known == first.end() ? "not run here"
+                                           : std::to_string(known->second["trainings"].size()));
         row.push_back(
             entry.trainings == nullptr
                 ? ""

@@ -30,6 +30,14 @@ def one_axis_per_corpus(report, wanted):
     return figure, {name: (axis, corpora[name]) for axis, name in zip(axes[0], corpora)}
 
 
+def legend_below(figure, axes):
+    """One legend for all axes, where it hides nothing."""
+    if figure is not None:
+        handles, labels = next(iter(axes.values()))[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncol=min(len(labels), 4))
+    return figure
+
+
 def loss_curves(report):
     """Validation loss with the system's own way of reading, against tokens of training."""
     figure, axis = plt.subplots(figsize=(6.4, 4))
@@ -61,9 +69,7 @@ def loss_by_position(report):
         axis.set_title(corpus)
         axis.set_xlabel("position in the document, tokens")
         axis.set_ylabel(f"loss less that of {data['systems'][base]['label']}")
-    if axes:
-        next(iter(axes.values()))[0].legend()
-    return figure
+    return legend_below(figure, axes)
 
 
 def gain_by_gold(report):
@@ -71,13 +77,14 @@ def gain_by_gold(report):
     for corpus, (axis, data) in axes.items():
         shown = {s["label"]: s["by_gold"] for s in data["systems"].values() if "by_gold" in s}
         for offset, (key, text) in enumerate([("gold", "a gold chunk was retrieved"), ("no_gold", "none was")]):
-            axis.bar([i + 0.4 * offset for i in range(len(shown))], [-g[key]["perplexity_percent"]["mean"] if key in g else 0 for g in shown.values()], 0.38, label=text)
-        axis.set_xticks([i + 0.2 for i in range(len(shown))], list(shown), rotation=30, ha="right")
+            gains = [-g[key]["perplexity_percent"]["mean"] if key in g else 0 for g in shown.values()]
+            axis.barh([i + 0.4 * offset for i in range(len(shown))], gains, 0.38, label=text)
+        first = axis is next(iter(axes.values()))[0]
+        axis.set_yticks([i + 0.2 for i in range(len(shown))], list(shown) if first else [])
+        axis.invert_yaxis()
         axis.set_title(corpus)
-        axis.set_ylabel("perplexity below the baseline's, %")
-    if axes:
-        next(iter(axes.values()))[0].legend()
-    return figure
+        axis.set_xlabel("perplexity below the baseline's, %")
+    return legend_below(figure, axes)
 
 
 def retrieval(report):
@@ -92,9 +99,7 @@ def retrieval(report):
         axis.set_xticks([i + 0.4 - width / 2 for i in range(len(metrics))], [text for _, text in metrics])
         axis.set_title(corpus)
         axis.set_ylabel("%")
-    if axes:
-        next(iter(axes.values()))[0].legend()
-    return figure
+    return legend_below(figure, axes)
 
 
 def best_scores(report):
@@ -113,7 +118,7 @@ def best_scores(report):
 PLOTS = [
     ("loss_curves", loss_curves, "Validation loss while training."),
     ("loss_by_position", loss_by_position, "Where in a document a system gains on the baseline."),
-    ("by_gold", gain_by_gold, "Gain on the baseline where the retriever found a chunk that helps the scorer, and where not."),
+    ("gain_by_gold", gain_by_gold, "Gain on the baseline where the retriever found a chunk that helps the scorer, and where not."),
     ("retrieval", retrieval, "Rankings judged by target scores."),
     ("best_target_score", best_scores, "What reordering the first k candidates of BM25 could reach."),
 ]
@@ -137,7 +142,7 @@ def main(source, out):
             continue
         path = out / f"{name}.png"
         figure.tight_layout()
-        figure.savefig(path, dpi=110, metadata={"Software": None})
+        figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
         plt.close(figure)
         image = base64.b64encode(path.read_bytes()).decode()
         figures.append(f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{image}">'
