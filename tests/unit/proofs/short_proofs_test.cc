@@ -44,6 +44,10 @@ TEST(proofs, S7_each_loss_reaches_its_parameters) {
     expect_holds("S7");
 }
 
+TEST(proofs, S9_the_number_of_neighbours_may_change_at_test) {
+    expect_holds("S9");
+}
+
 TEST(proofs, S10_the_retriever_alone_learns_to_rank) {
     expect_holds("S10");
 }
