@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefaultModel = "nano";
+constexpr const char* kDefaultModel = "small";
 
 std::vector<fs::path> shipped_places(const std::string& folder) {
     std::vector<fs::path> places;

@@ -40,7 +40,7 @@ CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& n
 void add_model_options(CLI::App& command, Settings& settings) {
     command
         .add_option("-m,--model", settings.model,
-                    "Model file, or the name of a shipped one (default: nano)")
+                    "Model file, or the name of a shipped one (default: small)")
         ->type_name("PATH|NAME");
     command
         .add_option("--threads", settings.threads, "Threads of the model (default: 1)")
