@@ -77,7 +77,7 @@ if [ -z "$torch_root" ]; then
     [ -n "$torch_root" ] || wheels="torch==$torch_version"
 fi
 if [ "$purpose" = test ]; then
-    for name in numpy tokenizers safetensors pytest; do
+    for name in numpy tokenizers safetensors pytest matplotlib; do
         [ -d "$(site)/$name" ] || wheels="$wheels $name"
     done
 fi
