@@ -81,6 +81,21 @@ class StreamReader {
     std::vector<engine::EncodedChunk> memory_;
 };
 
+// The package goes whether it could be opened or not.
+class RemovedFile {
+  public:
+    explicit RemovedFile(fs::path path) : path_(std::move(path)) {}
+    ~RemovedFile() {
+        std::error_code ignored;
+        fs::remove(path_, ignored);
+    }
+    RemovedFile(const RemovedFile&) = delete;
+    RemovedFile& operator=(const RemovedFile&) = delete;
+
+  private:
+    fs::path path_;
+};
+
 std::vector<int32_t> as_ids(const at::Tensor& tokens, int64_t begin, int64_t count) {
     const int64_t* at = tokens.const_data_ptr<int64_t>() + begin;
     return {at, at + count};
@@ -106,9 +121,8 @@ std::vector<Check> check_equivalence(const std::string& name, const model::Model
                       path.string());
     engine::EngineOptions options;
     options.device = engine::Device::kCpu;
+    const RemovedFile removed(path);
     const auto engine = engine::open_torch_engine(path.string(), options);
-    std::error_code ignored;
-    fs::remove(path, ignored);
 
     std::vector<Check> checks;
     const auto compare = [&](const char* how, size_t piece) {

@@ -192,6 +192,9 @@ Verdict prove_neighbour_swap(const ProofOptions& options) {
             expect_below(row + ": oracle over own", loss.at(Reading::kOracle).value / own, 1.02));
         verdict.checks.push_back(
             expect_below(row + ": own over random", own / loss.at(Reading::kRandom).value, 0.5));
+        // what a gate is for: useless neighbours must not cost more than having none
+        verdict.checks.push_back(expect_below(row + ": random over chance",
+                                              loss.at(Reading::kRandom).value / task.chance, 1.02));
     }
     return verdict;
 }
