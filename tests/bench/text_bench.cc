@@ -10,6 +10,7 @@
 
 #include "core/text/bm25.h"
 #include "core/text/bpe_trainer.h"
+#include "core/text/segmenter.h"
 #include "core/text/utf8_gate.h"
 
 namespace {
@@ -93,6 +94,17 @@ void encode_in_parts(benchmark::State& state) {
     set_bytes(state, text.size());
 }
 BENCHMARK(encode_in_parts)->Arg(16)->Arg(256)->Arg(65536)->Unit(benchmark::kMillisecond);
+
+void segment(benchmark::State& state) {
+    for (auto _ : state) {
+        Segmenter segmenter;
+        std::vector<uint64_t> borders;
+        segmenter.append(bench_text(), borders);
+        benchmark::DoNotOptimize(borders);
+    }
+    set_bytes(state, bench_text().size());
+}
+BENCHMARK(segment)->Unit(benchmark::kMillisecond);
 
 // One word of `range` MiB without a border.
 void encode_endless_word(benchmark::State& state) {
