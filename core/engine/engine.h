@@ -85,6 +85,12 @@ class Engine {
     virtual uint64_t parameters() const = 0;
     virtual uint64_t weight_bytes() const = 0;
     virtual std::unique_ptr<DocumentEncoder> new_document() const = 0;
+    // Lower half over one segment, all of it in one pass. `context` (empty or a multiple of m tokens) is read before it
+    // and gives no chunks. Chunk i is tokens [i m, (i + 1) m); the last may be short. A pure function of its arguments:
+    // at an equal number of threads of one machine, equal arguments give bit-equal chunks. No tokens give no chunks.
+    // Throws kArgument for a context of another length and for ids outside the vocabulary.
+    virtual std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
+                                                     std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;
 };
 

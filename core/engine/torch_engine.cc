@@ -82,6 +82,27 @@ std::unique_ptr<DocumentEncoder> TorchEngine::new_document() const {
     return run_torch([&] { return std::make_unique<TorchDocument>(shared_from_this()); });
 }
 
+std::vector<EncodedChunk> TorchEngine::encode_segment(std::span<const int32_t> context,
+                                                      std::span<const int32_t> tokens) const {
+    const model::ModelConfig& c = config();
+    const size_t m = static_cast<size_t>(c.chunk);
+    if (context.size() % m != 0) {
+        throw Error(Status::kArgument, "rpt",
+                    "segment context of " + std::to_string(context.size()) +
+                        " tokens: not a multiple of " + std::to_string(m));
+    }
+    if (tokens.empty()) return {};
+    return run_torch([&] {
+        std::vector<int32_t> ids(context.begin(), context.end());
+        ids.insert(ids.end(), tokens.begin(), tokens.end());
+        ids.resize((ids.size() + m - 1) / m * m, 0);  // no token sees the padding behind it
+        const at::Tensor hidden = model_->lower_hidden(to_device(ids).unsqueeze(0))[0];
+        const int64_t begin = static_cast<int64_t>(context.size());
+        return encode(hidden.narrow(0, begin, hidden.size(0) - begin).view({-1, c.chunk, c.dim}),
+                      static_cast<int64_t>(tokens.size()), 0);
+    });
+}
+
 std::unique_ptr<Stream> TorchEngine::new_stream() const {
     return run_torch([&] { return std::make_unique<TorchStream>(shared_from_this()); });
 }

@@ -33,6 +33,8 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     uint64_t parameters() const override;
     uint64_t weight_bytes() const override { return 4 * parameters(); }
     std::unique_ptr<DocumentEncoder> new_document() const override;
+    std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
+                                             std::span<const int32_t> tokens) const override;
     std::unique_ptr<Stream> new_stream() const override;
 
     const model::RptModel& model() const { return *model_; }

@@ -186,16 +186,18 @@ at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights
     return at::linear(attend_blocks(config, w, rope, heads), w.out);
 }
 
-at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
-                         const RopeTable& rope, const at::Tensor& heads) {
-    const int64_t batch = heads.size(0), length = heads.size(1), stride = config.stride;
+namespace {
+
+// Full blocks of rotated q, k, v.
+at::Tensor attend_full_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
+                              const Projected& p) {
+    const int64_t batch = p.q.size(0), length = p.q.size(1), stride = config.stride;
     const int64_t blocks = length / stride;
     const bool null_kv = w.null_key.defined();
-    const Projected p = rotated(config, rope, heads);
     const auto in_blocks = [&](const at::Tensor& t) { return t.unflatten(1, {blocks, stride}); };
     const at::Tensor q = in_blocks(p.q), k = in_blocks(p.k), v = in_blocks(p.v);
 
-    const auto causal = at::ones({stride, stride}, heads.options().dtype(at::kBool)).tril();
+    const auto causal = at::ones({stride, stride}, p.q.options().dtype(at::kBool)).tril();
     const auto mask_of = [&](const at::Tensor& visible) {
         if (!null_kv) return additive_mask(visible);
         return additive_mask(at::cat({at::ones_like(visible.narrow(1, 0, 1)), visible}, 1));
@@ -220,6 +222,36 @@ at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& 
                null_first(w.null_value, windows(v)), mask_of(visible));
     const at::Tensor all = at::cat({first.unsqueeze(1), rest.unflatten(0, {batch, blocks - 1})}, 1);
     return all.reshape({batch, length, all.size(-1)});
+}
+
+// The last `n` tokens, a block that is not full, behind the block before it, if there is one.
+at::Tensor attend_short_block(const ModelConfig& config, const SelfAttentionWeights& w,
+                              const Projected& p, int64_t n) {
+    const int64_t length = p.q.size(1), begin = length - n;
+    const int64_t seen_from = std::max<int64_t>(0, begin - config.stride);
+    const bool null_kv = w.null_key.defined();
+    const auto seen = [&](const at::Tensor& null, const at::Tensor& t) {
+        const at::Tensor window = t.narrow(1, seen_from, length - seen_from);
+        return null_kv ? with_null(null, window) : window;
+    };
+    const at::Tensor keys = seen(w.null_key, p.k);
+    // a token sees all keys but those of the tokens behind it
+    const auto visible =
+        at::ones({n, keys.size(1)}, p.q.options().dtype(at::kBool)).tril(keys.size(1) - n);
+    return attend(p.q.narrow(1, begin, n), keys, seen(w.null_value, p.v), additive_mask(visible));
+}
+
+}  // namespace
+
+at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
+                         const RopeTable& rope, const at::Tensor& heads) {
+    const Projected p = rotated(config, rope, heads);
+    const int64_t length = heads.size(1), rest = length % config.stride, full = length - rest;
+    if (rest == 0) return attend_full_blocks(config, w, p);
+    const at::Tensor last = attend_short_block(config, w, p, rest);
+    if (full == 0) return last;
+    const Projected blocks{p.q.narrow(1, 0, full), p.k.narrow(1, 0, full), p.v.narrow(1, 0, full)};
+    return at::cat({attend_full_blocks(config, w, blocks), last}, 1);
 }
 
 at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWeights& w,

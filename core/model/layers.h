@@ -57,8 +57,8 @@ at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& 
                          const RopeTable& rope, const at::Tensor& heads);
 
 // Self-attention of B documents in blocks of S: token o of block s sees all of block s - 1 and its
-// own block up to itself (spec 1.5, golden A.9). Input [B, T, d], T a multiple of S; without the
-// residual.
+// own block up to itself (spec 1.5, golden A.9). Input [B, T, d], the last block may be short;
+// without the residual.
 at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights& w,
                            const RopeTable& rope, const at::Tensor& x);
 // Its twin: one [T, T] mask over the whole sequence.

@@ -46,15 +46,25 @@ RptModel::RptModel(const ModelConfig& config, ModelWeights weights, at::Device d
 
 RptModel::~RptModel() = default;
 
-LowerOutput RptModel::lower(const at::Tensor& tokens) const {
+at::Tensor RptModel::lower_hidden(const at::Tensor& tokens) const {
     const ModelConfig& c = config_;
-    RPT_CHECK(tokens.dim() == 2 && tokens.size(1) % c.stride == 0 && tokens.size(1) > 0);
+    const bool plain =
+        c.memorizing_layers.empty() && c.recurrent_layers.empty() && c.griffin_layers.empty();
+    RPT_CHECK(tokens.dim() == 2 && tokens.size(1) > 0);
+    RPT_CHECK(plain || tokens.size(1) % c.stride == 0);
     at::Tensor h = embed(c, *weights_, tokens);
     for (int64_t i = 0; i < c.n_lower; ++i) {
         const LayerWeights& layer = weights_->layers[static_cast<size_t>(i)];
         h = attention_step(c, layer, *rope_, h);
         h = h + feed_forward(c, layer.ffn, h);
     }
+    return h;
+}
+
+LowerOutput RptModel::lower(const at::Tensor& tokens) const {
+    const ModelConfig& c = config_;
+    RPT_CHECK(tokens.dim() == 2 && tokens.size(1) % c.stride == 0);
+    const at::Tensor h = lower_hidden(tokens);
     LowerOutput out;
     out.hidden = h;
     if (!c.has_memory()) return out;

@@ -2,6 +2,8 @@
 // for decode the share of what memory bandwidth allows.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -50,6 +52,51 @@ void ingest(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * engine->config().stride);
 }
 BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// The package that RPT_BENCH_MODEL names, or the model above.
+std::shared_ptr<const engine::Engine> segment_engine() {
+    const char* path = std::getenv("RPT_BENCH_MODEL");
+    static const std::shared_ptr<const engine::Engine> engine =
+        path != nullptr ? engine::open_torch_engine(path, {}) : shared_engine();
+    return engine;
+}
+
+std::vector<int32_t> some_ids(size_t n) {
+    std::vector<int32_t> ids(n);
+    for (size_t i = 0; i < n; ++i) ids[i] = static_cast<int32_t>(i * 37 % 250);
+    return ids;
+}
+
+// A document of `range` tokens block by block.
+void segment_by_blocks(benchmark::State& state) {
+    const auto engine = segment_engine();
+    const auto ids = some_ids(static_cast<size_t>(state.range(0)));
+    const size_t stride = static_cast<size_t>(engine->config().stride);
+    for (auto _ : state) {
+        const auto document = engine->new_document();
+        for (size_t at = 0; at < ids.size(); at += stride) {
+            benchmark::DoNotOptimize(document->encode_block(
+                std::span(ids).subspan(at, std::min(stride, ids.size() - at))));
+        }
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(segment_by_blocks)->Arg(1024)->Arg(4096)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// The same in one pass; then with two blocks of context before it.
+void encode_segment(benchmark::State& state) {
+    const auto engine = segment_engine();
+    const auto ids = some_ids(static_cast<size_t>(state.range(0)));
+    const auto context = some_ids(static_cast<size_t>(state.range(1) * engine->config().stride));
+    for (auto _ : state) benchmark::DoNotOptimize(engine->encode_segment(context, ids));
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(encode_segment)
+    ->Args({1024, 0})
+    ->Args({4096, 0})
+    ->Args({1024, 2})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void prefill(benchmark::State& state) {
     const auto engine = shared_engine();

@@ -83,6 +83,8 @@ class FakeEngine : public engine::Engine {
     uint64_t weight_bytes() const override { return 0; }
     std::unique_ptr<engine::DocumentEncoder> new_document() const override;
     std::unique_ptr<engine::Stream> new_stream() const override;
+    std::vector<engine::EncodedChunk> encode_segment(
+        std::span<const int32_t> context, std::span<const int32_t> tokens) const override;
 
     // The token that is far the likeliest after these input positions; -1: none.
     std::function<int32_t(std::span<const int32_t> tokens)> script;
@@ -128,6 +130,23 @@ class FakeEngine : public engine::Engine {
 
 inline void promise(bool holds, const char* what) {
     if (!holds) throw Error(Status::kInternal, "fake", std::string("fake engine: ") + what);
+}
+
+inline std::vector<engine::EncodedChunk> FakeEngine::encode_segment(
+    std::span<const int32_t> context, std::span<const int32_t> tokens) const {
+    count_call();
+    const size_t m = size_t(config_.chunk);
+    promise(context.size() % m == 0, "a segment's context is whole chunks");
+    uint64_t h = 1;
+    for (int32_t token : context) h = mix(h, uint64_t(token));
+    std::vector<uint64_t> hashes;
+    for (int32_t token : tokens) hashes.push_back(h = mix(h, uint64_t(token)));
+    std::vector<engine::EncodedChunk> out;
+    for (size_t at = 0; at < tokens.size(); at += m) {
+        const size_t n = std::min(m, tokens.size() - at);
+        out.push_back(chunk(at / m, tokens.subspan(at, n), std::span(hashes).subspan(at, n)));
+    }
+    return out;
 }
 
 class FakeDocumentEncoder : public engine::DocumentEncoder {

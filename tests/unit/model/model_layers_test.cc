@@ -87,12 +87,15 @@ TEST(model, block_attention_equals_the_whole_sequence_mask) {
     for (const auto& [name, c] : tiny_variants()) {
         const RptModel model(c, 3);
         const RopeTable rope(c, at::kCPU);
-        const at::Tensor x = at::randn({3, 4 * c.stride, c.dim});
         const auto& w = model.weights().layers[0].attention;
-        EXPECT_LT(
-            max_difference(block_attention(c, w, rope, x), block_attention_slow(c, w, rope, x)),
-            1e-5)
-            << name;
+        for (const int64_t length :
+             {4 * c.stride, c.stride, c.chunk, 2 * c.stride + 4, int64_t{9}}) {
+            const at::Tensor x = at::randn({3, length, c.dim});
+            EXPECT_LT(
+                max_difference(block_attention(c, w, rope, x), block_attention_slow(c, w, rope, x)),
+                1e-5)
+                << name << " " << length;
+        }
     }
 }
 
