@@ -10,6 +10,18 @@
 #include "base/error.h"
 
 namespace rpt {
+namespace {
+
+[[noreturn]] void fail_file(const char* what, const std::string& path, int code) {
+    const Status status = code == ENOSPC || code == EDQUOT || code == EFBIG ? Status::kNoSpace
+                          : code == EROFS || code == EACCES                ? Status::kReadOnly
+                                                                            : Status::kIo;
+    throw Error(status, "os",
+                std::string("cannot ") + what + " \"" + path + "\": " + std::strerror(code), -1,
+                code);
+}
+
+}  // namespace
 
 AtomicFile::AtomicFile(const std::string& path)
     : path_(path), temporary_(path + ".tmp-" + std::to_string(::getpid())) {
@@ -24,10 +36,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail(const char* what, int code) const {
-    const Status status = code == ENOSPC || code == EDQUOT || code == EFBIG ? Status::kNoSpace
-                          : code == EROFS || code == EACCES                ? Status::kReadOnly
-                                                                            : Status::kIo;
-    throw Error(status, "os", std::string("cannot ") + what + " \"" + path_ + "\": " + std::strerror(code), -1, code);
+    fail_file(what, path_, code);
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -46,12 +55,29 @@ void AtomicFile::commit() {
     fd_ = -1;
     const size_t slash = path_.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-    const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) fail("open the folder of", errno);
-    const int result = ::fsync(directory);
-    const int code = errno;
-    ::close(directory);
-    if (result != 0) fail("sync the folder of", code);
+    sync_folder(folder);
+}
+
+namespace {
+
+void sync(const std::string& path, int flags) {
+    const int fd = ::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC);
+    int code = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        if (::fsync(fd) != 0) code = errno;
+        ::close(fd);
+    }
+    if (code != 0) fail_file("sync", path, code);
+}
+
+}  // namespace
+
+void sync_file(const std::string& path) {
+    sync(path, 0);
+}
+
+void sync_folder(const std::string& path) {
+    sync(path, O_DIRECTORY);
 }
 
 }  // namespace rpt

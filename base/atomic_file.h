@@ -28,4 +28,8 @@ class AtomicFile {
     int fd_ = -1;
 };
 
+// Return when a file's bytes, or a folder's names, are on stable storage. Throw as AtomicFile.
+void sync_file(const std::string& path);
+void sync_folder(const std::string& path);
+
 }  // namespace rpt

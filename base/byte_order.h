@@ -28,7 +28,9 @@ class ByteWriter {
 
   private:
     ByteWriter& number(uint64_t v, int bytes) {
-        for (int i = 0; i < bytes; ++i) out_.push_back(static_cast<char>(v >> (8 * i)));
+        char field[8];
+        for (int i = 0; i < 8; ++i) field[i] = static_cast<char>(v >> (8 * i));
+        out_.append(field, static_cast<size_t>(bytes));
         return *this;
     }
 
@@ -60,10 +62,14 @@ class ByteReader {
 
   private:
     uint64_t number(size_t bytes) {
-        const std::string_view field = raw(bytes);
-        uint64_t v = 0;
-        for (size_t i = 0; i < field.size(); ++i)
-            v |= uint64_t(static_cast<uint8_t>(field[i])) << (8 * i);
+        if (bytes > rest_.size()) {
+            raw(bytes);
+            return 0;
+        }
+        uint64_t v = 0;  // `bytes` is a constant where this is inlined: one load
+        for (size_t i = 0; i < bytes; ++i)
+            v |= uint64_t(static_cast<uint8_t>(rest_[i])) << (8 * i);
+        rest_.remove_prefix(bytes);
         return v;
     }
 

@@ -43,7 +43,7 @@ class Error : public std::runtime_error {
         : std::runtime_error(text), status_(status), domain_(domain), offset_(offset), os_error_(os_error) {}
 
     Status status() const { return status_; }
-    // Which subsystem: "rpt", "sqlite", "faiss", "torch", "zstd", "os".
+    // Which subsystem: "rpt", "sqlite", "torch", "zstd", "os".
     const std::string& domain() const { return domain_; }
     // Byte of the input at fault, or -1.
     int64_t offset() const { return offset_; }

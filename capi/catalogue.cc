@@ -40,10 +40,20 @@ double sum_of_squares(const std::vector<float>& values) {
     return sum;
 }
 
-rpt_chunk_info describe_chunk(const storage::ChunkRecord& chunk) {
+storage::ChunkRecord find_chunk(const SpaceRef& ref, const std::string& key, uint64_t ordinal) {
+    std::optional<storage::ChunkRecord> chunk;
+    access(ref, [&] { chunk = ref.space->read_chunk(key, ordinal); });
+    if (!chunk) {
+        throw rpt::Error(rpt::Status::kNotFound, "rpt",
+                         "no chunk " + std::to_string(ordinal) + " of a document \"" + key + "\"");
+    }
+    return *std::move(chunk);
+}
+
+rpt_chunk_info describe_chunk(const storage::ChunkRecord& chunk, uint64_t ordinal) {
     rpt_chunk_info out{};
     out.flags = chunk.provisional ? RPT_CHUNK_PROVISIONAL : 0u;
-    out.ordinal = chunk.ordinal;
+    out.ordinal = ordinal;
     out.span = {chunk.bytes.begin, chunk.bytes.end};
     out.tokens = static_cast<uint32_t>(chunk.tokens.size());
     out.key_dim = static_cast<uint32_t>(chunk.key.size());
@@ -133,19 +143,60 @@ rpt_status rpt_doc_list(rpt_space* space, const char* after_key, rpt_doc_visit_f
     });
 }
 
+rpt_status rpt_doc_get_segment(rpt_space* space, const char* key, uint64_t number,
+                               rpt_segment_info* info, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_segment_info> result(info, "info");
+        const SpaceRef ref = require(space, "space").ref;
+        const std::string name = read_name(key, kMaxKey, "key");
+        std::vector<storage::SegmentInfo> segments;
+        access(ref, [&] { segments = ref.space->list_segments(name); });
+        if (number >= segments.size()) {
+            throw rpt::Error(rpt::Status::kNotFound, "rpt",
+                             "document \"" + name + "\" has " + std::to_string(segments.size()) +
+                                 " segments, no segment " + std::to_string(number));
+        }
+        const storage::SegmentInfo& segment = segments[number];
+        rpt_segment_info out{};
+        out.segment_id = segment.id;
+        out.span = {segment.bytes.begin, segment.bytes.end};
+        out.chunks = segment.chunks;
+        std::memcpy(out.identity, segment.identity.data(), sizeof out.identity);
+        result.set(out);
+    });
+}
+
+rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_t ordinal, int32_t part,
+                              void* buffer, size_t capacity, size_t* size, rpt_error* err) {
+    return guard(err, [&] {
+        if (!size) throw_null("size");
+        *size = 0;
+        const SpaceRef ref = require(space, "space").ref;
+        const std::string name = read_name(key, kMaxKey, "key");
+        check_bytes(buffer, capacity, "buffer");
+        if (part < RPT_CHUNK_TOKENS || part > RPT_CHUNK_STATES) {
+            throw rpt::Error(rpt::Status::kArgument, "rpt",
+                             "part is " + std::to_string(part) +
+                                 "; use RPT_CHUNK_TOKENS, RPT_CHUNK_KEY or RPT_CHUNK_STATES");
+        }
+        const storage::ChunkRecord chunk = find_chunk(ref, name, ordinal);
+        const void* data = chunk.tokens.data();
+        *size = chunk.tokens.size() * sizeof(int32_t);
+        if (part != RPT_CHUNK_TOKENS) {
+            const std::vector<float>& values = part == RPT_CHUNK_KEY ? chunk.key : chunk.states;
+            data = values.data();
+            *size = values.size() * sizeof(float);
+        }
+        if (capacity && *size) std::memcpy(buffer, data, std::min(capacity, *size));
+    });
+}
+
 rpt_status rpt_doc_get_chunk(rpt_space* space, const char* key, uint64_t ordinal,
                              rpt_chunk_info* info, rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_chunk_info> result(info, "info");
         const SpaceRef ref = require(space, "space").ref;
         const std::string name = read_name(key, kMaxKey, "key");
-        std::optional<storage::ChunkRecord> chunk;
-        access(ref, [&] { chunk = ref.space->read_chunk(name, ordinal); });
-        if (!chunk) {
-            throw rpt::Error(
-                rpt::Status::kNotFound, "rpt",
-                "no chunk " + std::to_string(ordinal) + " of a document \"" + name + "\"");
-        }
-        result.set(describe_chunk(*chunk));
+        result.set(describe_chunk(find_chunk(ref, name, ordinal), ordinal));
     });
 }

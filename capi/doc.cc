@@ -50,6 +50,11 @@ storage::DocumentSpec read_spec(const rpt_doc_options& o) {
     return spec;
 }
 
+rpt::text::Utf8Gate::Mode gate_mode(uint32_t flags) {
+    return flags & RPT_DOC_LOSSY_UTF8 ? rpt::text::Utf8Gate::Mode::kReplace
+                                      : rpt::text::Utf8Gate::Mode::kRefuse;
+}
+
 void require_open(const rpt_doc& doc) {
     if (doc.finished) {
         throw rpt::Error(rpt::Status::kState, "rpt",
@@ -102,15 +107,55 @@ rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_d
         const SpaceRef ref = require(space, "space").ref;
         const rpt_doc_options o = read_options(options, "options");
         const storage::DocumentSpec spec = read_spec(o);
-        const auto mode = o.flags & RPT_DOC_LOSSY_UTF8 ? rpt::text::Utf8Gate::Mode::kReplace
-                                                       : rpt::text::Utf8Gate::Mode::kRefuse;
         const EngineRef engine = ref.store->require_engine();
         Call control(nullptr, ref.store->environment->ending());
         std::unique_ptr<DocumentWriter> writer;
         ref.store->environment->access(control, [&] {
-            writer = std::make_unique<DocumentWriter>(engine, ref.space, spec, mode);
+            writer = std::make_unique<DocumentWriter>(engine, ref.space, spec, gate_mode(o.flags),
+                                                      ref.store->store->model().context_tokens);
         });
         *out = new rpt_doc(ref, std::move(writer));
+    });
+}
+
+rpt_status rpt_doc_resume(rpt_space* space, const char* key, uint32_t flags, rpt_doc** out,
+                          rpt_error* err) {
+    return guard(err, [&] {
+        clear_out(out);
+        const SpaceRef ref = require(space, "space").ref;
+        const std::string name = read_name(key, kMaxKey, "key");
+        check_flags(flags, RPT_DOC_LOSSY_UTF8, "flags");
+        const EngineRef engine = ref.store->require_engine();
+        Call control(nullptr, ref.store->environment->ending());
+        std::unique_ptr<DocumentWriter> writer;
+        ref.store->environment->access(control, [&] {
+            writer = std::make_unique<DocumentWriter>(engine, ref.space, name, gate_mode(flags),
+                                                      ref.store->store->model().context_tokens);
+        });
+        *out = new rpt_doc(ref, std::move(writer));
+        (*out)->accepted = (*out)->writer->bytes_accepted();
+    });
+}
+
+rpt_status rpt_doc_splice(rpt_doc* doc, uint64_t begin, uint64_t end, const void* bytes, size_t size,
+                          const rpt_call* call, rpt_splice_info* info, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_splice_info> result(info, "info", true);
+        const Use<rpt_doc> use(doc, "doc");
+        require_open(*doc);
+        check_bytes(bytes, size, "bytes");
+        const EnvironmentRef environment = doc->environment();
+        Call control(call, environment->ending());
+        rpt::reader::SpliceResult spliced;
+        environment->compute(control, [&] {
+            const AcceptedAfter after(*doc);
+            spliced = doc->writer->splice({begin, end}, {static_cast<const char*>(bytes), size},
+                                          control.control());
+        });
+        rpt_splice_info out{};
+        out.looked_at = {spliced.bytes.begin, spliced.bytes.end};
+        out.tokens = spliced.tokens;
+        result.set(out);
     });
 }
 

@@ -75,15 +75,14 @@ rpt_status report(rpt_error* err, const std::exception& failure) {
     if (const auto* system = dynamic_cast<const std::system_error*>(&failure)) {
         return fill(err, RPT_ERR_IO, "os", failure.what(), -1, system->code().value());
     }
-    const std::string_view type = typeid(failure).name();  // mangled: N3c10..., N5faiss...
+    const std::string_view type = typeid(failure).name();  // mangled: N3c10...
     const std::string_view text = failure.what();
     if (type.find("3c10") != type.npos) {
         const bool memory =
             text.find("alloc") != text.npos || type.find("OutOfMemory") != type.npos;
         return fill(err, memory ? RPT_ERR_NO_MEMORY : RPT_ERR_INTERNAL, "torch", text, -1, 0);
     }
-    const bool faiss = type.find("5faiss") != type.npos;
-    return fill(err, RPT_ERR_INTERNAL, faiss ? "faiss" : "rpt", text, -1, 0);
+    return fill(err, RPT_ERR_INTERNAL, "rpt", text, -1, 0);
 }
 
 rpt_status report_unknown(rpt_error* err) {

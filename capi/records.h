@@ -2,6 +2,7 @@
 // has.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -37,20 +38,20 @@ T read_options(const T* in, const char* name, size_t first = sizeof(T)) {
 template <class T>
 class Result {
   public:
-    // `out` may be NULL if `optional`.
-    Result(T* out, const char* name, bool optional = false) : out_(out) {
+    // `out` may be NULL if `optional`. `first` as in read_options(): an older host gets what it knows.
+    Result(T* out, const char* name, bool optional = false, size_t first = sizeof(T)) : out_(out) {
         if (!out) {
             if (optional) return;
-            check_record_size(0, sizeof(T), name);
+            check_record_size(0, first, name);
         }
-        check_record_size(out->struct_size, sizeof(T), name);
+        check_record_size(out->struct_size, first, name);
         std::memset(bytes() + sizeof(uint32_t), 0, out->struct_size - sizeof(uint32_t));
     }
     void set(const T& value) const {
         if (!out_) return;
         std::memcpy(bytes() + sizeof(uint32_t),
                     reinterpret_cast<const unsigned char*>(&value) + sizeof(uint32_t),
-                    sizeof(T) - sizeof(uint32_t));
+                    std::min<size_t>(out_->struct_size, sizeof(T)) - sizeof(uint32_t));
     }
 
   private:

@@ -60,6 +60,18 @@ rpt_status rpt_space_drop(rpt_store* store, const char* owner, const char* colle
     });
 }
 
+rpt_status rpt_space_set_budget(rpt_space* space, uint64_t bytes, const rpt_call* call,
+                                rpt_error* err) {
+    return guard(err, [&] {
+        const SpaceRef ref = require(space, "space").ref;
+        Call control(call, ref.store->environment->ending());
+        ref.store->environment->access(control, [&] {
+            control.control().check();
+            ref.space->set_budget(bytes);
+        });
+    });
+}
+
 void rpt_space_close(rpt_space* space) {
     if (space && !space->foreign()) dispose_handle(space);
 }

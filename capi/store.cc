@@ -1,10 +1,12 @@
 #include "capi/store.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "capi/guard.h"
 #include "capi/records.h"
+#include "core/reader/segment_encoder.h"
 
 namespace rpt::capi {
 
@@ -48,6 +50,24 @@ storage::Durability durability(int32_t value) {
         "options.durability is " + std::to_string(value) + "; use one of RPT_DURABLE_*");
 }
 
+storage::StateCodec state_codec(int32_t value) {
+    switch (value) {
+        case RPT_STATES_DEFAULT:
+            return storage::kDefaultStateCodec;
+        case RPT_STATES_FP16:
+            return storage::StateCodec::kFp16;
+        case RPT_STATES_INT8:
+            return storage::StateCodec::kInt8;
+        case RPT_STATES_INT4:
+            return storage::StateCodec::kInt4;
+        case RPT_STATES_LOW_RANK:
+            return storage::StateCodec::kLowRank;
+    }
+    throw rpt::Error(rpt::Status::kArgument, "rpt",
+                     "options.state_codec is " + std::to_string(value) +
+                         "; use one of RPT_STATES_*");
+}
+
 storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     if (!engine.config().has_retriever()) {
         throw rpt::Error(
@@ -58,6 +78,7 @@ storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     binding.fingerprint = engine.fingerprint();
     binding.dim = static_cast<uint32_t>(engine.config().dim);
     binding.chunk_tokens = static_cast<uint32_t>(engine.config().chunk);
+    binding.context_tokens = rpt::reader::default_context_tokens(engine.config());
     return binding;
 }
 
@@ -83,7 +104,8 @@ storage::StoreOptions read_store_options(const rpt_store_options& o) {
                              ", not 0 to 19");
     }
     out.durability = durability(o.durability);
-    out.compression_level = o.compression_level;
+    out.packing.level = o.compression_level;
+    out.packing.codec = state_codec(o.state_codec);
     out.cache_bytes = o.cache_bytes;
     return out;
 }
@@ -96,7 +118,9 @@ rpt_status rpt_store_open(rpt_env* env, const char* path, const rpt_store_option
         clear_out(out);
         const EnvironmentRef environment = require(env, "env").environment;
         const std::string folder = read_name(path, kMaxPath, "path");
-        const rpt_store_options o = read_options(options, "options");
+        const rpt_store_options o =
+            read_options(options, "options", offsetof(rpt_store_options, state_codec));
+        check_reserved(o.reserved0, "options.reserved0");
         storage::StoreOptions choices = read_store_options(o);
         EngineRef engine;
         if (o.model) {
@@ -156,7 +180,8 @@ rpt_status rpt_store_destroy(rpt_env* env, const char* path, rpt_error* err) {
 
 rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats, rpt_error* err) {
     return guard(err, [&] {
-        const Result<rpt_store_stats> result(stats, "stats");
+        const Result<rpt_store_stats> result(stats, "stats", false,
+                                             offsetof(rpt_store_stats, budget_bytes));
         const StoreRef ref = require(store, "store").ref;
         Call control(nullptr, ref->environment->ending());
         storage::StoreStats s;
@@ -181,6 +206,9 @@ rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats, rpt_err
         out.cache_misses = s.cache_misses;
         out.generation = s.generation;
         out.index_generation = s.index_generation;
+        out.budget_bytes = s.budget;
+        out.document_chunks = s.document_chunks;
+        out.document_tokens = s.document_tokens;
         std::copy(s.model_fingerprint.begin(), s.model_fingerprint.end(), out.model_fingerprint);
         result.set(out);
     });

@@ -130,7 +130,7 @@ typedef struct rpt_error {
     int32_t os_error;  /* errno, or 0 */
     uint32_t flags;    /* RPT_ERROR_* */
     int64_t offset;    /* byte of the input at fault, or -1 */
-    char domain[24];   /* who failed: "rpt", "sqlite", "faiss", "torch", "zstd", "os" */
+    char domain[24];   /* who failed: "rpt", "sqlite", "torch", "zstd", "os" */
     char message[464]; /* one line of UTF-8: what failed, on what, why, what to try; never user text
                           in full */
 } rpt_error;
@@ -284,6 +284,12 @@ RPT_API void rpt_model_close(rpt_model* model);
 #define RPT_DURABLE_NORMAL 0
 #define RPT_DURABLE_FLUSH 1 /* every flush is on the disk when the call returns */
 #define RPT_DURABLE_NONE 2  /* for stores that can be made again */
+/* How states are kept, by far the largest part of a store. Stores read all of them, mixed too. */
+#define RPT_STATES_DEFAULT 0  /* INT4 */
+#define RPT_STATES_FP16 1     /* what the others are measured against */
+#define RPT_STATES_INT8 2     /* half of it */
+#define RPT_STATES_INT4 3     /* a quarter; its loss is within 0.1 % of FP16's */
+#define RPT_STATES_LOW_RANK 4 /* smaller still, at 1 % of the loss */
 typedef struct rpt_store_options {
     uint32_t struct_size;
     uint32_t flags;            /* RPT_STORE_* */
@@ -291,9 +297,12 @@ typedef struct rpt_store_options {
     uint64_t cache_bytes;      /* decoded states kept in memory; 0: 64 MiB */
     int32_t durability;        /* RPT_DURABLE_* */
     int32_t compression_level; /* 1 to 19, 0: the library's choice */
+    /* Hosts whose struct_size ends here get the defaults of the rest. */
+    int32_t state_codec; /* RPT_STATES_*: of what is written from now on */
+    uint32_t reserved0;
 } rpt_store_options;
 #define RPT_STORE_OPTIONS_INIT \
-    { sizeof(rpt_store_options), 0, NULL, 0, 0, 0 }
+    { sizeof(rpt_store_options), 0, NULL, 0, 0, 0, 0, 0 }
 
 /* Opens a directory as a store. One process writes, which RPT_ERR_BUSY tells the second one; any
  * number read. A store works with the model that made it: with another one RPT_ERR_MODEL_MISMATCH
@@ -326,12 +335,59 @@ typedef struct rpt_store_stats {
     uint64_t generation;       /* grows with every change */
     uint64_t index_generation; /* change the index covers */
     uint8_t model_fingerprint[32];
+    /* Hosts whose struct_size ends here do not get the rest. */
+    uint64_t budget_bytes; /* 0: none */
+    uint64_t document_chunks, document_tokens; /* of all documents; `chunks` and `tokens` count what
+                                                  documents share once */
 } rpt_store_stats;
 /* Maintained counters, one consistent picture; cheap. */
 RPT_API rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats, rpt_error* err);
 /* Drops the search index and builds it from the stored keys. The answer to any doubt about the
  * index. */
 RPT_API rpt_status rpt_store_rebuild_index(rpt_store* store, const rpt_call* call, rpt_error* err);
+
+/* Bytes on disk that the store's folder may take, as `du` counts them; 0: no limit. Kept in the
+ * store, for all who open it. Model states, by far the largest part, leave the disk first, those not
+ * used for longest before others; texts and keys stay, so searches find what they found, and states
+ * that are wanted again are computed again. The folder is never more than 1 % over while the library
+ * writes. NO_SPACE if texts and keys alone are more (nothing is lost), ARGUMENT below 1 MiB. */
+RPT_API rpt_status rpt_store_set_budget(rpt_store* store, uint64_t bytes, const rpt_call* call,
+                                        rpt_error* err);
+/* Erases what deletions left and gives the space back to the file system, in small steps: other calls
+ * go on meanwhile. On return no file of the store holds a byte of what was deleted before the call.
+ * CANCELLED and TIMEOUT keep what is done. BUSY if a reader holds on to the log. */
+RPT_API rpt_status rpt_store_compact(rpt_store* store, const rpt_call* call, rpt_error* err);
+/* Writes a store into the folder `path`, which must hold none (EXISTS), as this one is now. Others may
+ * read and write meanwhile. To restore, open the copy, or copy it with rpt_store_restore. */
+RPT_API rpt_status rpt_store_backup(rpt_store* store, const char* path, const rpt_call* call,
+                                    rpt_error* err);
+/* Checks the copy `from` in full and makes the store `to` of it. EXISTS if `to` holds a store; CORRUPT
+ * with the first finding, and `to` is not made. */
+RPT_API rpt_status rpt_store_restore(rpt_env* env, const char* from, const char* to,
+                                     const rpt_call* call, rpt_error* err);
+/* Brings a store that an older library wrote to this one's format, in place: after a failure or a
+ * crash it is as it was. OK also if there was nothing to do. BUSY if it is open anywhere, VERSION if
+ * it is newer than this library. */
+RPT_API rpt_status rpt_store_upgrade(rpt_env* env, const char* path, const rpt_call* call,
+                                     rpt_error* err);
+
+#define RPT_CHECK_QUICK 0 /* structure, catalogue and sums */
+#define RPT_CHECK_FULL 1  /* and every checksum of every record */
+#define RPT_CHECK_DEEP 2  /* and every record against what the model makes of it; needs the model */
+#define RPT_FINDING_NOTE 1
+#define RPT_FINDING_DAMAGE 2
+typedef struct rpt_finding {
+    uint32_t struct_size;
+    int32_t severity; /* RPT_FINDING_* */
+    rpt_str text;     /* one line: what, where, what to do; valid in the call */
+} rpt_finding;
+/* Return 0 to go on, > 0 to end the check with RPT_OK, < 0 with RPT_ERR_CALLBACK. */
+typedef int32_t (*rpt_finding_fn)(void* user, const rpt_finding* finding);
+/* Looks for damage, at one moment's state. OK whatever is found; `damaged` (may be NULL) counts
+ * findings of that severity. `visit` may be NULL. */
+RPT_API rpt_status rpt_store_check(rpt_store* store, int32_t level, const rpt_call* call,
+                                   rpt_finding_fn visit, void* user, uint64_t* damaged,
+                                   rpt_error* err);
 
 /* Return 0 to go on; > 0 ends the listing with RPT_OK, < 0 with RPT_ERR_CALLBACK. Strings are valid
  * in the call. */
@@ -352,6 +408,9 @@ RPT_API rpt_status rpt_space_open(rpt_store* store, const char* owner, const cha
  */
 RPT_API rpt_status rpt_space_drop(rpt_store* store, const char* owner, const char* collection,
                                   const rpt_call* call, rpt_error* err);
+/* As rpt_store_set_budget, for what one space takes: its texts, keys and states with their rows. */
+RPT_API rpt_status rpt_space_set_budget(rpt_space* space, uint64_t bytes, const rpt_call* call,
+                                        rpt_error* err);
 RPT_API void rpt_space_close(rpt_space* space);
 
 /* ---- Documents: writing ---- */
@@ -389,6 +448,11 @@ typedef struct rpt_doc_info {
  * written, STATE if the store has no model. */
 RPT_API rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_doc** out,
                                  rpt_error* err);
+/* Goes on with a document that is there, finished or not: append, splice, then finish again. What was
+ * stored stays visible all the time; from the first change on the document counts as unfinished.
+ * UNSUPPORTED if its text was discarded. `flags`: RPT_DOC_LOSSY_UTF8. */
+RPT_API rpt_status rpt_doc_resume(rpt_space* space, const char* key, uint32_t flags, rpt_doc** out,
+                                  rpt_error* err);
 /* Adds bytes and encodes what became complete. Bytes may be cut anywhere, also within a character:
  * the stored result depends on the text alone. UTF8 names the document's offset of the first
  * invalid byte and takes nothing. A failure after that check (CANCELLED, TIMEOUT, DEVICE, IO) has
@@ -398,6 +462,20 @@ RPT_API rpt_status rpt_doc_append(rpt_doc* doc, const void* bytes, size_t size,
                                   const rpt_call* call, rpt_error* err);
 /* Bytes taken by the calls that have returned. Never waits; 0 for NULL. */
 RPT_API uint64_t rpt_doc_offset(const rpt_doc* doc);
+
+typedef struct rpt_splice_info {
+    uint32_t struct_size;
+    uint32_t reserved0;
+    rpt_span looked_at; /* bytes of the new text whose segments were cut anew */
+    uint64_t tokens;    /* encoded; does not grow with the document */
+} rpt_splice_info;
+/* Replaces the bytes [begin, end) of the document by `size` others: an edit. What was appended so far is
+ * flushed, the change is durable and searchable on return, in one transaction. Costs a few thousand
+ * tokens at most besides those of the new bytes, wherever it is. ARGUMENT for a span outside the text
+ * or one that cuts a character, UTF8 for invalid new bytes (offset in them). `info` may be NULL. */
+RPT_API rpt_status rpt_doc_splice(rpt_doc* doc, uint64_t begin, uint64_t end, const void* bytes,
+                                  size_t size, const rpt_call* call, rpt_splice_info* info,
+                                  rpt_error* err);
 
 /* Also the unfinished chunk at the end, until the next flush replaces it. */
 #define RPT_FLUSH_TAIL 0x1u
@@ -413,6 +491,15 @@ RPT_API rpt_status rpt_doc_finish(rpt_doc* doc, const rpt_call* call, rpt_doc_in
 /* Without finish: what was flushed stays (with REPLACE: the old document stays as it was), the rest
  * is dropped. */
 RPT_API void rpt_doc_free(rpt_doc* doc);
+
+/* The hash of content_hash, for texts that may be stored already: compare before reading them again.
+ * SHA-256 over all bytes added. One thread at a time; NULL is ignored everywhere. */
+typedef struct rpt_hash rpt_hash;
+RPT_API rpt_hash* rpt_hash_new(void); /* NULL if memory is out */
+RPT_API void rpt_hash_add(rpt_hash* hash, const void* bytes, size_t size);
+/* Writes 32 bytes; more may be added afterwards. */
+RPT_API void rpt_hash_get(const rpt_hash* hash, uint8_t* digest);
+RPT_API void rpt_hash_free(rpt_hash* hash);
 
 /* ---- Documents: stored ---- */
 
@@ -449,11 +536,32 @@ typedef struct rpt_chunk_info {
     uint32_t tokens;
     uint32_t key_dim;
     float key_norm;  /* Euclidean length of the stored key */
-    float state_rms; /* root mean square of the stored states */
+    float state_rms; /* root mean square of the stored states; 0: they are not on the disk */
 } rpt_chunk_info;
 /* Facts of one stored chunk. NOT_FOUND if there is no such document or chunk. */
 RPT_API rpt_status rpt_doc_get_chunk(rpt_space* space, const char* key, uint64_t ordinal,
                                      rpt_chunk_info* info, rpt_error* err);
+
+typedef struct rpt_segment_info {
+    uint32_t struct_size;
+    uint32_t reserved0;
+    uint64_t segment_id; /* unique in the store; documents of a space share equal segments */
+    rpt_span span;       /* bytes of the document */
+    uint64_t chunks;
+    uint8_t identity[32]; /* of text and context; zero: the unfinished end of a document */
+} rpt_segment_info;
+/* Segment `number` of a document, from 0: the stretches that it is cut into and encoded by. NOT_FOUND. */
+RPT_API rpt_status rpt_doc_get_segment(rpt_space* space, const char* key, uint64_t number,
+                                       rpt_segment_info* info, rpt_error* err);
+
+#define RPT_CHUNK_TOKENS 0 /* int32_t */
+#define RPT_CHUNK_KEY 1    /* float[key_dim] */
+#define RPT_CHUNK_STATES 2 /* float[tokens][key_dim]; nothing if a budget took them from the disk */
+/* Copies as much of a stored chunk's part as fits into `buffer`; *size is the size of the whole in
+ * bytes. NOT_FOUND as above. */
+RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_t ordinal,
+                                      int32_t part, void* buffer, size_t capacity, size_t* size,
+                                      rpt_error* err);
 
 /* ---- Retrieval ---- */
 

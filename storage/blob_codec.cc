@@ -14,9 +14,9 @@ namespace rpt::storage {
 namespace {
 
 // On disk, never renumber.
-enum class SealOf : uint8_t { kTokens = 1, kKey = 2, kStates = 3, kPage = 4 };
-constexpr uint8_t kPageRaw = 0;
-constexpr uint8_t kPageZstd = 1;
+enum class SealOf : uint8_t { kTokens = 1, kKey = 2, kStates = 3, kText = 4 };
+constexpr uint8_t kTextRaw = 0;
+constexpr uint8_t kTextZstd = 1;
 
 uint32_t seal(SealOf kind, std::initializer_list<uint64_t> place, std::string_view blob) {
     ByteWriter head;
@@ -27,7 +27,7 @@ uint32_t seal(SealOf kind, std::initializer_list<uint64_t> place, std::string_vi
 
 uint32_t seal_chunk_part(SealOf kind, const ChunkPlace& place, std::string_view blob) {
     return seal(kind,
-                {place.space, place.document, place.ordinal, place.bytes.begin, place.bytes.end,
+                {place.space, place.segment, place.ordinal, place.bytes.begin, place.bytes.end,
                  place.provisional ? uint64_t(1) : uint64_t(0)},
                 blob);
 }
@@ -43,8 +43,8 @@ uint32_t seal_key(const ChunkPlace& place, std::string_view blob) {
 uint32_t seal_states(uint64_t chunk, std::string_view blob) {
     return seal(SealOf::kStates, {chunk}, blob);
 }
-uint32_t seal_page(uint64_t space, uint64_t document, uint64_t page, std::string_view blob) {
-    return seal(SealOf::kPage, {space, document, page}, blob);
+uint32_t seal_text(uint64_t segment, std::string_view blob) {
+    return seal(SealOf::kText, {segment}, blob);
 }
 
 std::string encode_tokens(std::span<const int32_t> tokens) {
@@ -84,24 +84,24 @@ std::string encode_key(std::span<const float> key) {
     return std::move(out.str());
 }
 
-std::string encode_page(std::string_view text, int level) {
+std::string encode_text(std::string_view text, int level) {
     std::string packed(ZSTD_compressBound(text.size()), '\0');
     const size_t size = ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(),
                                       level == 0 ? 3 : level);
     const bool smaller = !ZSTD_isError(size) && size < text.size();
     ByteWriter out;
-    out.u8(smaller ? kPageZstd : kPageRaw).u32(static_cast<uint32_t>(text.size()));
+    out.u8(smaller ? kTextZstd : kTextRaw).u32(static_cast<uint32_t>(text.size()));
     out.raw(smaller ? packed.data() : text.data(), smaller ? size : text.size());
     return std::move(out.str());
 }
 
-std::optional<std::string> decode_page(std::string_view blob) {
+std::optional<std::string> decode_text(std::string_view blob) {
     ByteReader in(blob);
     const uint8_t codec = in.u8();
     const uint32_t size = in.u32();
-    if (!in.ok() || size > kPageBytes || codec > kPageZstd) return std::nullopt;
+    if (!in.ok() || size > kMaxTextBytes || codec > kTextZstd) return std::nullopt;
     const std::string_view body = in.raw(in.left());
-    if (codec == kPageRaw)
+    if (codec == kTextRaw)
         return body.size() == size ? std::optional(std::string(body)) : std::nullopt;
     std::string text(size, '\0');
     const size_t got = ZSTD_decompress(text.data(), text.size(), body.data(), body.size());

@@ -1,4 +1,4 @@
-// Tokens, keys and text pages as bytes, and the seals (checksums) that bind every blob to its
+// Tokens, keys and texts as bytes, and the seals (checksums) that bind every blob to its
 // place.
 #pragma once
 
@@ -13,21 +13,20 @@
 
 namespace rpt::storage {
 
-constexpr size_t kPageBytes =
-    64 * 1024;  // of text in a page before compression; on disk, never renumber
+constexpr size_t kMaxTextBytes = 1 << 20;  // of a segment's text
 
 // Where a chunk stands. A seal covers the place too, so that a row which wandered is found like one
 // that rotted.
 struct ChunkPlace {
-    uint64_t space = 0, document = 0, ordinal = 0;
-    ByteSpan bytes;
+    uint64_t space = 0, segment = 0, ordinal = 0;
+    ByteSpan bytes;  // of the segment
     bool provisional = false;
 };
 
 uint32_t seal_tokens(const ChunkPlace& place, std::string_view blob);
 uint32_t seal_key(const ChunkPlace& place, std::string_view blob);
 uint32_t seal_states(uint64_t chunk, std::string_view blob);
-uint32_t seal_page(uint64_t space, uint64_t document, uint64_t page, std::string_view blob);
+uint32_t seal_text(uint64_t segment, std::string_view blob);
 
 // Two bytes a token where all fit, else four.
 std::string encode_tokens(std::span<const int32_t> tokens);
@@ -36,9 +35,9 @@ std::optional<std::vector<int32_t>> decode_tokens(std::string_view blob);
 // fp16, little-endian. kArgument if a value is not finite or beyond fp16.
 std::string encode_key(std::span<const float> key);
 
-// zstd, or raw where that is smaller.
-std::string encode_page(std::string_view text, int level);
-std::optional<std::string> decode_page(std::string_view blob);
+// A segment's text: zstd, or raw where that is smaller.
+std::string encode_text(std::string_view text, int level);
+std::optional<std::string> decode_text(std::string_view blob);
 
 // A chunk's part of a space's digest; the digest is the wrapping sum over the visible chunks, so
 // that chunks come and go in any order.

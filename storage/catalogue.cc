@@ -9,6 +9,13 @@
 namespace rpt::storage {
 namespace {
 
+#define SELECT_SPACE                                                                             \
+    "SELECT id, owner, collection, generation, digest, budget, chunks, tokens, text_disk, state_disk, " \
+    "seal FROM spaces"
+#define SELECT_DOCUMENT                                                                          \
+    "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, bytes_searchable, " \
+    "tokens, chunks, flags, content_hash, places, seal FROM documents"
+
 // documents.flags; on disk, never renumber.
 constexpr uint64_t kFinished = 1;
 constexpr uint64_t kTextDiscarded = 2;
@@ -18,7 +25,7 @@ std::string_view as_bytes(const Digest& digest) {
 }
 
 uint64_t flags_of(const DocumentRow& row) {
-    return (row.info.finished ? kFinished : 0) | (row.text_discarded ? kTextDiscarded : 0);
+    return (row.info.finished ? kFinished : 0) | (row.info.text_discarded ? kTextDiscarded : 0);
 }
 
 uint32_t seal_of(const SpaceRow& space) {
@@ -38,16 +45,16 @@ uint32_t seal_of(const DocumentRow& row) {
         .text(info.uri);
     bytes.text(info.meta_json).u64(static_cast<uint64_t>(info.timestamp_ms)).u64(info.bytes);
     bytes.u64(info.bytes_searchable).u64(info.tokens).u64(info.chunks).u64(flags_of(row));
-    bytes.raw(info.content_hash.data(), info.content_hash.size())
-        .u64(row.text_disk)
-        .u64(row.state_disk);
+    bytes.raw(info.content_hash.data(), info.content_hash.size()).u64(row.places);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
 SpaceRow space_of(const Connection& connection, const Query& query) {
     SpaceRow space{query.count(0), std::string(query.blob(1)), std::string(query.blob(2)),
-                   query.count(3), query.count(4)};
-    if (seal_of(space) != query.count(5))
+                   query.count(3), query.count(4),             query.count(5),
+                   query.count(6), query.count(7),             query.count(8),
+                   query.count(9)};
+    if (seal_of(space) != query.count(10))
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": checksum of space " +
                         std::to_string(space.id) + " differs; restore a backup");
@@ -70,12 +77,11 @@ DocumentRow document_of(const Connection& connection, const Query& query) {
     info.tokens = query.count(10);
     info.chunks = query.count(11);
     info.finished = (query.count(12) & kFinished) != 0;
-    row.text_discarded = (query.count(12) & kTextDiscarded) != 0;
+    row.info.text_discarded = (query.count(12) & kTextDiscarded) != 0;
     if (query.blob(13).size() == info.content_hash.size())
         std::memcpy(info.content_hash.data(), query.blob(13).data(), info.content_hash.size());
-    row.text_disk = query.count(14);
-    row.state_disk = query.count(15);
-    if (seal_of(row) != query.count(16))
+    row.places = query.count(14);
+    if (seal_of(row) != query.count(15))
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": checksum of document \"" + info.key +
                         "\" (" + std::to_string(info.id) +
@@ -90,8 +96,8 @@ void bind_document(Query& query, const DocumentRow& row) {
     query.bind(info.timestamp_ms).bind(static_cast<int64_t>(info.bytes));
     query.bind(static_cast<int64_t>(info.bytes_searchable)).bind(static_cast<int64_t>(info.tokens));
     query.bind(static_cast<int64_t>(info.chunks)).bind(static_cast<int64_t>(flags_of(row)));
-    query.bind_blob(as_bytes(info.content_hash)).bind(static_cast<int64_t>(row.text_disk));
-    query.bind(static_cast<int64_t>(row.state_disk)).bind(seal_of(row));
+    query.bind_blob(as_bytes(info.content_hash)).bind(static_cast<int64_t>(row.places));
+    query.bind(seal_of(row));
 }
 
 }  // namespace
@@ -99,8 +105,7 @@ void bind_document(Query& query, const DocumentRow& row) {
 std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
                                    std::string_view collection) {
     Query query(connection,
-                "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE owner = "
-                "? AND collection = ?");
+                SELECT_SPACE " WHERE owner = ? AND collection = ?");
     query.bind_text(owner).bind_text(collection);
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
@@ -108,7 +113,7 @@ std::optional<SpaceRow> find_space(Connection& connection, std::string_view owne
 
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id) {
     Query query(connection,
-                "SELECT id, owner, collection, generation, digest, seal FROM spaces WHERE id = ?");
+                SELECT_SPACE " WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
@@ -116,16 +121,18 @@ std::optional<SpaceRow> read_space(Connection& connection, uint64_t id) {
 
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit) {
     Query query(connection,
-                "SELECT id, owner, collection, generation, digest, seal FROM spaces ORDER BY "
-                "owner, collection");
+                SELECT_SPACE " ORDER BY owner, collection");
     while (query.step())
         if (!visit(space_of(connection, query))) return;
 }
 
 SpaceRow insert_space(Connection& connection, std::string_view owner, std::string_view collection) {
-    SpaceRow space{0, std::string(owner), std::string(collection), 0, 0};
+    SpaceRow space;
+    space.owner = owner;
+    space.collection = collection;
     Query(connection,
-          "INSERT INTO spaces(owner, collection, generation, digest, seal) VALUES(?, ?, 0, 0, 0)")
+          "INSERT INTO spaces(owner, collection, generation, digest, budget, chunks, tokens, text_disk, "
+          "state_disk, seal) VALUES(?, ?, 0, 0, 0, 0, 0, 0, 0, 0)")
         .bind_text(owner)
         .bind_text(collection)
         .run();
@@ -143,9 +150,16 @@ bool touch_space(Connection& connection, SpaceRow& space) {
     Query(connection, "UPDATE store SET generation = generation + 1").run();
     space.generation =
         static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
-    Query(connection, "UPDATE spaces SET generation = ?, digest = ? WHERE id = ?")
+    Query(connection,
+          "UPDATE spaces SET generation = ?, digest = ?, budget = ?, chunks = ?, tokens = ?, text_disk = "
+          "?, state_disk = ? WHERE id = ?")
         .bind(static_cast<int64_t>(space.generation))
         .bind(static_cast<int64_t>(space.digest))
+        .bind(static_cast<int64_t>(space.budget))
+        .bind(static_cast<int64_t>(space.chunks))
+        .bind(static_cast<int64_t>(space.tokens))
+        .bind(static_cast<int64_t>(space.text_disk))
+        .bind(static_cast<int64_t>(space.state_disk))
         .bind(static_cast<int64_t>(space.id))
         .run();
     return connection.changed_rows() == 1;
@@ -154,10 +168,7 @@ bool touch_space(Connection& connection, SpaceRow& space) {
 std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,
                                              std::string_view key, bool pending) {
     Query query(connection,
-                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
-                "bytes_searchable, tokens, chunks, "
-                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = "
-                "? AND key = ? AND pending = ?");
+                SELECT_DOCUMENT " WHERE space_id = ? AND key = ? AND pending = ?");
     query.bind(static_cast<int64_t>(space)).bind_text(key).bind(pending);
     if (!query.step()) return std::nullopt;
     return document_of(connection, query);
@@ -165,9 +176,7 @@ std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t sp
 
 std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id) {
     Query query(connection,
-                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
-                "bytes_searchable, tokens, chunks, "
-                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE id = ?");
+                SELECT_DOCUMENT " WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
     return document_of(connection, query);
@@ -176,10 +185,7 @@ std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id
 void list_document_rows(Connection& connection, uint64_t space, std::string_view after_key,
                         const std::function<bool(const DocumentRow&)>& visit) {
     Query query(connection,
-                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
-                "bytes_searchable, tokens, chunks, "
-                "flags, content_hash, text_disk, state_disk, seal FROM documents WHERE space_id = "
-                "? AND key > ? AND pending = 0 ORDER BY key");
+                SELECT_DOCUMENT " WHERE space_id = ? AND key > ? AND pending = 0 ORDER BY key");
     query.bind(static_cast<int64_t>(space)).bind_text(after_key);
     while (query.step())
         if (!visit(document_of(connection, query))) return;
@@ -191,8 +197,8 @@ void insert_document(Connection& connection, DocumentRow& row) {
             connection,
             "INSERT INTO documents(space_id, key, pending, revision, uri, meta, timestamp_ms, "
             "bytes, "
-            "bytes_searchable, tokens, chunks, flags, content_hash, text_disk, state_disk, seal) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "bytes_searchable, tokens, chunks, flags, content_hash, places, seal) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         bind_document(query, row);
         query.run();
     }
@@ -205,21 +211,14 @@ bool update_document(Connection& connection, const DocumentRow& row) {
         connection,
         "UPDATE documents SET space_id = ?, key = ?, pending = ?, revision = ?, uri = ?, meta = ?, "
         "timestamp_ms = ?, bytes = ?, bytes_searchable = ?, tokens = ?, chunks = ?, flags = ?, "
-        "content_hash = ?, text_disk = ?, state_disk = ?, seal = ? WHERE id = ?");
+        "content_hash = ?, places = ?, seal = ? WHERE id = ?");
     bind_document(query, row);
     query.bind(static_cast<int64_t>(row.info.id)).run();
     return connection.changed_rows() == 1;
 }
 
-void erase_document(Connection& connection, const DocumentRow& row) {
-    const auto space = static_cast<int64_t>(row.space),
-               document = static_cast<int64_t>(row.info.id);
-    for (const char* sql : {"DELETE FROM states WHERE chunk_id IN (SELECT id FROM chunks WHERE "
-                            "space_id = ? AND document_id = ?)",
-                            "DELETE FROM chunks WHERE space_id = ? AND document_id = ?",
-                            "DELETE FROM text_pages WHERE space_id = ? AND document_id = ?",
-                            "DELETE FROM documents WHERE space_id = ? AND id = ?"})
-        Query(connection, sql).bind(space).bind(document).run();
+void erase_document_row(Connection& connection, uint64_t id) {
+    Query(connection, "DELETE FROM documents WHERE id = ?").bind(static_cast<int64_t>(id)).run();
 }
 
 }  // namespace rpt::storage

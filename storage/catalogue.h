@@ -17,15 +17,17 @@ struct SpaceRow {
     uint64_t id = 0;
     std::string owner, collection;
     uint64_t generation = 0;  // the store's generation when the space last changed
-    uint64_t digest = 0;
+    uint64_t digest = 0;      // of its visible chunks
+    uint64_t budget = 0;      // bytes on disk; 0: none
+    // Of all its segments, visible or not, as bytes of the encoded forms.
+    uint64_t chunks = 0, tokens = 0, text_disk = 0, state_disk = 0;
 };
 
 struct DocumentRow {
     DocumentInfo info;
     uint64_t space = 0;
     bool pending = false;  // a replacement that is not finished: seen by its writer only
-    bool text_discarded = false;
-    uint64_t text_disk = 0, state_disk = 0;
+    uint64_t places = 0;   // digest of its list of segments
 };
 
 std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
@@ -33,7 +35,8 @@ std::optional<SpaceRow> find_space(Connection& connection, std::string_view owne
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id);
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit);
 SpaceRow insert_space(Connection& connection, std::string_view owner, std::string_view collection);
-// Counts the store's generation up; the space gets it, if its row is still there (else false).
+// Counts the store's generation up; the space gets it and its row is written, if that is still there
+// (else false).
 bool touch_space(Connection& connection, SpaceRow& space);
 
 std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,
@@ -45,7 +48,7 @@ void list_document_rows(Connection& connection, uint64_t space, std::string_view
 void insert_document(Connection& connection, DocumentRow& row);
 // False if the row is gone.
 bool update_document(Connection& connection, const DocumentRow& row);
-// The document with its chunks, states and pages.
-void erase_document(Connection& connection, const DocumentRow& row);
+// The row alone.
+void erase_document_row(Connection& connection, uint64_t id);
 
 }  // namespace rpt::storage

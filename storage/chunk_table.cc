@@ -4,53 +4,34 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "storage/catalogue.h"
 #include "storage/state_codec.h"
 
 namespace rpt::storage {
 namespace {
 
+#define CHUNK_FACTS                                                                            \
+    "c.id, c.space_id, c.segment_id, c.ordinal, c.byte_begin, c.byte_end, c.provisional, "     \
+    "c.n_tokens, c.key_seal, c.tokens_seal, c.state_disk"
+
 int64_t sql(uint64_t value) {
     return static_cast<int64_t>(value);
 }
 
-[[noreturn]] void fail_chunk(Connection& connection, uint64_t chunk, uint64_t document,
-                             const char* what) {
-    std::string name = "document " + std::to_string(document);
+// Names a document that holds the chunk, for the message.
+[[noreturn]] void fail_chunk(Connection& connection, const ChunkRow& chunk, const char* what) {
+    std::string name = "segment " + std::to_string(chunk.place.segment);
     try {
-        if (const auto row = read_document_row(connection, document))
-            name = "\"" + row->info.key + "\"";
-    } catch (const Error&) {  // the document is damaged too: its number must do
+        Query query(connection,
+                    "SELECT d.key FROM places p JOIN documents d ON d.id = p.document_id WHERE "
+                    "p.segment_id = ? ORDER BY d.id LIMIT 1");
+        query.bind(sql(chunk.place.segment));
+        if (query.step()) name = "\"" + std::string(query.blob(0)) + "\"";
+    } catch (const Error&) {  // the places are damaged too: the number must do
     }
     throw Error(Status::kCorrupt, "rpt",
-                "chunk " + std::to_string(chunk) + " of " + name + ": " + what +
+                "chunk " + std::to_string(chunk.id) + " of " + name + ": " + what +
                     "; restore a backup or delete the document and read it again");
 }
-
-constexpr const char* kRowById =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal FROM chunks "
-    "WHERE id = ?";
-constexpr const char* kRowByPlace =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal FROM chunks "
-    "WHERE space_id = ? AND document_id = ? AND ordinal = ?";
-constexpr const char* kRowsFrom =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal FROM chunks "
-    "WHERE space_id = ? AND document_id = ? AND ordinal >= ? ORDER BY ordinal";
-constexpr const char* kKeysOfSpace =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal, key "
-    "FROM chunks WHERE space_id = ? AND id > ? ORDER BY id";
-constexpr const char* kKeysOfDocument =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal, key "
-    "FROM chunks WHERE space_id = ? AND document_id = ? ORDER BY id";
-constexpr const char* kKeyOfChunk =
-    "SELECT id, space_id, document_id, ordinal, byte_begin, byte_end, provisional, n_tokens, "
-    "key_seal, key "
-    "FROM chunks WHERE space_id = ? AND id = ?";
 
 ChunkRow row_of(const Query& query) {
     ChunkRow row;
@@ -62,192 +43,227 @@ ChunkRow row_of(const Query& query) {
                  query.number(6) != 0};
     row.n_tokens = static_cast<uint32_t>(query.count(7));
     row.key_seal = static_cast<uint32_t>(query.count(8));
+    row.tokens_seal = static_cast<uint32_t>(query.count(9));
+    row.state_disk = query.count(10);
     return row;
 }
 
-// Collects keys and asks for each document's row once in a run.
-class RowLoader {
-  public:
-    RowLoader(Connection& connection, uint32_t dim)
-        : connection_(connection), dim_(dim), rows_(std::make_shared<KeyRows>(dim)) {}
+RowFacts facts_of(const ChunkRow& row) {
+    return {row.id, row.place.segment, row.key_seal};
+}
 
-    void add(const Query& query) {
-        const ChunkRow row = row_of(query);
-        const std::string_view blob = query.blob(9);
-        if (row.place.document != document_) {
-            const auto found = read_document_row(connection_, row.place.document);
-            if (!found)
-                fail_chunk(connection_, row.id, row.place.document, "its document is missing");
-            document_ = row.place.document;
-            pending_ = found->pending;
-            key_hash_ = hash_key(found->info.key);
-        }
-        if (pending_) return;
-        if (blob.size() != size_t(dim_) * 2 || seal_key(row.place, blob) != row.key_seal)
-            fail_chunk(connection_, row.id, row.place.document, "checksum of its key differs");
-        rows_->push({row.id, row.place.document, key_hash_, row.place.bytes, row.key_seal}, blob);
-    }
-    std::shared_ptr<const KeyRows> take() { return std::move(rows_); }
+// The key blob of column 11.
+std::string_view checked_key(Connection& connection, const ChunkRow& row, const Query& query,
+                             uint32_t dim) {
+    const std::string_view blob = query.blob(11);
+    if (blob.size() != size_t(dim) * 2 || seal_key(row.place, blob) != row.key_seal)
+        fail_chunk(connection, row, "checksum of its key differs");
+    return blob;
+}
 
-  private:
-    Connection& connection_;
-    uint32_t dim_;
-    std::shared_ptr<KeyRows> rows_;
-    uint64_t document_ = 0;
-    bool pending_ = false;
-    uint64_t key_hash_ = 0;
-};
+void push_row(Connection& connection, const Query& query, KeyRows& rows) {
+    const ChunkRow row = row_of(query);
+    rows.push(facts_of(row), checked_key(connection, row, query, rows.dim()));
+}
 
 }  // namespace
 
-InsertedChunk insert_chunk(Connection& connection, const ChunkPlace& place, uint64_t key_hash,
-                           const ChunkRecord& record, uint32_t dim, int compression_level) {
-    InsertedChunk inserted;
-    inserted.key = encode_key(record.key);
-    const std::string tokens = encode_tokens(record.tokens);
-    const uint32_t key_seal = seal_key(place, inserted.key);
+EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packing& packing) {
+    EncodedRecord encoded;
+    encoded.bytes = record.bytes;
+    encoded.provisional = record.provisional;
+    encoded.n_tokens = static_cast<uint32_t>(record.tokens.size());
+    encoded.key = encode_key(record.key);
+    encoded.tokens = encode_tokens(record.tokens);
+    encoded.states = encode_states(record.states, dim, packing.codec, packing.level);
+    return encoded;
+}
+
+ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const EncodedRecord& record,
+                      uint64_t used) {
+    ChunkRow row;
+    row.place = place;
+    row.n_tokens = record.n_tokens;
+    row.key_seal = seal_key(place, record.key);
+    row.tokens_seal = seal_tokens(place, record.tokens);
     Query(connection,
-          "INSERT INTO chunks(space_id, document_id, ordinal, byte_begin, byte_end, provisional, "
-          "n_tokens, key_seal, "
-          "tokens_seal, key, tokens) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO chunks(space_id, segment_id, ordinal, byte_begin, byte_end, provisional, "
+          "n_tokens, used, state_disk, key_seal, tokens_seal, key, tokens) VALUES(?, ?, ?, ?, ?, ?, ?, "
+          "?, 0, ?, ?, ?, ?)")
         .bind(sql(place.space))
-        .bind(sql(place.document))
+        .bind(sql(place.segment))
         .bind(sql(place.ordinal))
         .bind(sql(place.bytes.begin))
         .bind(sql(place.bytes.end))
         .bind(place.provisional)
-        .bind(sql(record.tokens.size()))
-        .bind(key_seal)
-        .bind(seal_tokens(place, tokens))
-        .bind_blob(inserted.key)
-        .bind_blob(tokens)
+        .bind(row.n_tokens)
+        .bind(sql(used))
+        .bind(row.key_seal)
+        .bind(row.tokens_seal)
+        .bind_blob(record.key)
+        .bind_blob(record.tokens)
         .run();
-    const auto id = static_cast<uint64_t>(connection.last_row_id());
-    const std::string states = encode_states(record.states, dim, compression_level);
-    Query(connection, "INSERT INTO states(chunk_id, seal, body) VALUES(?, ?, ?)")
-        .bind(sql(id))
-        .bind(seal_states(id, states))
-        .bind_blob(states)
-        .run();
-    inserted.state_bytes = states.size();
-    inserted.facts = {id, place.document, key_hash, place.bytes, key_seal};
-    return inserted;
+    row.id = static_cast<uint64_t>(connection.last_row_id());
+    if (record.states.empty()) return row;
+    write_states(connection, row.id, record.states, used);
+    row.state_disk = record.states.size();
+    return row;
 }
 
-uint64_t erase_chunk(Connection& connection, uint64_t id) {
-    uint64_t bytes = 0;
-    {
-        Query query(connection, "SELECT length(body) FROM states WHERE chunk_id = ?");
-        query.bind(sql(id));
-        if (query.step()) bytes = query.count(0);
-    }
+void erase_chunk(Connection& connection, uint64_t id) {
     Query(connection, "DELETE FROM states WHERE chunk_id = ?").bind(sql(id)).run();
     Query(connection, "DELETE FROM chunks WHERE id = ?").bind(sql(id)).run();
-    return bytes;
 }
 
-std::optional<ChunkRow> find_chunk(Connection& connection, uint64_t space, uint64_t document,
-                                   uint64_t ordinal) {
-    Query query(connection, kRowByPlace);
-    query.bind(sql(space)).bind(sql(document)).bind(sql(ordinal));
+std::optional<ChunkRow> find_chunk(Connection& connection, uint64_t segment, uint64_t ordinal) {
+    Query query(connection,
+                "SELECT " CHUNK_FACTS " FROM chunks c WHERE segment_id = ? AND ordinal = ?");
+    query.bind(sql(segment)).bind(sql(ordinal));
     return query.step() ? std::optional(row_of(query)) : std::nullopt;
 }
 
 std::optional<ChunkRow> read_chunk_row(Connection& connection, uint64_t id) {
-    Query query(connection, kRowById);
+    Query query(connection, "SELECT " CHUNK_FACTS " FROM chunks c WHERE id = ?");
     query.bind(sql(id));
     return query.step() ? std::optional(row_of(query)) : std::nullopt;
 }
 
-std::vector<ChunkRow> list_chunks(Connection& connection, uint64_t space, uint64_t document,
-                                  uint64_t from_ordinal) {
+std::vector<ChunkRow> list_chunks(Connection& connection, uint64_t segment) {
     std::vector<ChunkRow> rows;
-    Query query(connection, kRowsFrom);
-    query.bind(sql(space)).bind(sql(document)).bind(sql(from_ordinal));
+    Query query(connection,
+                "SELECT " CHUNK_FACTS " FROM chunks c WHERE segment_id = ? ORDER BY ordinal");
+    query.bind(sql(segment));
     while (query.step()) rows.push_back(row_of(query));
     return rows;
 }
 
-uint64_t last_chunk_end(Connection& connection, uint64_t space, uint64_t document) {
-    Query query(connection,
-                "SELECT byte_end FROM chunks WHERE space_id = ? AND document_id = ? ORDER BY "
-                "ordinal DESC LIMIT 1");
-    query.bind(sql(space)).bind(sql(document));
-    return query.step() ? query.count(0) : 0;
-}
-
-std::vector<float> read_states(Connection& connection, const ChunkRow& chunk, uint32_t dim) {
+std::optional<std::vector<float>> read_states(Connection& connection, const ChunkRow& chunk,
+                                              uint32_t dim) {
     Query query(connection, "SELECT seal, body FROM states WHERE chunk_id = ?");
     query.bind(sql(chunk.id));
-    if (!query.step())
-        fail_chunk(connection, chunk.id, chunk.place.document, "its states are missing");
+    if (!query.step()) {
+        if (chunk.state_disk == 0) return std::nullopt;
+        fail_chunk(connection, chunk, "its states are missing");
+    }
     const std::string_view body = query.blob(1);
     if (seal_states(chunk.id, body) != query.count(0))
-        fail_chunk(connection, chunk.id, chunk.place.document, "checksum of its states differs");
+        fail_chunk(connection, chunk, "checksum of its states differs");
     std::vector<float> states = decode_states(body, dim, chunk.n_tokens);
     if (states.size() != size_t(chunk.n_tokens) * dim)
-        fail_chunk(connection, chunk.id, chunk.place.document, "its states do not fit its tokens");
+        fail_chunk(connection, chunk, "its states do not fit its tokens");
     return states;
 }
 
-ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk, uint32_t dim) {
-    ChunkRecord record{chunk.place.ordinal, chunk.place.bytes, chunk.place.provisional, {}, {}, {}};
-    Query query(connection, "SELECT key, tokens, tokens_seal FROM chunks WHERE id = ?");
+std::vector<int32_t> read_tokens(Connection& connection, const ChunkRow& chunk) {
+    Query query(connection, "SELECT tokens FROM chunks WHERE id = ?");
     query.bind(sql(chunk.id));
-    if (!query.step()) fail_chunk(connection, chunk.id, chunk.place.document, "its row is missing");
-    const std::string_view key = query.blob(0);
-    if (key.size() != size_t(dim) * 2 || seal_key(chunk.place, key) != chunk.key_seal)
-        fail_chunk(connection, chunk.id, chunk.place.document, "checksum of its key differs");
-    KeyRows rows(dim);
-    RowFacts facts;
-    facts.chunk = chunk.id;
-    rows.push(facts, key);
-    record.key.resize(dim);
-    from_halves(rows.key(0), record.key.data(), dim);
-    auto tokens = decode_tokens(query.blob(1));
-    if (seal_tokens(chunk.place, query.blob(1)) != query.count(2) || !tokens ||
+    if (!query.step()) fail_chunk(connection, chunk, "its row is missing");
+    auto tokens = decode_tokens(query.blob(0));
+    if (seal_tokens(chunk.place, query.blob(0)) != chunk.tokens_seal || !tokens ||
         tokens->size() != chunk.n_tokens)
-        fail_chunk(connection, chunk.id, chunk.place.document, "checksum of its tokens differs");
-    record.tokens = std::move(*tokens);
-    record.states = read_states(connection, chunk, dim);
+        fail_chunk(connection, chunk, "checksum of its tokens differs");
+    return std::move(*tokens);
+}
+
+ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk, uint32_t dim) {
+    ChunkRecord record{chunk.place.bytes, chunk.place.provisional, {}, {}, {}};
+    {
+        Query query(connection, "SELECT " CHUNK_FACTS ", key FROM chunks c WHERE id = ?");
+        query.bind(sql(chunk.id));
+        if (!query.step()) fail_chunk(connection, chunk, "its row is missing");
+        KeyRows rows(dim);
+        push_row(connection, query, rows);
+        record.key.resize(dim);
+        from_halves(rows.key(0), record.key.data(), dim);
+    }
+    record.tokens = read_tokens(connection, chunk);
+    if (auto states = read_states(connection, chunk, dim)) record.states = std::move(*states);
     return record;
+}
+
+void write_states(Connection& connection, uint64_t chunk, std::string_view body, uint64_t used) {
+    Query(connection, "INSERT OR REPLACE INTO states(chunk_id, seal, body) VALUES(?, ?, ?)")
+        .bind(sql(chunk))
+        .bind(seal_states(chunk, body))
+        .bind_blob(body)
+        .run();
+    Query(connection, "UPDATE chunks SET state_disk = ?, used = ? WHERE id = ?")
+        .bind(sql(body.size()))
+        .bind(sql(used))
+        .bind(sql(chunk))
+        .run();
+}
+
+void drop_states(Connection& connection, uint64_t chunk) {
+    Query(connection, "DELETE FROM states WHERE chunk_id = ?").bind(sql(chunk)).run();
+    Query(connection, "UPDATE chunks SET state_disk = 0 WHERE id = ?").bind(sql(chunk)).run();
+}
+
+void mark_used(Connection& connection, uint64_t chunk, uint64_t used) {
+    Query(connection, "UPDATE chunks SET used = ? WHERE id = ?").bind(sql(used)).bind(sql(chunk)).run();
+}
+
+std::vector<StoredStates> list_by_use(Connection& connection, uint64_t space, size_t limit) {
+    std::vector<StoredStates> found;
+    Query query(connection,
+                "SELECT used, id, state_disk FROM chunks WHERE space_id = ? AND state_disk > 0 ORDER BY "
+                "used, id LIMIT ?");
+    query.bind(sql(space)).bind(sql(limit));
+    while (query.step()) found.push_back({query.count(0), query.count(1), query.count(2)});
+    return found;
 }
 
 std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t space,
                                                uint64_t after, uint32_t dim) {
-    RowLoader loader(connection, dim);
-    Query query(connection, kKeysOfSpace);
+    auto rows = std::make_shared<KeyRows>(dim);
+    Query query(connection, "SELECT " CHUNK_FACTS
+                            ", c.key FROM chunks c JOIN segments s ON s.id = c.segment_id WHERE "
+                            "c.space_id = ? AND c.id > ? AND s.standing = 2 ORDER BY c.id");
     query.bind(sql(space)).bind(sql(after));
-    while (query.step()) loader.add(query);
-    return loader.take();
+    while (query.step()) push_row(connection, query, *rows);
+    return rows;
 }
 
-std::shared_ptr<const KeyRows> load_document_rows(Connection& connection, uint64_t space,
-                                                  uint64_t document, uint32_t dim) {
-    RowLoader loader(connection, dim);
-    Query query(connection, kKeysOfDocument);
-    query.bind(sql(space)).bind(sql(document));
-    while (query.step()) loader.add(query);
-    return loader.take();
+void load_segment_rows(Connection& connection, uint64_t segment,
+                       std::vector<std::pair<RowFacts, std::string>>& out, uint32_t dim) {
+    Query query(connection,
+                "SELECT " CHUNK_FACTS ", key FROM chunks c WHERE segment_id = ? ORDER BY ordinal");
+    query.bind(sql(segment));
+    while (query.step()) {
+        const ChunkRow row = row_of(query);
+        out.emplace_back(facts_of(row), std::string(checked_key(connection, row, query, dim)));
+    }
 }
 
 std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t space,
                                               std::span<const uint64_t> chunks, uint32_t dim) {
-    RowLoader loader(connection, dim);
-    Query query(connection, kKeyOfChunk);
+    auto rows = std::make_shared<KeyRows>(dim);
+    Query query(connection, "SELECT " CHUNK_FACTS
+                            ", c.key FROM chunks c JOIN segments s ON s.id = c.segment_id WHERE "
+                            "c.space_id = ? AND c.id = ? AND s.standing = 2");
     for (const uint64_t chunk : chunks) {
         query.bind(sql(space)).bind(sql(chunk));
-        if (query.step()) loader.add(query);
+        if (query.step()) push_row(connection, query, *rows);
         query.reset();
     }
-    return loader.take();
+    return rows;
+}
+
+std::vector<ChunkSeal> list_segment_seals(Connection& connection, uint64_t space, uint64_t segment) {
+    std::vector<ChunkSeal> seals;
+    Query query(connection,
+                "SELECT s.id, s.key_seal FROM chunks p INDEXED BY chunks_by_place CROSS JOIN chunks s "
+                "INDEXED BY chunks_by_space ON s.space_id = ? AND s.id = p.id WHERE p.segment_id = ?");
+    query.bind(sql(space)).bind(sql(segment));
+    while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
+    return seals;
 }
 
 std::vector<ChunkSeal> list_chunk_seals(Connection& connection, uint64_t space) {
     std::vector<ChunkSeal> seals;
     Query query(connection,
-                "SELECT id, key_seal FROM chunks WHERE space_id = ?1 AND document_id NOT IN "
-                "(SELECT id FROM documents WHERE space_id = ?1 AND pending = 1) ORDER BY id");
+                "SELECT id, key_seal FROM chunks WHERE space_id = ?1 AND segment_id NOT IN (SELECT id "
+                "FROM segments WHERE space_id = ?1 AND standing < 2) ORDER BY id");
     query.bind(sql(space));
     while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
     return seals;

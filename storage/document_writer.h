@@ -4,46 +4,53 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "base/sha256.h"
 #include "storage/catalogue.h"
+#include "storage/segment_edit.h"
 #include "storage/store_impl.h"
-#include "storage/text_pages.h"
 
 namespace rpt::storage {
 
 // One thread at a time. Holds its key's claim.
 class DocumentWriterImpl final : public DocumentWriter {
   public:
-    // `old` is what stands under the key now: then this is a replacement.
+    // A new document. `old` is what stands under the key now: then this is a replacement.
     DocumentWriterImpl(std::shared_ptr<StoreImpl> store, uint64_t space, const DocumentSpec& spec,
                        const std::optional<DocumentRow>& old);
+    // One that is there already.
+    DocumentWriterImpl(std::shared_ptr<StoreImpl> store, DocumentRow row, std::vector<Place> places);
     ~DocumentWriterImpl() override;
 
-    void commit(const Flush& flush, const CallControl& control) override;
+    std::optional<size_t> commit(const Edit& edit, const CallControl& control) override;
+    uint64_t commit_bytes() const override { return store_->commit_bytes(); }
     DocumentInfo info() const override { return state_.row.info; }
+    std::vector<SegmentInfo> segments() const override;
+    std::string read_text(ByteSpan bytes) const override;
+    std::vector<int32_t> read_tokens(uint64_t segment_id) const override;
 
   private:
-    // Everything a flush changes; replaced as a whole once its transaction is through.
+    // Everything a commit changes; replaced as a whole once its transaction is through.
     struct State {
         DocumentRow row;
-        TextTail tail;
-        Sha256 hash;
+        std::vector<Place> places;
     };
 
-    void check(const Flush& flush) const;
-    void write_chunks(Connection& connection, State& state, const Flush& flush, IndexChange& change,
-                      const CallControl& control) const;
-    void publish_replacement(Connection& connection, State& state, IndexChange& change) const;
+    void check(const Edit& edit) const;
+    std::optional<size_t> apply(Connection& connection, State& state, const Edit& edit,
+                                const std::vector<PreparedSegment>& prepared,
+                                SegmentEdit& segments) const;
+    void renumber(Connection& connection, State& state, const Edit& edit,
+                  std::vector<Place> fresh) const;
+    void publish_replacement(Connection& connection, State& state, SegmentEdit& segments) const;
 
     const std::shared_ptr<StoreImpl> store_;
     const std::string key_;
-    const uint64_t key_hash_;
     State state_;
     bool finished_ = false;
 };
 
-// Deletes a document and notes in `change` which chunks go from searches.
-void remove_chunks(Connection& connection, const DocumentRow& row, IndexChange& change);
+// Takes a document and its places away; its segments go when nobody else holds them.
+void remove_document(Connection& connection, const DocumentRow& row, SegmentEdit& segments);
 
 }  // namespace rpt::storage

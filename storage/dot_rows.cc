@@ -1,5 +1,6 @@
 #include "storage/dot_rows.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/half.h"
@@ -30,6 +31,12 @@ void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query
     }
 }
 
+void dot_some_rows(const uint16_t* rows, const uint32_t* which, size_t n, size_t columns,
+                   const float* query, float* out) {
+    for (size_t i = 0; i < n; ++i)
+        plain::dot_rows(rows + which[i] * columns, 1, columns, query, out + i);
+}
+
 float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
     float sums[kLanes] = {};
     for (size_t c = 0; c < columns; ++c)
@@ -40,6 +47,18 @@ float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
 }  // namespace plain
 
 #if defined(__x86_64__)
+namespace {
+
+// Asks for the cache lines of up to four of `which` from i on.
+inline void fetch_rows(const uint16_t* rows, const uint32_t* which, size_t i, size_t n,
+                       size_t columns) {
+    for (const size_t end = std::min(i + 4, n); i < end; ++i)
+        for (size_t c = 0; c < columns; c += 32)
+            __builtin_prefetch(rows + which[i] * columns + c);
+}
+
+}  // namespace
+
 namespace avx2 {
 namespace {
 
@@ -55,6 +74,32 @@ __attribute__((target("avx2,fma,f16c"))) inline float fold(__m256 low, __m256 hi
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+// Four rows at once hide the latency of the sums.
+__attribute__((target("avx2,fma,f16c"))) inline void dot_four(const uint16_t* const* four,
+                                                              size_t columns, const float* query,
+                                                              float* out) {
+    __m256 low[4], high[4];
+    for (int k = 0; k < 4; ++k) low[k] = high[k] = _mm256_setzero_ps();
+    for (size_t c = 0; c < columns; c += kLanes) {
+        const __m256 q_low = _mm256_loadu_ps(query + c), q_high = _mm256_loadu_ps(query + c + 8);
+        for (int k = 0; k < 4; ++k) {
+            low[k] = _mm256_fmadd_ps(widen(four[k] + c), q_low, low[k]);
+            high[k] = _mm256_fmadd_ps(widen(four[k] + c + 8), q_high, high[k]);
+        }
+    }
+    for (int k = 0; k < 4; ++k) out[k] = fold(low[k], high[k]);
+}
+
+__attribute__((target("avx2,fma,f16c"))) inline float dot_one(const uint16_t* row, size_t columns,
+                                                              const float* query) {
+    __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+    for (size_t c = 0; c < columns; c += kLanes) {
+        low = _mm256_fmadd_ps(widen(row + c), _mm256_loadu_ps(query + c), low);
+        high = _mm256_fmadd_ps(widen(row + c + 8), _mm256_loadu_ps(query + c + 8), high);
+    }
+    return fold(low, high);
+}
+
 }  // namespace
 
 bool supported() {
@@ -66,30 +111,29 @@ __attribute__((target("avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, siz
                                                        size_t columns, const float* query,
                                                        float* out) {
     size_t i = 0;
-    for (; i + 4 <= n; i += 4) {  // four rows at once hide the latency of the sums
-        const uint16_t* r[4] = {rows + i * columns, rows + (i + 1) * columns,
-                                rows + (i + 2) * columns, rows + (i + 3) * columns};
-        __m256 low[4], high[4];
-        for (int k = 0; k < 4; ++k) low[k] = high[k] = _mm256_setzero_ps();
-        for (size_t c = 0; c < columns; c += kLanes) {
-            const __m256 q_low = _mm256_loadu_ps(query + c),
-                         q_high = _mm256_loadu_ps(query + c + 8);
-            for (int k = 0; k < 4; ++k) {
-                low[k] = _mm256_fmadd_ps(widen(r[k] + c), q_low, low[k]);
-                high[k] = _mm256_fmadd_ps(widen(r[k] + c + 8), q_high, high[k]);
-            }
-        }
-        for (int k = 0; k < 4; ++k) out[i + k] = fold(low[k], high[k]);
+    for (; i + 4 <= n; i += 4) {
+        const uint16_t* first = rows + i * columns;
+        const uint16_t* const four[4] = {first, first + columns, first + 2 * columns,
+                                         first + 3 * columns};
+        dot_four(four, columns, query, out + i);
     }
-    for (; i < n; ++i) {
-        __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
-        for (size_t c = 0; c < columns; c += kLanes) {
-            low = _mm256_fmadd_ps(widen(rows + i * columns + c), _mm256_loadu_ps(query + c), low);
-            high = _mm256_fmadd_ps(widen(rows + i * columns + c + 8),
-                                   _mm256_loadu_ps(query + c + 8), high);
-        }
-        out[i] = fold(low, high);
+    for (; i < n; ++i) out[i] = dot_one(rows + i * columns, columns, query);
+}
+
+__attribute__((target("avx2,fma,f16c"))) void dot_some_rows(const uint16_t* rows,
+                                                            const uint32_t* which, size_t n,
+                                                            size_t columns, const float* query,
+                                                            float* out) {
+    fetch_rows(rows, which, 0, n, columns);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        fetch_rows(rows, which, i + 4, n, columns);
+        const uint16_t* const four[4] = {
+            rows + which[i] * columns, rows + which[i + 1] * columns, rows + which[i + 2] * columns,
+            rows + which[i + 3] * columns};
+        dot_four(four, columns, query, out + i);
     }
+    for (; i < n; ++i) out[i] = dot_one(rows + which[i] * columns, columns, query);
 }
 
 __attribute__((target("avx2,fma,f16c"))) float dot_pair(const uint16_t* a, const uint16_t* b,
@@ -124,6 +168,15 @@ __attribute__((target("avx512f,avx2,fma,f16c"))) inline float fold(__m512 sums) 
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+__attribute__((target("avx512f,avx2,fma,f16c"))) inline float dot_one(const uint16_t* row,
+                                                                      size_t columns,
+                                                                      const float* query) {
+    __m512 sums = _mm512_setzero_ps();
+    for (size_t c = 0; c < columns; c += kLanes)
+        sums = _mm512_fmadd_ps(widen(row + c), _mm512_loadu_ps(query + c), sums);
+    return fold(sums);
+}
+
 }  // namespace
 
 bool supported() {
@@ -145,12 +198,32 @@ __attribute__((target("avx512f,avx2,fma,f16c"))) void dot_rows(const uint16_t* r
         }
         for (int k = 0; k < 8; ++k) out[i + k] = fold(sums[k]);
     }
-    for (; i < n; ++i) {
-        __m512 sums = _mm512_setzero_ps();
-        for (size_t c = 0; c < columns; c += kLanes)
-            sums = _mm512_fmadd_ps(widen(rows + i * columns + c), _mm512_loadu_ps(query + c), sums);
-        out[i] = fold(sums);
+    for (; i < n; ++i) out[i] = dot_one(rows + i * columns, columns, query);
+}
+
+__attribute__((target("avx512f,avx2,fma,f16c"))) void dot_some_rows(const uint16_t* rows,
+                                                                    const uint32_t* which, size_t n,
+                                                                    size_t columns,
+                                                                    const float* query,
+                                                                    float* out) {
+    fetch_rows(rows, which, 0, n, columns);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        fetch_rows(rows, which, i + 4, n, columns);
+        const uint16_t* four[4];
+        __m512 sums[4];
+        for (size_t k = 0; k < 4; ++k) {
+            four[k] = rows + which[i + k] * columns;
+            sums[k] = _mm512_setzero_ps();
+        }
+        for (size_t c = 0; c < columns; c += kLanes) {
+            const __m512 q = _mm512_loadu_ps(query + c);
+            for (size_t k = 0; k < 4; ++k)
+                sums[k] = _mm512_fmadd_ps(widen(four[k] + c), q, sums[k]);
+        }
+        for (size_t k = 0; k < 4; ++k) out[i + k] = fold(sums[k]);
     }
+    for (; i < n; ++i) out[i] = dot_one(rows + which[i] * columns, columns, query);
 }
 
 __attribute__((target("avx512f,avx2,fma,f16c"))) float dot_pair(const uint16_t* a,
@@ -167,13 +240,14 @@ namespace {
 
 struct Kernels {
     decltype(&plain::dot_rows) rows = plain::dot_rows;
+    decltype(&plain::dot_some_rows) some = plain::dot_some_rows;
     decltype(&plain::dot_pair) pair = plain::dot_pair;
 };
 
 Kernels choose() {
 #if defined(__x86_64__)
-    if (avx512::supported()) return {avx512::dot_rows, avx512::dot_pair};
-    if (avx2::supported()) return {avx2::dot_rows, avx2::dot_pair};
+    if (avx512::supported()) return {avx512::dot_rows, avx512::dot_some_rows, avx512::dot_pair};
+    if (avx2::supported()) return {avx2::dot_rows, avx2::dot_some_rows, avx2::dot_pair};
 #endif
     return {};
 }
@@ -187,6 +261,11 @@ const Kernels& kernels() {
 
 void dot_rows(const uint16_t* rows, size_t n, size_t columns, const float* query, float* out) {
     kernels().rows(rows, n, columns, query, out);
+}
+
+void dot_some_rows(const uint16_t* rows, const uint32_t* which, size_t n, size_t columns,
+                   const float* query, float* out) {
+    kernels().some(rows, which, n, columns, query, out);
 }
 
 float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {

@@ -1,117 +1,252 @@
 #include "storage/index_cache.h"
 
-#include <cstdio>
+#include <bit>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/atomic_file.h"
 #include "base/byte_order.h"
 #include "base/crc32c.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
 #include "storage/blob_codec.h"
+#include "storage/dot_rows.h"
 
 namespace rpt::storage {
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "arrays are mapped as they are");
+
 // On disk, never renumber.
 constexpr uint64_t kMagic = 0x3158444954505200;  // 00 "RPTIDX1" read as little-endian
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr size_t kAlign = 64;  // of sections: a cache line
+constexpr size_t kHeaderBytes = 64;
+constexpr size_t kEntryBytes = 64;                // of a segment in the table
+constexpr size_t kFactBytes = 2 * 8 + 4 + 1;
+constexpr size_t kRowsAtOnce = 4096;
 
-struct FileCloser {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-std::optional<std::string> read_file(const std::string& path) {
-    const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "rbe"));
-    if (!file || std::fseek(file.get(), 0, SEEK_END) != 0) return std::nullopt;
-    const long size = std::ftell(file.get());
-    if (size < 0 || std::fseek(file.get(), 0, SEEK_SET) != 0) return std::nullopt;
-    std::string bytes(static_cast<size_t>(size), '\0');
-    if (std::fread(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) return std::nullopt;
-    return bytes;
+constexpr size_t aligned(size_t bytes) {
+    return (bytes + kAlign - 1) / kAlign * kAlign;
 }
 
-void write_segment(ByteWriter& out, const Segment& segment) {
-    const KeyRows& rows = *segment.rows;
-    const std::string zeros(size_t(rows.dim()) * 2, '\0');
-    out.u64(rows.size());
-    for (size_t row = 0; row < rows.size(); ++row) {
-        const RowFacts& facts = rows.facts(row);
-        out.u64(facts.chunk)
-            .u64(facts.document)
-            .u64(facts.key_hash)
-            .u64(facts.bytes.begin)
-            .u64(facts.bytes.end);
-        out.u32(facts.seal).u8(segment.is_live(row));
-        if (segment.is_live(row)) {
-            out.raw(rows.key(row), zeros.size());
-        } else {
-            out.raw(zeros.data(), zeros.size());
+void write_facts(ByteWriter& out, const RowFacts& facts, bool live) {
+    out.u64(facts.chunk).u64(facts.segment).u32(facts.seal).u8(live);
+}
+
+RowFacts read_facts(ByteReader& in, bool& live) {
+    RowFacts facts;
+    facts.chunk = in.u64();
+    facts.segment = in.u64();
+    facts.seal = in.u32();
+    live = in.u8() != 0;
+    return facts;
+}
+
+// The parts of a segment in the order of the file.
+enum Section { kFacts, kKeys, kGround, kUpper, kSections };
+
+// What the table says of a segment.
+struct Entry {
+    uint64_t rows = 0;
+    uint32_t has_graph = 0;
+    uint32_t graph_entry = 0;
+    uint32_t upper_nodes = 0;
+    uint32_t upper_lists = 0;
+    uint32_t crc[kSections] = {};
+
+    // Without padding. No overflow: reading has compared the counts with the size of the file.
+    size_t bytes(int section, uint32_t dim) const {
+        switch (section) {
+            case kFacts: return rows * kFactBytes;
+            case kKeys: return rows * padded_columns(dim) * sizeof(uint16_t);
+            case kGround: return has_graph * rows * HnswGraph::kGroundLinks * sizeof(uint32_t);
+            default:
+                return has_graph * sizeof(uint32_t) *
+                       (size_t(upper_nodes) * 2 + 1 +
+                        size_t(upper_lists) * HnswGraph::kUpperLinks);
         }
     }
-    const std::string graph = segment.graph ? segment.graph->serialise() : std::string();
-    out.u64(graph.size()).raw(graph.data(), graph.size());
+};
+
+void write_entry(ByteWriter& out, const Entry& entry) {
+    out.u64(entry.rows).u32(entry.has_graph).u32(entry.graph_entry);
+    out.u32(entry.upper_nodes).u32(entry.upper_lists);
+    for (const uint32_t crc : entry.crc) out.u32(crc);
+    for (int i = 0; i < 6; ++i) out.u32(0);
 }
 
-std::optional<Segment> read_segment(ByteReader& in, uint32_t dim) {
-    const uint64_t n = in.u64();
-    constexpr size_t kFactBytes = 5 * 8 + 4 + 1;
-    if (!in.ok() || n == 0 || n > in.left() / (kFactBytes + size_t(dim) * 2)) return std::nullopt;
-    auto rows = std::make_shared<KeyRows>(dim);
-    rows->reserve(n);
+Entry read_entry(ByteReader& in) {
+    Entry entry;
+    entry.rows = in.u64();
+    entry.has_graph = in.u32();
+    entry.graph_entry = in.u32();
+    entry.upper_nodes = in.u32();
+    entry.upper_lists = in.u32();
+    for (uint32_t& crc : entry.crc) crc = in.u32();
+    in.raw(6 * 4);
+    return entry;
+}
+
+// Gives the bytes of a section, piece by piece, to `put(data, size)`.
+template <typename Put>
+void produce(const Segment& segment, int section, Put&& put) {
+    const KeyRows& rows = *segment.rows;
+    const auto put_array = [&](std::span<const uint32_t> numbers) {
+        put(numbers.data(), numbers.size_bytes());
+    };
+    const std::vector<uint16_t> zeros(rows.columns());
+    ByteWriter facts;
+    switch (section) {
+        case kFacts:
+            for (size_t row = 0; row < rows.size(); ++row) {
+                write_facts(facts, rows.facts(row), segment.is_live(row));
+                if ((row + 1) % kRowsAtOnce != 0 && row + 1 != rows.size()) continue;
+                put(facts.str().data(), facts.str().size());
+                facts.str().clear();
+            }
+            break;
+        case kKeys:
+            for (size_t row = 0; row < rows.size();) {
+                size_t end = row;
+                while (end < rows.size() && end - row < kRowsAtOnce && segment.is_live(end)) ++end;
+                if (end > row) put(rows.key(row), (end - row) * rows.columns() * sizeof(uint16_t));
+                row = end;
+                if (row == rows.size() || segment.is_live(row)) continue;
+                put(zeros.data(), zeros.size() * sizeof(uint16_t));
+                ++row;
+            }
+            break;
+        case kGround:
+            if (segment.graph) put_array(segment.graph->links().ground);
+            break;
+        default:
+            if (!segment.graph) break;
+            put_array(segment.graph->links().upper_rows);
+            put_array(segment.graph->links().upper_lists);
+            put_array(segment.graph->links().upper);
+    }
+}
+
+// The same with zeros up to the next multiple of kAlign.
+template <typename Put>
+void produce_aligned(const Segment& segment, int section, Put&& put) {
+    size_t size = 0;
+    produce(segment, section, [&](const void* data, size_t n) {
+        put(data, n);
+        size += n;
+    });
+    const char zeros[kAlign] = {};
+    put(zeros, aligned(size) - size);
+}
+
+Entry describe(const Segment& segment) {
+    Entry entry;
+    entry.rows = segment.rows->size();
+    if (segment.graph) {
+        const HnswGraph::Links& links = segment.graph->links();
+        entry.has_graph = 1;
+        entry.graph_entry = links.entry;
+        entry.upper_nodes = static_cast<uint32_t>(links.upper_rows.size());
+        entry.upper_lists = links.upper_lists.back();
+    }
+    for (int section = 0; section < kSections; ++section)
+        produce_aligned(segment, section, [&](const void* data, size_t size) {
+            entry.crc[section] = crc32c(data, size, entry.crc[section]);
+        });
+    return entry;
+}
+
+// A segment whose keys and links are views of the file. Absent if anything differs.
+std::optional<Segment> read_segment(const std::shared_ptr<const MappedFile>& file, uint32_t dim,
+                                    const Entry& entry, size_t& offset, uint64_t& digest) {
+    const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
+                               file->bytes().size());
+    // Bounds the counts, so that sizes computed from them do not overflow.
+    if (entry.rows == 0 || entry.has_graph > 1 || entry.upper_nodes > entry.rows ||
+        entry.rows > all.size() / kFactBytes || entry.upper_lists > all.size() / 64)
+        return std::nullopt;
+    std::string_view sections[kSections];
+    for (int section = 0; section < kSections; ++section) {
+        const size_t bytes = entry.bytes(section, dim);
+        if (aligned(bytes) > all.size() - offset) return std::nullopt;
+        if (crc32c(all.data() + offset, aligned(bytes)) != entry.crc[section]) return std::nullopt;
+        sections[section] = all.substr(offset, bytes);
+        offset += aligned(bytes);
+    }
+
+    std::vector<RowFacts> facts;
+    facts.reserve(entry.rows);
     auto dead = std::make_shared<DeadRows>();
-    dead->bits.resize((n + 63) / 64);
-    uint64_t previous = 0;
-    for (size_t row = 0; row < n; ++row) {
-        RowFacts facts;
-        facts.chunk = in.u64();
-        facts.document = in.u64();
-        facts.key_hash = in.u64();
-        facts.bytes.begin = in.u64();
-        facts.bytes.end = in.u64();
-        facts.seal = in.u32();
-        if (in.u8() == 0) {
+    dead->bits.resize((entry.rows + 63) / 64);
+    ByteReader in(sections[kFacts]);
+    for (size_t row = 0; row < entry.rows; ++row) {
+        bool live;
+        facts.push_back(read_facts(in, live));
+        if (facts[row].chunk <= (row == 0 ? 0 : facts[row - 1].chunk)) return std::nullopt;
+        if (live) {
+            digest += digest_part(facts[row].chunk, facts[row].seal);
+        } else {
             dead->bits[row / 64] |= uint64_t(1) << (row % 64);
             ++dead->n;
         }
-        const std::string_view key = in.raw(size_t(dim) * 2);
-        if (!in.ok() || facts.chunk <= previous) return std::nullopt;
-        previous = facts.chunk;
-        rows->push(facts, key);
     }
-    const uint64_t graph_bytes = in.u64();
-    const std::string_view graph = in.raw(graph_bytes);
-    if (!in.ok()) return std::nullopt;
-    Segment segment{rows, nullptr, nullptr};
+    Segment segment;
+    segment.rows = std::make_shared<KeyRows>(
+        dim, std::move(facts), reinterpret_cast<const uint16_t*>(sections[kKeys].data()), file);
     if (dead->n > 0) segment.dead = dead;
-    if (graph_bytes > 0) {
-        segment.graph = HnswGraph::parse(graph, n);
+    if (entry.has_graph != 0) {
+        const auto numbers = [](std::string_view bytes) {
+            return std::span(reinterpret_cast<const uint32_t*>(bytes.data()), bytes.size() / 4);
+        };
+        const std::span<const uint32_t> upper = numbers(sections[kUpper]);
+        const size_t nodes = entry.upper_nodes;
+        const HnswGraph::Links links{numbers(sections[kGround]), upper.first(nodes),
+                                     upper.subspan(nodes, nodes + 1), upper.subspan(nodes * 2 + 1),
+                                     entry.graph_entry};
+        segment.graph = HnswGraph::view(links, entry.rows, file);
         if (!segment.graph) return std::nullopt;
     }
     return segment;
+}
+
+std::shared_ptr<const MappedFile> map(const std::string& path) {
+    try {
+        return std::make_shared<const MappedFile>(path);
+    } catch (const Error&) {
+        return nullptr;
+    }
 }
 
 }  // namespace
 
 void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
                        const Snapshot& snapshot) {
-    ByteWriter out;
-    out.u64(kMagic).u32(kVersion).u32(dim).u64(space).u64(snapshot.generation).u64(snapshot.digest);
-    out.u64(snapshot.newest_chunk).u32(static_cast<uint32_t>(snapshot.segments.size()));
-    for (const Segment& segment : snapshot.segments) write_segment(out, segment);
-    out.u32(crc32c(out.str().data(), out.str().size()));
+    ByteWriter table;
+    for (const Segment& segment : snapshot.segments) write_entry(table, describe(segment));
+    ByteWriter header;
+    header.u64(kMagic).u32(kVersion).u32(dim).u64(space).u64(snapshot.generation);
+    header.u64(snapshot.digest).u64(snapshot.newest_chunk);
+    header.u32(static_cast<uint32_t>(snapshot.segments.size())).u32(0).u32(0);
+    header.u32(crc32c(table.str().data(), table.str().size(),
+                      crc32c(header.str().data(), header.str().size())));
     AtomicFile target(file);
-    target.write(out.str().data(), out.str().size());
+    target.write(header.str().data(), header.str().size());
+    target.write(table.str().data(), table.str().size());
+    for (const Segment& segment : snapshot.segments)
+        for (int section = 0; section < kSections; ++section)
+            produce_aligned(segment, section,
+                            [&](const void* data, size_t size) { target.write(data, size); });
     target.commit();
 }
 
 std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space, uint32_t dim) {
-    const std::optional<std::string> bytes = read_file(file);
-    if (!bytes || bytes->size() < 4) return std::nullopt;
-    const std::string_view body = std::string_view(*bytes).substr(0, bytes->size() - 4);
-    if (ByteReader(std::string_view(*bytes).substr(body.size())).u32() !=
-        crc32c(body.data(), body.size()))
-        return std::nullopt;
-    ByteReader in(body);
+    const std::shared_ptr<const MappedFile> mapped = map(file);
+    if (!mapped || mapped->bytes().size() < kHeaderBytes) return std::nullopt;
+    const std::string_view all(reinterpret_cast<const char*>(mapped->bytes().data()),
+                               mapped->bytes().size());
+    ByteReader in(all);
     if (in.u64() != kMagic || in.u32() != kVersion || in.u32() != dim || in.u64() != space)
         return std::nullopt;
     Snapshot snapshot;
@@ -119,17 +254,20 @@ std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space
     snapshot.digest = in.u64();
     snapshot.newest_chunk = in.u64();
     const uint32_t segments = in.u32();
+    in.raw(8);
+    const uint32_t crc = in.u32();
+    if (segments > in.left() / kEntryBytes) return std::nullopt;
+    size_t offset = kHeaderBytes + segments * kEntryBytes;
+    if (crc != crc32c(all.data() + kHeaderBytes, offset - kHeaderBytes,
+                      crc32c(all.data(), kHeaderBytes - 4)))
+        return std::nullopt;
     uint64_t digest = 0;
     for (uint32_t i = 0; i < segments; ++i) {
-        std::optional<Segment> segment = read_segment(in, dim);
+        std::optional<Segment> segment = read_segment(mapped, dim, read_entry(in), offset, digest);
         if (!segment) return std::nullopt;
-        for (size_t row = 0; row < segment->rows->size(); ++row)
-            if (segment->is_live(row))
-                digest +=
-                    digest_part(segment->rows->facts(row).chunk, segment->rows->facts(row).seal);
         snapshot.segments.push_back(std::move(*segment));
     }
-    if (!in.ok() || in.left() != 0 || digest != snapshot.digest) return std::nullopt;
+    if (offset != all.size() || digest != snapshot.digest) return std::nullopt;
     return snapshot;
 }
 

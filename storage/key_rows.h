@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,19 +14,21 @@ namespace rpt::storage {
 
 struct RowFacts {
     uint64_t chunk = 0;
-    uint64_t document = 0;
-    uint64_t key_hash = 0;  // of the document's key, see hash_key()
-    ByteSpan bytes;
+    uint64_t segment = 0;
     uint32_t seal = 0;  // of the key blob
 };
 
-// First 64 bits of SHA-256: nobody can choose a key that hides another document.
-uint64_t hash_key(std::string_view document_key);
-
-// Sorted by chunk id. Filled by one thread, then immutable.
+// Sorted by chunk id. Filled by one thread, then immutable. The keys are its own, or stand in a
+// mapped file.
 class KeyRows {
   public:
     explicit KeyRows(uint32_t dim);
+    // Keys that `owner` keeps alive: [facts.size(), columns] fp16, padded with zeros. Nothing can
+    // be pushed.
+    KeyRows(uint32_t dim, std::vector<RowFacts> facts, const uint16_t* keys,
+            std::shared_ptr<const void> owner);
+    KeyRows(const KeyRows&) = delete;
+    KeyRows& operator=(const KeyRows&) = delete;
 
     // In ascending order of chunk ids. `blob` is the key as stored: [dim] fp16.
     void push(const RowFacts& facts, std::string_view blob);
@@ -36,15 +39,27 @@ class KeyRows {
     size_t columns() const { return columns_; }  // dim padded with zeros for the kernels
     size_t size() const { return facts_.size(); }
     const RowFacts& facts(size_t row) const { return facts_[row]; }
-    const uint16_t* key(size_t row) const { return keys_.data() + row * columns_; }
+    const uint16_t* key(size_t row) const { return keys_ + row * columns_; }
     // -1 if absent.
     int64_t find(uint64_t chunk) const;
+    // The first row at or after `from` whose chunk is not before `chunk`; quick if it is near.
+    size_t first_from(uint64_t chunk, size_t from) const;
+    size_t memory_bytes() const { return size() * (sizeof(RowFacts) + columns_ * 2); }
 
   private:
+    void grow(size_t n);
+
+    struct Free {
+        void operator()(uint16_t* keys) const;
+    };
+
     uint32_t dim_;
     size_t columns_;
     std::vector<RowFacts> facts_;
-    std::vector<uint16_t> keys_;  // [size, columns]
+    std::unique_ptr<uint16_t, Free> own_;  // [capacity_, columns]
+    size_t capacity_ = 0;
+    std::shared_ptr<const void> owner_;  // null: the keys are its own
+    const uint16_t* keys_ = nullptr;     // [size, columns]
 };
 
 }  // namespace rpt::storage

@@ -9,11 +9,14 @@
 
 namespace rpt::storage {
 
-constexpr uint32_t kFormatVersion = 1;           // SQLite's user_version; on disk
+constexpr uint32_t kFormatVersion = 2;           // SQLite's user_version; on disk
 constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
 
 // Makes an empty store in a file that does not exist yet; whole or not at all.
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model);
+// Its two halves: tables in a new file of any name, and the name that makes a file the store.
+void write_database(const std::string& file, const std::string& label, const ModelBinding& model);
+void publish_database(const std::string& fresh, const std::string& file);
 // kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and
 // one row.
 ModelBinding verify_database(Connection& connection);

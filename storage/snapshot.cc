@@ -28,8 +28,8 @@ size_t Snapshot::flat_rows() const {
 size_t Snapshot::memory_bytes() const {
     size_t n = 0;
     for (const Segment& s : segments)
-        n += s.rows->size() * (sizeof(RowFacts) + s.rows->columns() * 2) +
-             (s.graph ? s.graph->memory_bytes() : 0);
+        n += s.rows->memory_bytes() + (s.graph ? s.graph->memory_bytes() : 0) +
+             (s.dead ? s.dead->bits.size() * sizeof(uint64_t) : 0);
     return n;
 }
 
@@ -84,6 +84,8 @@ void append_rows(Snapshot& snapshot, std::shared_ptr<const KeyRows> rows) {
 }
 
 std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uint32_t dim) {
+    // One segment of live rows alone is what it would become: no second copy of its keys.
+    if (segments.size() == 1 && !segments[0].dead) return segments[0].rows;
     struct Place {
         uint64_t chunk;
         const KeyRows* rows;
@@ -115,19 +117,21 @@ void adopt_merged(Snapshot& snapshot, Segment merged,
             before.push_back(segment);
             continue;
         }
-        std::vector<uint64_t> covered;
-        for (size_t row = 0; row < segment.rows->size(); ++row) {
+        auto covered = segment.dead ? std::make_shared<DeadRows>(*segment.dead)
+                                    : std::make_shared<DeadRows>();
+        covered->bits.resize((segment.rows->size() + 63) / 64);
+        for (size_t row = 0, at = 0; row < segment.rows->size(); ++row) {
             if (!segment.is_live(row)) continue;
-            const int64_t at = merged.rows->find(segment.rows->facts(row).chunk);
-            if (at < 0) continue;
-            covered.push_back(segment.rows->facts(row).chunk);
-            dead->bits[size_t(at) / 64] &= ~(uint64_t(1) << (at % 64));
+            const uint64_t chunk = segment.rows->facts(row).chunk;
+            at = merged.rows->first_from(chunk, at);
+            if (at == n || merged.rows->facts(at).chunk != chunk) continue;
+            dead->bits[at / 64] &= ~(uint64_t(1) << (at % 64));
             --dead->n;
+            covered->bits[row / 64] |= uint64_t(1) << (row % 64);
+            ++covered->n;
         }
-        Snapshot one;
-        one.segments.push_back({segment.rows, nullptr, segment.dead});
-        mark_dead(one, covered);
-        for (Segment& left : one.segments) rest.push_back(std::move(left));
+        Segment left{segment.rows, nullptr, std::move(covered)};
+        if (left.live() > 0) rest.push_back(std::move(left));
     }
     if (dead->n > 0) merged.dead = std::move(dead);
     snapshot.segments = std::move(before);

@@ -48,7 +48,7 @@ void mark_dead(Snapshot& snapshot, std::span<const uint64_t> chunks);
 // Appends a flat segment, and merges the tail so that its segments stay few: a logarithm of their
 // rows.
 void append_rows(Snapshot& snapshot, std::shared_ptr<const KeyRows> rows);
-// Live rows of some segments as one, sorted.
+// Live rows of some segments as one, sorted; the rows themselves where nothing is to be merged.
 std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uint32_t dim);
 // `merged` (with a graph or without) takes the place of what it covers in `snapshot`, which may
 // have moved on since: rows that died stay dead, rows that came stay in the tail. Segments in

@@ -15,7 +15,7 @@ constexpr size_t kMaxGraphFetch = 1024;  // beyond, the exact scan costs about a
 struct Candidate {
     float score = 0;
     uint64_t chunk = 0;
-    uint64_t document = 0;
+    uint64_t segment = 0;  // of the document
 };
 
 bool better(const Candidate& a, const Candidate& b) {
@@ -26,16 +26,13 @@ struct Question {
     std::vector<float> query;  // [columns]
     float root = 1;            // sqrt(dim)
     const SearchFilter& filter;
-    uint64_t excluded = 0;  // hash_key(filter.exclude_key)
+    ChunkDocuments& documents;
     const CallControl& control;
 
     bool passes(const Segment& segment, size_t row, float score) const {
         if (filter.min_score && score < *filter.min_score) return false;
         if (!segment.is_live(row)) return false;
-        if (filter.exclude_key.empty()) return true;
-        const RowFacts& facts = segment.rows->facts(row);
-        return facts.key_hash != excluded ||
-               (!filter.exclude_bytes.empty() && !facts.bytes.overlaps(filter.exclude_bytes));
+        return filter.exclude_key.empty() || !documents.is_excluded(segment.rows->facts(row));
     }
 };
 
@@ -82,7 +79,7 @@ class SegmentSearch {
                 continue;
             }
             if (!question_.passes(segment_, row, score)) continue;
-            const Candidate candidate{score, rows.facts(row).chunk, rows.facts(row).document};
+            const Candidate candidate{score, rows.facts(row).chunk, rows.facts(row).segment};
             if (best.size() == n) {
                 complete_ = false;
                 if (!better(candidate, best.front())) continue;
@@ -104,7 +101,7 @@ class SegmentSearch {
         for (const HnswGraph::Candidate& found :
              segment_.graph->search(rows, question_.query.data(), n)) {
             const RowFacts& facts = rows.facts(found.row);
-            const Candidate candidate{found.score / question_.root, facts.chunk, facts.document};
+            const Candidate candidate{found.score / question_.root, facts.chunk, facts.segment};
             if (first || better(frontier_, candidate)) frontier_ = candidate;
             first = false;
             if (question_.passes(segment_, found.row, candidate.score)) out.push_back(candidate);
@@ -122,13 +119,15 @@ class SegmentSearch {
 };
 
 std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k,
-                              uint32_t max_per_document) {
+                              uint32_t max_per_document, ChunkDocuments& documents) {
     std::ranges::sort(candidates, better);
     std::vector<Candidate> chosen;
     std::map<uint64_t, uint32_t> taken;  // by document
     for (const Candidate& candidate : candidates) {
         if (chosen.size() == k) break;
-        if (max_per_document != 0 && taken[candidate.document]++ >= max_per_document) continue;
+        if (max_per_document != 0 &&
+            taken[documents.document_of({candidate.chunk, candidate.segment, 0})]++ >= max_per_document)
+            continue;
         chosen.push_back(candidate);
     }
     return chosen;
@@ -138,7 +137,8 @@ std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k,
 
 std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot>> snapshots,
                                   std::span<const float> query, size_t k,
-                                  const SearchFilter& filter, const CallControl& control) {
+                                  const SearchFilter& filter, ChunkDocuments& documents,
+                                  const CallControl& control) {
     size_t live = 0;
     for (const auto& snapshot : snapshots) live += snapshot->live();
     k = std::min(k, live);
@@ -146,7 +146,7 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     Question question{{query.begin(), query.end()},
                       std::sqrt(static_cast<float>(query.size())),
                       filter,
-                      filter.exclude_key.empty() ? 0 : hash_key(filter.exclude_key),
+                      documents,
                       control};
     question.query.resize(padded_columns(query.size()));
     std::vector<SegmentSearch> searches;
@@ -158,7 +158,7 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {
         std::vector<Candidate> candidates;
         for (SegmentSearch& search : searches) search.fetch(n, candidates);
-        chosen = choose(candidates, k, filter.max_per_document);
+        chosen = choose(candidates, k, filter.max_per_document, documents);
         const bool more = std::ranges::any_of(searches, [&](const SegmentSearch& search) {
             return chosen.size() < k ? !search.complete()
                                      : search.may_hide_better_than(chosen.back());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/cancel.h"
+#include "storage/chunk_documents.h"
 #include "storage/snapshot.h"
 #include "storage/store.h"
 
@@ -15,6 +16,7 @@ namespace rpt::storage {
 // search was thinned out, more is fetched, in the end everything.
 std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot>> snapshots,
                                   std::span<const float> query, size_t k,
-                                  const SearchFilter& filter, const CallControl& control);
+                                  const SearchFilter& filter, ChunkDocuments& documents,
+                                  const CallControl& control);
 
 }  // namespace rpt::storage

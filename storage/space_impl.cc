@@ -1,12 +1,17 @@
 #include "storage/space_impl.h"
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "storage/document_text.h"
 #include "storage/document_writer.h"
 #include "storage/name_rules.h"
-#include "storage/text_pages.h"
+#include "storage/segment_table.h"
 
 namespace rpt::storage {
 namespace {
+
+constexpr size_t kPurgedByDelete = 16;  // segments; the rest goes with later commits or compaction
 
 [[noreturn]] void fail_missing(std::string_view key) {
     throw Error(Status::kNotFound, "rpt",
@@ -49,6 +54,30 @@ std::unique_ptr<DocumentWriter> SpaceImpl::begin_document(const DocumentSpec& sp
     }
 }
 
+std::unique_ptr<DocumentWriter> SpaceImpl::resume_document(std::string_view key) {
+    store_->require_writable();
+    const std::string name(key);
+    if (!store_->claim_key(row_.id, name))
+        throw Error(Status::kBusy, "rpt",
+                    "document \"" + name + "\" is being written; finish that writer first");
+    try {
+        ConnectionPool::Lease lease(store_->readers());
+        require_row(*lease);
+        auto row = find_document_row(*lease, row_.id, name, false);
+        if (!row) fail_missing(name);
+        std::vector<Place> places = list_places(*lease, row->info.id, row->places);
+        return std::make_unique<DocumentWriterImpl>(store_, std::move(*row), std::move(places));
+    } catch (...) {
+        store_->release_key(row_.id, name);
+        throw;
+    }
+}
+
+bool SpaceImpl::has_segment(const Digest& identity) {
+    ConnectionPool::Lease lease(store_->readers());
+    return find_segment(*lease, row_.id, identity).has_value();
+}
+
 std::optional<DocumentInfo> SpaceImpl::find_document(std::string_view key) {
     ConnectionPool::Lease lease(store_->readers());
     require_row(*lease);
@@ -69,7 +98,10 @@ void SpaceImpl::delete_document(std::string_view key) {
             change.old_generation = change.now.generation;
             const auto row = find_document_row(connection, row_.id, name, false);
             if (!row) fail_missing(name);
-            remove_chunks(connection, *row, change);
+            SegmentEdit segments(connection, change, store_->model().dim);
+            remove_document(connection, *row, segments);
+            segments.settle();
+            segments.purge(kPurgedByDelete, store_->commit_bytes());
             touch_space(connection, change.now);
             store_->index_of(row_.id)->remove_cache_file();
         });
@@ -89,12 +121,21 @@ void SpaceImpl::list_documents(std::string_view after_key,
                        [&](const DocumentRow& row) { return visit(row.info); });
 }
 
+std::vector<SegmentInfo> SpaceImpl::list_segments(std::string_view key) {
+    ConnectionPool::Lease lease(store_->readers());
+    require_row(*lease);
+    const auto row = find_document_row(*lease, row_.id, key, false);
+    if (!row) fail_missing(key);
+    return list_segment_infos(*lease, list_places(*lease, row->info.id, row->places));
+}
+
 std::string SpaceImpl::read_text(std::string_view key, uint64_t offset, size_t size) {
     ConnectionPool::Lease lease(store_->readers());
     require_row(*lease);
     const auto row = find_document_row(*lease, row_.id, key, false);
     if (!row) fail_missing(key);
-    return read_text_pages(*lease, *row, offset, size);
+    const uint64_t end = offset + std::min<uint64_t>(size, UINT64_MAX - offset);
+    return read_places_text(*lease, list_places(*lease, row->info.id, row->places), key, {offset, end});
 }
 
 std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t ordinal) {
@@ -102,9 +143,20 @@ std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t 
     require_row(*lease);
     const auto row = find_document_row(*lease, row_.id, key, false);
     if (!row) return std::nullopt;
-    const auto chunk = find_chunk(*lease, row_.id, row->info.id, ordinal);
-    if (!chunk) return std::nullopt;
-    return read_chunk_record(*lease, *chunk, store_->model().dim);
+    uint64_t begin = 0;
+    for (const Place& place : list_places(*lease, row->info.id, row->places)) {
+        if (ordinal >= place.chunks) {
+            ordinal -= place.chunks;
+            begin += place.bytes;
+            continue;
+        }
+        const auto chunk = find_chunk(*lease, place.segment, ordinal);
+        if (!chunk) return std::nullopt;
+        ChunkRecord record = read_chunk_record(*lease, *chunk, store_->model().dim);
+        record.bytes = {begin + record.bytes.begin, begin + record.bytes.end};
+        return record;
+    }
+    return std::nullopt;
 }
 
 }  // namespace rpt::storage

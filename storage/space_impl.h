@@ -18,12 +18,16 @@ class SpaceImpl final : public Space {
     const std::string& owner() const override { return row_.owner; }
     const std::string& collection() const override { return row_.collection; }
     std::unique_ptr<DocumentWriter> begin_document(const DocumentSpec& spec) override;
+    std::unique_ptr<DocumentWriter> resume_document(std::string_view key) override;
+    bool has_segment(const Digest& identity) override;
     std::optional<DocumentInfo> find_document(std::string_view key) override;
     void delete_document(std::string_view key) override;
     void list_documents(std::string_view after_key,
                         const std::function<bool(const DocumentInfo&)>& visit) override;
+    std::vector<SegmentInfo> list_segments(std::string_view key) override;
     std::string read_text(std::string_view key, uint64_t offset, size_t size) override;
     std::optional<ChunkRecord> read_chunk(std::string_view key, uint64_t ordinal) override;
+    void set_budget(uint64_t bytes) override { store_->set_space_budget(row_.id, bytes); }
 
     uint64_t id() const { return row_.id; }
     const StoreImpl& store() const { return *store_; }

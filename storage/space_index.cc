@@ -11,7 +11,7 @@
 namespace rpt::storage {
 namespace {
 
-constexpr size_t kCacheMinRows = 1024;  // smaller indexes load from the database as fast
+constexpr int kAttempts = 4;  // to change the index without the lock, before it is taken
 
 uint64_t digest_of(const KeyRows& rows) {
     uint64_t digest = 0;
@@ -112,15 +112,34 @@ void SpaceIndex::publish(std::shared_ptr<const Snapshot> snapshot) {
     if (!current_ || current_->generation <= snapshot->generation) current_ = std::move(snapshot);
 }
 
-void SpaceIndex::apply(const IndexChange& change) {
+bool SpaceIndex::change(const std::function<bool(Snapshot&)>& work) {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        std::shared_ptr<const Snapshot> base = current();
+        if (!base) return false;
+        auto next = std::make_shared<Snapshot>(*base);
+        if (!work(*next)) return false;
+        const std::lock_guard guard(mutex_);
+        if (current_ != base) continue;
+        current_ = std::move(next);  // `base` holds the old one: it is freed without the lock
+        return true;
+    }
     const std::lock_guard guard(mutex_);
-    if (!current_ || current_->generation != change.old_generation) return;
+    if (!current_) return false;
     auto next = std::make_shared<Snapshot>(*current_);
-    mark_dead(*next, change.removed);
-    if (change.added) append_rows(*next, change.added);
-    next->generation = change.now.generation;
-    next->digest = change.now.digest;
+    if (!work(*next)) return false;
     current_ = std::move(next);
+    return true;
+}
+
+void SpaceIndex::apply(const IndexChange& change_of_commit) {
+    change([&](Snapshot& next) {
+        if (next.generation != change_of_commit.old_generation) return false;
+        mark_dead(next, change_of_commit.removed);
+        if (change_of_commit.added) append_rows(next, change_of_commit.added);
+        next.generation = change_of_commit.now.generation;
+        next.digest = change_of_commit.now.digest;
+        return true;
+    });
 }
 
 void SpaceIndex::forget() {
@@ -134,6 +153,13 @@ bool SpaceIndex::wants_build() const {
     if (snapshot->flat_rows() > flat_limit_) return true;
     return std::ranges::any_of(snapshot->segments, [](const Segment& segment) {
         return segment.graph && segment.dead && segment.dead->n * 4 > segment.rows->size();
+    });
+}
+
+bool SpaceIndex::has_dead_rows() const {
+    const auto snapshot = current();
+    return snapshot && std::ranges::any_of(snapshot->segments, [](const Segment& segment) {
+        return segment.dead != nullptr;
     });
 }
 
@@ -161,29 +187,44 @@ bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool
         made.graph = HnswGraph::build(*made.rows, threads, stop);
         if (!made.graph) return false;
     }
-    const std::lock_guard guard(mutex_);
-    if (!current_) return true;
-    auto next = std::make_shared<Snapshot>(*current_);
-    adopt_merged(*next, std::move(made), kept);
-    current_ = std::move(next);
-    saved_generation_ = 0;  // the file lacks the new graph
+    const bool changed = change([&](Snapshot& next) {
+        adopt_merged(next, made, kept);
+        return true;
+    });
+    if (changed) saved_generation_ = 0;  // the file lacks the new graph
     return true;
 }
 
 uint64_t SpaceIndex::save_cache() {
+    const std::lock_guard guard(save_mutex_);
+    const uint64_t removals = removals_;
     const auto snapshot = current();
-    if (!snapshot || snapshot->live() < kCacheMinRows) return 0;
+    if (!snapshot || snapshot->live() < kIndexFileRows) return 0;
     if (saved_generation_ == snapshot->generation) return snapshot->generation;
+    saved_generation_ = 0;
+    ::unlink(cache_file_.c_str());  // never two of them on the disk; not a removal that says something
     try {
         write_index_cache(cache_file_, space_, dim_, *snapshot);
-    } catch (const Error&) {  // a cache that cannot be kept is built again
+    } catch (const std::exception&) {  // a cache that cannot be kept is built again
         return 0;
     }
     saved_generation_ = snapshot->generation;
+    // A deletion that came meanwhile found no file, or the one before.
+    if (removals_ != removals) {
+        saved_generation_ = 0;
+        ::unlink(cache_file_.c_str());
+        return 0;
+    }
     return snapshot->generation;
 }
 
+bool SpaceIndex::is_saved() const {
+    const auto snapshot = current();
+    return snapshot && saved_generation_ == snapshot->generation;
+}
+
 void SpaceIndex::remove_cache_file() {
+    ++removals_;
     saved_generation_ = 0;
     ::unlink(cache_file_.c_str());
 }

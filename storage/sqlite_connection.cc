@@ -158,11 +158,69 @@ int64_t Connection::read_number(const char* sql) {
     return query.step() ? query.number(0) : 0;
 }
 
+void Connection::leave_transaction() {
+    if (!sqlite3_get_autocommit(db_.get())) exec("ROLLBACK");
+}
+
 int64_t Connection::last_row_id() const {
     return sqlite3_last_insert_rowid(db_.get());
 }
 int64_t Connection::changed_rows() const {
     return sqlite3_changes64(db_.get());
+}
+
+void Connection::copy_to(const std::string& file, const CallControl& control) const {
+    constexpr int kPagesAtOnce = 512;
+    const Connection target(file, Access::kCreate, label_);
+    sqlite3_exec(target.db_.get(), "PRAGMA synchronous=OFF", nullptr, nullptr, nullptr);
+    sqlite3_backup* backup = sqlite3_backup_init(target.db_.get(), "main", db_.get(), "main");
+    if (backup == nullptr) target.fail(sqlite3_extended_errcode(target.db_.get()), "cannot copy");
+    const auto ended = [](sqlite3_backup* b) { sqlite3_backup_finish(b); };
+    std::unique_ptr<sqlite3_backup, decltype(ended)> guard(backup, ended);
+    for (int code = SQLITE_OK; code != SQLITE_DONE;) {
+        code = sqlite3_backup_step(backup, kPagesAtOnce);
+        if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+            sqlite3_sleep(5);
+            code = SQLITE_OK;
+        }
+        if (code != SQLITE_OK && code != SQLITE_DONE) target.fail(code, "cannot copy");
+        const int total = sqlite3_backup_pagecount(backup);
+        control.report(static_cast<uint64_t>(total - sqlite3_backup_remaining(backup)),
+                       static_cast<uint64_t>(total));
+    }
+}
+
+sqlite3_file* Connection::file() const {
+    sqlite3_file* file = nullptr;
+    const int code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (code != SQLITE_OK || file == nullptr || file->pMethods == nullptr)
+        fail(code == SQLITE_OK ? SQLITE_MISUSE : code, "cannot get at the file");
+    return file;
+}
+
+void Connection::read_file(void* to, size_t size, uint64_t offset) const {
+    sqlite3_file* const f = file();
+    const int code =
+        f->pMethods->xRead(f, to, static_cast<int>(size), static_cast<sqlite3_int64>(offset));
+    if (code == SQLITE_IOERR_SHORT_READ) fail(SQLITE_CORRUPT, "cannot read the file to its end");
+    if (code != SQLITE_OK) fail(code, "cannot read the file");
+}
+
+void Connection::write_file(const void* from, size_t size, uint64_t offset) {
+    sqlite3_file* const f = file();
+    const int code =
+        f->pMethods->xWrite(f, from, static_cast<int>(size), static_cast<sqlite3_int64>(offset));
+    if (code != SQLITE_OK) fail(code, "cannot write the file");
+}
+
+void Connection::sync_file() {
+    sqlite3_file* const f = file();
+    const int code = f->pMethods->xSync(f, SQLITE_SYNC_NORMAL);
+    if (code != SQLITE_OK) fail(code, "cannot sync the file");
+}
+
+void Connection::drop_cached_pages() {
+    sqlite3_db_release_memory(db_.get());
 }
 
 void Connection::close() {
@@ -224,6 +282,11 @@ Query& Query::bind_blob(std::string_view value) {
     return *this;
 }
 
+Query& Query::bind_null() {
+    RPT_CHECK(sqlite3_bind_null(statement_.get(), ++n_bound_) == SQLITE_OK);
+    return *this;
+}
+
 bool Query::step() {
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) return true;
@@ -258,6 +321,7 @@ bool Query::is_null(int column) const {
 }
 
 Transaction::Transaction(Connection& connection, Kind kind) : connection_(connection) {
+    connection.leave_transaction();
     connection.exec(kind == Kind::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
 }
 

@@ -8,7 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cancel.h"
+
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace rpt::storage {
@@ -32,9 +35,21 @@ class Connection {
 
     void exec(const char* sql);
     int64_t read_number(const char* sql);
+    // Rolls back what a rollback that failed (no memory) left open; nothing could begin otherwise.
+    void leave_transaction();
     int64_t last_row_id() const;
     int64_t changed_rows() const;
     const std::string& label() const { return label_; }
+    // All of this database, as its open transaction sees it, into a file that does not exist yet.
+    // kCancelled, kNoSpace, kIo.
+    void copy_to(const std::string& file, const CallControl& control) const;
+    // The file itself, below SQLite but through its own handle: opening and closing another would lose
+    // the locks of the process. Reads and writes the whole piece. kCorrupt beyond the end, kIo.
+    void read_file(void* to, size_t size, uint64_t offset) const;
+    void write_file(const void* from, size_t size, uint64_t offset);
+    void sync_file();
+    // Between transactions: the next one reads the file anew.
+    void drop_cached_pages();
     // Closes with SQLite's answer checked; the destructor closes without.
     void close();
     // `what` as in "cannot commit".
@@ -45,6 +60,7 @@ class Connection {
     friend class Transaction;
     SqliteStatement take(const char* sql);
     void give_back(const char* sql, SqliteStatement statement);
+    sqlite3_file* file() const;
 
     std::string label_;
     std::unique_ptr<sqlite3, SqliteDeleter> db_;
@@ -64,6 +80,7 @@ class Query {
     Query& bind(int64_t value);
     Query& bind_text(std::string_view value);
     Query& bind_blob(std::string_view value);
+    Query& bind_null();
     // True while there is a row.
     bool step();
     // For statements without rows.

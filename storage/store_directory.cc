@@ -1,12 +1,15 @@
 #include "storage/store_directory.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -19,14 +22,22 @@ namespace {
 constexpr uint64_t kWriterByte = uint64_t(1) << 30;
 constexpr uint64_t kReaderByte = kWriterByte + 1;
 
+constexpr std::string_view kIndexEnding = ".idx";
+
 uint64_t size_of(const std::string& file) {
     struct stat facts {};
     return ::stat(file.c_str(), &facts) == 0 ? static_cast<uint64_t>(facts.st_size) : 0;
 }
 
+// As `du` counts.
+uint64_t blocks_of(const std::string& file) {
+    struct stat facts {};
+    return ::lstat(file.c_str(), &facts) == 0 ? static_cast<uint64_t>(facts.st_blocks) * 512 : 0;
+}
+
 bool is_index_file(const std::string& name) {
     const size_t dot = name.find('.');
-    return dot != std::string::npos && dot > 0 && name.compare(dot, 4, ".idx") == 0 &&
+    return dot != std::string::npos && dot > 0 && name.compare(dot, kIndexEnding.size(), kIndexEnding) == 0 &&
            std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(dot),
                        [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -65,7 +76,18 @@ bool StoreDirectory::holds_store() const {
 }
 
 bool StoreDirectory::make() const {
-    if (::mkdir(path_.c_str(), 0755) == 0) return true;
+    if (::mkdir(path_.c_str(), 0755) == 0) {
+        // The name must outlast a power cut as what is in the folder will. Some file systems cannot
+        // sync a folder and some parents cannot be read: then it is as good as it gets.
+        const size_t slash = path_.rfind('/');
+        const std::string parent = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+        const int folder = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder >= 0) {
+            ::fsync(folder);
+            ::close(folder);
+        }
+        return true;
+    }
     if (errno == EEXIST) return false;
     const int code = errno;
     const Status status = code == ENOENT                     ? Status::kNotFound
@@ -80,6 +102,23 @@ void StoreDirectory::make_index_folder() const {
     ::mkdir(index_folder().c_str(), 0755);
 }
 
+void StoreDirectory::remove_index_files() const {
+    for (const std::string& file : index_files(index_folder())) ::unlink(file.c_str());
+}
+
+std::vector<uint64_t> StoreDirectory::spaces_of_index_files() const {
+    std::vector<uint64_t> spaces;
+    for (const std::string& file : index_files(index_folder()))
+        if (file.ends_with(kIndexEnding))
+            spaces.push_back(std::strtoull(file.c_str() + file.rfind('/') + 1, nullptr, 10));
+    return spaces;
+}
+
+void StoreDirectory::remove_unfinished_index_files() const {
+    for (const std::string& file : index_files(index_folder()))
+        if (!file.ends_with(kIndexEnding)) ::unlink(file.c_str());
+}
+
 void StoreDirectory::remove_files() const {
     // The database first: what is left of an interrupted removal is no store.
     if (::unlink(database().c_str()) != 0 && errno != ENOENT) {
@@ -89,7 +128,7 @@ void StoreDirectory::remove_files() const {
     }
     for (const char* tail : {"-wal", "-shm", "-journal", ".new", ".new-journal"})
         ::unlink((database() + tail).c_str());
-    for (const std::string& file : index_files(index_folder())) ::unlink(file.c_str());
+    remove_index_files();
     ::rmdir(index_folder().c_str());
     ::unlink((path_ + "/lock").c_str());
     ::rmdir(path_.c_str());
@@ -132,6 +171,11 @@ StoreDirectory::DiskUse StoreDirectory::disk_use() const {
     use.database = size_of(database());
     use.log = size_of(log()) + size_of(database() + "-shm");
     for (const std::string& file : index_files(index_folder())) use.index += size_of(file);
+    std::error_code ignored;
+    use.all = blocks_of(path_);
+    for (auto entry = std::filesystem::recursive_directory_iterator(path_, ignored);
+         entry != std::filesystem::recursive_directory_iterator(); entry.increment(ignored))
+        use.all += blocks_of(entry->path().string());
     return use;
 }
 

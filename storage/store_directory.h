@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file_lock.h"
 
@@ -24,6 +25,11 @@ class StoreDirectory {
     // Makes the folder (not its parents). True if it was not there before.
     bool make() const;
     void make_index_folder() const;
+    void remove_index_files() const;
+    // Whole ones.
+    std::vector<uint64_t> spaces_of_index_files() const;
+    // What a process that was killed while it wrote one left behind. Nobody may be writing one.
+    void remove_unfinished_index_files() const;
     // Removes what belongs to a store and nothing else, then the folder if that left it empty.
     void remove_files() const;
 
@@ -36,6 +42,7 @@ class StoreDirectory {
 
     struct DiskUse {
         uint64_t database = 0, log = 0, index = 0;
+        uint64_t all = 0;  // every file of the folder, in blocks that the file system gave it
     };
     DiskUse disk_use() const;
 

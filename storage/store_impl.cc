@@ -6,9 +6,12 @@
 #include "base/error.h"
 #include "storage/name_rules.h"
 #include "storage/schema.h"
+#include "storage/chunk_documents.h"
+#include "storage/document_text.h"
+#include "storage/document_writer.h"
 #include "storage/snapshot_search.h"
 #include "storage/space_impl.h"
-#include "storage/text_pages.h"
+#include "storage/state_codec.h"
 
 namespace rpt::storage {
 namespace {
@@ -21,9 +24,9 @@ constexpr float kMaxQuery = 1e25f;  // keeps every sum of a search finite
 StoreOptions with_defaults(StoreOptions options) {
     if (options.flat_limit == 0) options.flat_limit = kFlatLimit;
     if (options.cache_bytes == 0) options.cache_bytes = kStateCacheBytes;
-    if (options.compression_level < 0 || options.compression_level > 19)
+    if (options.packing.level < 0 || options.packing.level > 19)
         throw Error(Status::kArgument, "rpt",
-                    "compression level " + std::to_string(options.compression_level) +
+                    "compression level " + std::to_string(options.packing.level) +
                         " is not between 0 and 19");
     if (options.read_only && options.create)
         throw Error(Status::kArgument, "rpt",
@@ -35,6 +38,32 @@ StoreOptions with_defaults(StoreOptions options) {
         throw Error(Status::kArgument, "rpt",
                     "the model's dimension or chunk length is not between 1 and 65536");
     return options;
+}
+
+// A space with all that it holds, in steps of documents' rows and segments.
+void erase_space(Connection& connection, uint64_t space, const CallControl& control) {
+    const auto id = static_cast<int64_t>(space);
+    std::vector<uint64_t> segments;
+    {
+        // By indexes alone: other spaces' rows are not looked at.
+        Query query(connection,
+                    "SELECT segment_id FROM places WHERE document_id IN (SELECT id FROM documents WHERE "
+                    "space_id = ?1) UNION SELECT id FROM segments WHERE standing < 2 AND space_id = ?1");
+        query.bind(id);
+        while (query.step()) segments.push_back(query.count(0));
+    }
+    Query(connection, "DELETE FROM places WHERE document_id IN (SELECT id FROM documents WHERE space_id = ?)")
+        .bind(id)
+        .run();
+    Query(connection, "DELETE FROM documents WHERE space_id = ?").bind(id).run();
+    for (size_t i = 0; i < segments.size(); ++i) {
+        control.report(i, segments.size());
+        for (const ChunkRow& chunk : list_chunks(connection, segments[i]))
+            erase_chunk(connection, chunk.id);
+        erase_segment_row(connection, segments[i]);
+    }
+    Query(connection, "DELETE FROM spaces WHERE id = ?").bind(id).run();
+    Query(connection, "UPDATE store SET generation = generation + 1").run();
 }
 
 std::string name_of(std::string_view owner, std::string_view collection) {
@@ -92,9 +121,13 @@ void StoreImpl::write(const std::function<void(Connection&)>& work) {
     const std::lock_guard guard(writer_mutex_);
     if (!writer_)
         throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
-    Transaction transaction(*writer_, Transaction::Kind::kWrite);
-    work(*writer_);
-    transaction.commit();
+    {
+        Transaction transaction(*writer_, Transaction::Kind::kWrite);
+        ++n_writes_;
+        work(*writer_);
+        transaction.commit();
+    }
+    keep_log_short(*writer_);
 }
 
 void StoreImpl::publish(const IndexChange& change) noexcept {
@@ -152,6 +185,16 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
                            const CallControl& control) {
     check_name(owner, "owner", kMaxSpaceNameBytes);
     check_name(collection, "collection", kMaxSpaceNameBytes);
+    // Under a budget the log has no room for all pages of a space. States are most of them and can be
+    // made again, so that they may go ahead of the rest, in portions.
+    for (bool more = budget_ != 0; more;) {
+        control.check();
+        write([&](Connection& connection) {
+            auto row = find_space(connection, owner, collection);
+            more = row && free_some(connection, *row, false, commit_bytes());
+            if (more) touch_space(connection, *row);
+        });
+    }
     uint64_t space = 0;
     write([&](Connection& connection) {
         const auto row = find_space(connection, owner, collection);
@@ -159,23 +202,7 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
             throw Error(Status::kNotFound, "rpt",
                         name_of(owner, collection) + " is not in store \"" + path() + "\"");
         space = row->id;
-        std::vector<uint64_t> documents;
-        {
-            Query query(connection, "SELECT id FROM documents WHERE space_id = ?");
-            query.bind(static_cast<int64_t>(space));
-            while (query.step()) documents.push_back(query.count(0));
-        }
-        for (size_t i = 0; i < documents.size(); ++i) {
-            control.report(i, documents.size());
-            DocumentRow document;
-            document.space = space;
-            document.info.id = documents[i];
-            erase_document(connection, document);
-        }
-        Query(connection, "DELETE FROM spaces WHERE id = ?")
-            .bind(static_cast<int64_t>(space))
-            .run();
-        Query(connection, "UPDATE store SET generation = generation + 1").run();
+        erase_space(connection, space, control);
         index_of(space)->remove_cache_file();
     });
     states_.clear();
@@ -203,43 +230,55 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     if (!std::ranges::all_of(query, [](float v) { return std::abs(v) <= kMaxQuery; }))
         throw Error(Status::kArgument, "rpt",
                     "the query holds a value that is not finite or too large");
+    // One read transaction over all: the union is of one moment.
+    ConnectionPool::Lease lease(readers_);
     std::vector<std::shared_ptr<const Snapshot>> snapshots;
-    {
-        // One read transaction over all: the union is of one moment.
-        ConnectionPool::Lease lease(readers_);
-        std::set<uint64_t> seen;
-        for (const std::shared_ptr<Space>& handle : spaces) {
-            const auto* space = dynamic_cast<const SpaceImpl*>(handle.get());
-            if (space == nullptr || &space->store() != this)
-                throw Error(Status::kArgument, "rpt",
-                            "a space of another store was given to a search");
-            if (!seen.insert(space->id()).second) continue;
-            const SpaceRow row = space->require_row(*lease);
-            const auto index = index_of(row.id);
-            snapshots.push_back(index->at(*lease, row));
-            builder_.request(index);
-        }
+    std::set<uint64_t> seen;
+    for (const std::shared_ptr<Space>& handle : spaces) {
+        const auto* space = dynamic_cast<const SpaceImpl*>(handle.get());
+        if (space == nullptr || &space->store() != this)
+            throw Error(Status::kArgument, "rpt", "a space of another store was given to a search");
+        if (!seen.insert(space->id()).second) continue;
+        const SpaceRow row = space->require_row(*lease);
+        const auto index = index_of(row.id);
+        snapshots.push_back(index->at(*lease, row));
+        builder_.request(index);
     }
-    return search_snapshots(snapshots, query, k, filter, control);
+    ChunkDocuments documents(*lease, filter, seen);
+    return search_snapshots(snapshots, query, k, filter, documents, control);
+}
+
+std::optional<ChunkRow> StoreImpl::successor_of(Connection& connection, const ChunkRow& chunk) {
+    if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1)) return next;
+    const auto at = first_occurrence(connection, chunk.place.segment);
+    if (!at || at->next_segment == 0) return std::nullopt;
+    return find_chunk(connection, at->next_segment, 0);
 }
 
 std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
     ConnectionPool::Lease lease(readers_);
     const auto chunk = read_chunk_row(*lease, chunk_id);
     if (!chunk) return std::nullopt;
-    const auto document = read_document_row(*lease, chunk->place.document);
-    if (!document || document->pending) return std::nullopt;
+    const auto at = first_occurrence(*lease, chunk->place.segment);
+    const auto document = at ? read_document_row(*lease, at->document) : std::nullopt;
     const auto space = read_space(*lease, chunk->place.space);
-    if (!space) return std::nullopt;
+    if (!document || !space) return std::nullopt;
+    const auto in_document = [](const ChunkRow& row, uint64_t segment_begin) {
+        return ByteSpan{segment_begin + row.place.bytes.begin, segment_begin + row.place.bytes.end};
+    };
     HitInfo info;
     info.chunk_id = chunk_id;
     info.document_id = document->info.id;
     info.revision = document->info.revision;
-    info.ordinal = chunk->place.ordinal;
-    info.bytes = chunk->place.bytes;
-    const auto next =
-        find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
-    if (next) info.next_bytes = next->place.bytes;
+    info.ordinal = at->first_chunk + chunk->place.ordinal;
+    info.bytes = in_document(*chunk, at->byte_begin);
+    if (const auto next = successor_of(*lease, *chunk)) {
+        // The first chunk of a segment follows another segment, be it the same one once more.
+        const bool behind = next->place.ordinal == 0;
+        info.next_bytes = in_document(
+            *next, at->byte_begin +
+                       (behind ? require_segment(*lease, chunk->place.segment).bytes : 0));
+    }
     info.owner = space->owner;
     info.collection = space->collection;
     info.key = document->info.key;
@@ -249,9 +288,11 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
 }
 
 StateCache::States StoreImpl::states_of(Connection& connection, const ChunkRow& chunk) {
+    note_use(chunk.id);
     if (auto states = states_.find(chunk.id)) return states;
-    auto states =
-        std::make_shared<const std::vector<float>>(read_states(connection, chunk, model_.dim));
+    auto values = read_states(connection, chunk, model_.dim);
+    if (!values) return nullptr;
+    auto states = std::make_shared<const std::vector<float>>(std::move(*values));
     states_.insert(chunk.id, states);
     return states;
 }
@@ -264,25 +305,139 @@ std::vector<HitStates> StoreImpl::load_states(std::span<const Hit> hits) {
         const auto chunk = read_chunk_row(*lease, hit.chunk_id);
         if (!chunk) continue;
         states.chunk = states_of(*lease, *chunk);
-        const auto next =
-            find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
-        if (next) states.successor = states_of(*lease, *next);
+        if (!states.chunk) states.chunk_dropped = chunk->place.segment;
+        const auto next = successor_of(*lease, *chunk);
+        if (!next) continue;
+        states.successor_id = next->id;
+        states.successor = states_of(*lease, *next);
+        if (!states.successor) states.successor_dropped = next->place.segment;
     }
     return all;
+}
+
+std::optional<SegmentTokens> StoreImpl::read_segment_tokens(uint64_t segment_id,
+                                                            size_t context_tokens) {
+    ConnectionPool::Lease lease(readers_);
+    const auto at = first_occurrence(*lease, segment_id);
+    if (!at) return std::nullopt;
+    SegmentTokens found;
+    found.tokens = storage::read_segment_tokens(*lease, segment_id);
+    for (const ChunkRow& chunk : list_chunks(*lease, segment_id)) found.chunks.push_back(chunk.id);
+    const std::vector<Place> places = list_places(*lease, at->document);
+    auto place = std::ranges::find(places, at->place, &Place::place);
+    while (place != places.begin() && found.context.size() < context_tokens) {
+        --place;
+        const std::vector<int32_t> before = storage::read_segment_tokens(*lease, place->segment);
+        found.context.insert(found.context.begin(), before.begin(), before.end());
+    }
+    if (found.context.size() > context_tokens)
+        found.context.erase(found.context.begin(),
+                            found.context.end() - static_cast<ptrdiff_t>(context_tokens));
+    return found;
+}
+
+std::vector<ChunkRecord> StoreImpl::read_segment(uint64_t segment_id) {
+    std::vector<ChunkRecord> records;
+    ConnectionPool::Lease lease(readers_);
+    for (const ChunkRow& chunk : list_chunks(*lease, segment_id))
+        records.push_back(read_chunk_record(*lease, chunk, model_.dim));
+    return records;
+}
+
+std::vector<StateCache::States> StoreImpl::restore_states(
+    uint64_t segment_id, const std::vector<std::vector<float>>& states) {
+    std::vector<ChunkRow> chunks;
+    {
+        ConnectionPool::Lease lease(readers_);
+        chunks = list_chunks(*lease, segment_id);
+    }
+    std::vector<StateCache::States> restored;
+    if (chunks.size() != states.size()) return restored;  // changed meanwhile
+    std::vector<std::string> bodies;
+    for (size_t i = 0; i < chunks.size(); ++i) {
+        if (states[i].size() != size_t(chunks[i].n_tokens) * model_.dim) return restored;
+        bodies.push_back(encode_states(states[i], model_.dim, options_.packing.codec,
+                                       options_.packing.level));
+        restored.push_back(std::make_shared<const std::vector<float>>(
+            decode_states(bodies[i], model_.dim, chunks[i].n_tokens)));
+        states_.insert(chunks[i].id, restored[i]);
+    }
+    if (!options_.read_only && !closed_) write_restored(chunks, bodies);
+    return restored;
+}
+
+// Only if nobody writes at the moment: a search does not wait.
+void StoreImpl::write_restored(const std::vector<ChunkRow>& chunks,
+                               const std::vector<std::string>& bodies) {
+    const std::unique_lock guard(writer_mutex_, std::try_to_lock);
+    if (!guard || !writer_ || chunks.empty()) return;
+    IndexChange change;
+    {
+        Transaction transaction(*writer_, Transaction::Kind::kWrite);
+        ++n_writes_;
+        auto space = read_space(*writer_, chunks[0].place.space);
+        if (!space) return;
+        change.now = std::move(*space);
+        change.old_generation = change.now.generation;
+        std::vector<PreparedSegment> wanted(1);
+        for (const std::string& body : bodies) {
+            wanted[0].chunks.emplace_back();
+            wanted[0].chunks.back().states = body;
+        }
+        try {
+            make_room(*writer_, change.now, wanted);
+        } catch (const Error& error) {
+            if (error.status() != Status::kNoSpace) throw;
+            return;  // they stay in memory
+        }
+        for (size_t i = 0; i < chunks.size(); ++i) {
+            const auto row = read_chunk_row(*writer_, chunks[i].id);
+            if (!row || row->state_disk != 0 || wanted[0].chunks[i].states.empty()) continue;
+            write_states(*writer_, row->id, bodies[i], change.now.generation + 1);
+            change.now.state_disk += bodies[i].size();
+        }
+        touch_space(*writer_, change.now);
+        transaction.commit();
+    }
+    publish(change);
+    keep_log_short(*writer_);
 }
 
 std::string StoreImpl::read_hit_text(uint64_t chunk_id, bool successor) {
     ConnectionPool::Lease lease(readers_);
     auto chunk = read_chunk_row(*lease, chunk_id);
-    if (chunk && successor)
-        chunk =
-            find_chunk(*lease, chunk->place.space, chunk->place.document, chunk->place.ordinal + 1);
-    const auto document = chunk ? read_document_row(*lease, chunk->place.document) : std::nullopt;
-    if (!document)
+    if (chunk && successor) chunk = successor_of(*lease, *chunk);
+    if (!chunk)
         throw Error(Status::kNotFound, "rpt",
                     "chunk " + std::to_string(chunk_id) + (successor ? " or its successor" : "") +
                         " is not in the store");
-    return read_text_pages(*lease, *document, chunk->place.bytes.begin, chunk->place.bytes.size());
+    return read_segment_text(*lease, require_segment(*lease, chunk->place.segment))
+        .substr(chunk->place.bytes.begin, chunk->place.bytes.size());
+}
+
+void StoreImpl::erase_pending(const DocumentRow& document) {
+    write([&](Connection& connection) {
+        IndexChange change;
+        auto space = read_space(connection, document.space);
+        if (!space) return;
+        change.now = std::move(*space);
+        SegmentEdit segments(connection, change, model_.dim);
+        remove_document(connection, document, segments);
+        segments.settle();
+        touch_space(connection, change.now);
+    });
+    // In portions, so that the log stays short.
+    for (bool more = true; more;) {
+        write([&](Connection& connection) {
+            more = false;
+            IndexChange change;
+            auto space = read_space(connection, document.space);
+            if (!space) return;
+            change.now = std::move(*space);
+            more = SegmentEdit(connection, change, model_.dim).purge(SIZE_MAX, commit_bytes()) > 0;
+            if (more) touch_space(connection, change.now);
+        });
+    }
 }
 
 void StoreImpl::rebuild_index(const CallControl& control) {

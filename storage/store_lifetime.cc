@@ -34,6 +34,8 @@ void StoreImpl::open_for_writing() {
         check_model();
         configure_writer(*writer_, options_.durability);
         directory_.make_index_folder();
+        directory_.remove_unfinished_index_files();
+        budget_ = static_cast<uint64_t>(writer_->read_number("SELECT budget FROM store"));
         erase_unfinished_replacements();
     } catch (...) {
         writer_.reset();
@@ -52,6 +54,8 @@ void StoreImpl::open_for_reading() {
         model_ = verify_database(*lease);
     } catch (const Error& error) {
         if (error.status() != Status::kIo && error.status() != Status::kReadOnly) throw;
+        // Where the folder can be written it was the machine that failed: a writer may be at work.
+        if (::access(path().c_str(), W_OK) == 0) throw;
         // SQLite wants to make its shared files beside the database and may not. Without a log to
         // merge the database is whole by itself, and nobody can write it here.
         struct stat facts {};
@@ -92,11 +96,8 @@ void StoreImpl::erase_unfinished_replacements() {
     }
     if (documents.empty()) return;
     try {
-        write([&](Connection& connection) {
-            for (const uint64_t document : documents)
-                if (const auto row = read_document_row(connection, document))
-                    erase_document(connection, *row);
-        });
+        for (const uint64_t document : documents)
+            if (const auto row = read_document_row(*writer_, document)) erase_pending(*row);
     } catch (const Error& error) {
         // Nobody sees them; a full disk must not keep the store closed.
         if (error.status() != Status::kNoSpace) throw;
@@ -111,9 +112,11 @@ void StoreImpl::sync() {
     if (options_.durability == Durability::kFlush) return;  // every commit was synced
     // A synced commit takes all before it in the log to the disk, the checkpoint what is in the
     // database already.
+    writer_->leave_transaction();
     writer_->exec("PRAGMA synchronous=FULL");
     try {
         Transaction transaction(*writer_, Transaction::Kind::kWrite);
+        ++n_writes_;
         writer_->exec("UPDATE store SET generation = generation + 1");
         transaction.commit();
         writer_->exec("PRAGMA wal_checkpoint(PASSIVE)");
@@ -140,6 +143,7 @@ void StoreImpl::close() {
         const std::unique_ptr<Connection> writer = std::move(writer_);
         const std::unique_ptr<FileLock> lock =
             std::move(lock_);  // freed after the connection, also on failure
+        writer->leave_transaction();
         writer->exec(
             "PRAGMA synchronous=FULL; PRAGMA busy_timeout=50; PRAGMA wal_checkpoint(TRUNCATE)");
         writer->close();

@@ -16,18 +16,25 @@ StoreStats StoreImpl::stats() {
     stats.spaces = static_cast<uint64_t>(connection.read_number("SELECT count(*) FROM spaces"));
     {
         Query query(connection,
-                    "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), "
-                    "ifnull(sum(bytes), 0), "
-                    "ifnull(sum(text_disk), 0), ifnull(sum(state_disk), 0) FROM documents WHERE "
-                    "pending = 0");
+                    "SELECT count(*), ifnull(sum(bytes), 0), ifnull(sum(chunks), 0), ifnull(sum(tokens), "
+                    "0) FROM documents WHERE pending = 0");
         query.step();
         stats.documents = query.count(0);
-        stats.chunks = query.count(1);
-        stats.tokens = query.count(2);
-        stats.text_bytes = query.count(3);
-        stats.text_bytes_disk = query.count(4);
-        stats.state_bytes_disk = query.count(5);
+        stats.text_bytes = query.count(1);
+        stats.document_chunks = query.count(2);
+        stats.document_tokens = query.count(3);
     }
+    {
+        Query query(connection,
+                    "SELECT ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(sum(text_disk), 0), "
+                    "ifnull(sum(state_disk), 0) FROM spaces");
+        query.step();
+        stats.chunks = query.count(0);
+        stats.tokens = query.count(1);
+        stats.text_bytes_disk = query.count(2);
+        stats.state_bytes_disk = query.count(3);
+    }
+    stats.budget = static_cast<uint64_t>(connection.read_number("SELECT budget FROM store"));
     stats.state_bytes_raw = stats.tokens * model_.dim * sizeof(float);
     stats.key_bytes = stats.chunks * model_.dim * 2;
     const auto page = static_cast<uint64_t>(connection.read_number("PRAGMA page_size"));
@@ -39,7 +46,7 @@ StoreStats StoreImpl::stats() {
     stats.meta_bytes = pages * page > known ? pages * page - known : 0;
     const StoreDirectory::DiskUse use = directory_.disk_use();
     stats.index_bytes = use.index;
-    stats.disk_bytes = use.database + use.log + use.index;
+    stats.disk_bytes = use.all;
     const StateCache::Figures cache = states_.figures();
     stats.cache_bytes = cache.bytes;
     stats.cache_hits = cache.hits;

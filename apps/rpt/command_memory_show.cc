@@ -1,5 +1,7 @@
 // rpt memory show STORE KEY: one document: its facts and chunks, or its text.
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
@@ -10,7 +12,7 @@ namespace {
 
 struct Options {
     std::string store, key;
-    bool text = false;
+    bool text = false, segments = false, record = false;
     int64_t chunk = -1;  // -1: all
 };
 
@@ -42,6 +44,83 @@ rpt_chunk_info read_chunk(rpt_space* space, const std::string& key, uint64_t ord
     return info;
 }
 
+std::string read_part(rpt_space* space, const std::string& key, uint64_t ordinal, int32_t part) {
+    Error error;
+    size_t size = 0;
+    error.check(
+        rpt_doc_read_chunk(space, key.c_str(), ordinal, part, nullptr, 0, &size, error.out()));
+    std::string bytes(size, '\0');
+    error.check(rpt_doc_read_chunk(space, key.c_str(), ordinal, part, bytes.data(), bytes.size(), &size,
+                                   error.out()));
+    return bytes;
+}
+
+template <typename Number>
+std::vector<Number> numbers(const std::string& bytes) {
+    std::vector<Number> out(bytes.size() / sizeof(Number));
+    std::memcpy(out.data(), bytes.data(), out.size() * sizeof(Number));
+    return out;
+}
+
+template <typename Number>
+std::string print_numbers(const std::vector<Number>& values) {
+    std::string text;
+    for (const Number value : values) {
+        if (!text.empty()) text += ' ';
+        if constexpr (std::is_integral_v<Number>) {
+            text += std::to_string(value);
+        } else {
+            text += format_fixed(value, 4);
+        }
+    }
+    return text;
+}
+
+// Everything that the record of one chunk holds.
+void show_record(const Settings& settings, rpt_space* space, const std::string& key,
+                 uint64_t ordinal, nlohmann::ordered_json& json) {
+    const auto tokens = numbers<int32_t>(read_part(space, key, ordinal, RPT_CHUNK_TOKENS));
+    const auto chunk_key = numbers<float>(read_part(space, key, ordinal, RPT_CHUNK_KEY));
+    const auto states = numbers<float>(read_part(space, key, ordinal, RPT_CHUNK_STATES));
+    if (settings.json) {
+        json["token_ids"] = tokens;
+        json["key"] = chunk_key;
+        json["states"] = states;
+        return;
+    }
+    print_line("tokens " + print_numbers(tokens));
+    print_line("key " + print_numbers(chunk_key));
+    const size_t dim = chunk_key.size();
+    for (size_t token = 0; dim > 0 && (token + 1) * dim <= states.size(); ++token)
+        print_line("state " + std::to_string(token) + ": " +
+                   print_numbers(std::vector<float>(states.begin() + ptrdiff_t(token * dim),
+                                                    states.begin() + ptrdiff_t((token + 1) * dim))));
+    if (states.empty()) print_line("states are not on the disk; a budget took them");
+}
+
+nlohmann::ordered_json show_segments(const Settings& settings, rpt_space* space,
+                                     const std::string& key) {
+    auto list = nlohmann::ordered_json::array();
+    for (uint64_t number = 0;; ++number) {
+        rpt_segment_info info = {};
+        info.struct_size = sizeof(info);
+        Error error;
+        const rpt_status status = rpt_doc_get_segment(space, key.c_str(), number, &info, error.out());
+        if (status == RPT_ERR_NOT_FOUND) return list;
+        error.check(status);
+        const std::string identity = hex(info.identity, sizeof(info.identity));
+        list.push_back({{"segment", info.segment_id},
+                        {"begin", info.span.begin},
+                        {"end", info.span.end},
+                        {"chunks", info.chunks},
+                        {"identity", identity}});
+        if (!settings.json)
+            print_line("segment " + std::to_string(info.segment_id) + "  [" +
+                       std::to_string(info.span.begin) + ", " + std::to_string(info.span.end) + ")  " +
+                       std::to_string(info.chunks) + " chunks  " + identity.substr(0, 16));
+    }
+}
+
 void print_text(rpt_space* space, const std::string& key, uint64_t bytes) {
     constexpr uint64_t kPiece = 1 << 20;
     for (uint64_t at = 0; at < bytes; at += kPiece)
@@ -63,11 +142,17 @@ int run(const Settings& settings, const Options& options) {
         return kExitDone;
     }
 
+    if (options.segments && !settings.json) {
+        show_segments(settings, space.get(), options.key);
+        flush_output();
+        return kExitDone;
+    }
     nlohmann::ordered_json json = document_json(name, options.key, info);
     json["uri"] = read_field(space.get(), options.key, RPT_FIELD_URI);
     json["content_hash"] = hex(info.content_hash, sizeof(info.content_hash));
     if (options.text && options.chunk < 0)
         json["text"] = read_bytes(space.get(), options.key, 0, info.bytes_accepted);
+    if (options.segments) json["segments"] = show_segments(settings, space.get(), options.key);
     json["chunk_records"] = nlohmann::ordered_json::array();
     const uint64_t first = options.chunk < 0 ? 0 : static_cast<uint64_t>(options.chunk);
     const uint64_t last = options.chunk < 0 ? info.chunks : first + 1;
@@ -100,6 +185,7 @@ int run(const Settings& settings, const Options& options) {
             "  rms " + format_fixed(chunk.state_rms, 3) +
             (options.chunk < 0 ? "  \"" + first_line(text, 50) + "\"" : "\n" + printable(text)));
     }
+    if (options.record) show_record(settings, space.get(), options.key, first, json);
     if (settings.json) print_json(json);
     flush_output();
     return kExitDone;
@@ -116,6 +202,9 @@ void register_memory_show(Registry& registry, CLI::App& memory) {
     auto* chunk = command->add_option("--chunk", options->chunk, "This chunk alone, in full")
                       ->type_name("N")
                       ->check(CLI::NonNegativeNumber);
+    command->add_flag("--record", options->record, "With its token ids, key and states")->needs(chunk);
+    command->add_flag("--segments", options->segments, "The segments that its text is cut into")
+        ->excludes(chunk);
     command->add_flag("--text", options->text, "The whole text, byte for byte")->excludes(chunk);
     add_space_options(*command, registry.settings, false);
     command->callback([&registry, options] {

@@ -32,7 +32,10 @@ int run(const Settings& settings, const Options& options) {
                     {"text_bytes_disk", stats.text_bytes_disk},
                     {"state_bytes_raw", stats.state_bytes_raw},
                     {"meta_bytes", stats.meta_bytes},
-                    {"reclaimable_bytes", stats.reclaimable_bytes}});
+                    {"reclaimable_bytes", stats.reclaimable_bytes},
+                    {"budget_bytes", stats.budget_bytes},
+                    {"document_chunks", stats.document_chunks},
+                    {"document_tokens", stats.document_tokens}});
         return kExitDone;
     }
     const auto row = [](const std::string& name, const std::string& value) {
@@ -42,6 +45,9 @@ int run(const Settings& settings, const Options& options) {
     row("documents", format_count(stats.documents));
     row("chunks", format_count(stats.chunks));
     row("tokens", format_count(stats.tokens));
+    if (stats.document_tokens > stats.tokens)
+        row("shared", format_count(stats.document_tokens - stats.tokens) +
+                          " tokens that several documents have are kept once");
     row("text", format_size(stats.text_bytes) + ", on disk " + format_size(stats.text_bytes_disk));
     row("states", format_size(stats.state_bytes_disk) + " on disk, " +
                       format_size(stats.state_bytes_raw) + " as fp32");
@@ -51,6 +57,7 @@ int run(const Settings& settings, const Options& options) {
     row("disk", format_size(stats.disk_bytes) + " in all, " +
                     format_fixed(static_cast<double>(stats.disk_bytes) / tokens, 1) +
                     " bytes a token");
+    if (stats.budget_bytes > 0) row("budget", format_size(stats.budget_bytes));
     row("reclaimable", format_size(stats.reclaimable_bytes));
     row("model", model);
     flush_output();

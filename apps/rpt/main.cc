@@ -60,6 +60,11 @@ int parse_and_run(int argc, char** argv) {
     register_memory_delete(registry, *memory);
     register_memory_drop(registry, *memory);
     register_memory_rebuild_index(registry, *memory);
+    register_memory_budget(registry, *memory);
+    register_memory_compact(registry, *memory);
+    register_memory_copy(registry, *memory);
+    register_memory_check(registry, *memory);
+    register_memory_upgrade(registry, *memory);
     CLI::App* model = app.add_subcommand("model", "Model packages");
     model->require_subcommand(1);
     model->footer("Example:\n  rpt model info");

@@ -19,6 +19,7 @@ struct Settings {
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
     uint32_t threads = 0;      // 0: one
+    int32_t state_codec = 0;   // RPT_STATES_*, of what is written
 };
 
 // Set by the command that was chosen; run after the whole line was understood. Returns the exit
@@ -54,6 +55,11 @@ void register_memory_show(Registry& registry, CLI::App& memory);
 void register_memory_delete(Registry& registry, CLI::App& memory);
 void register_memory_drop(Registry& registry, CLI::App& memory);
 void register_memory_rebuild_index(Registry& registry, CLI::App& memory);
+void register_memory_budget(Registry& registry, CLI::App& memory);
+void register_memory_compact(Registry& registry, CLI::App& memory);
+void register_memory_copy(Registry& registry, CLI::App& memory);
+void register_memory_check(Registry& registry, CLI::App& memory);
+void register_memory_upgrade(Registry& registry, CLI::App& memory);
 void register_model_info(Registry& registry, CLI::App& model);
 void register_bench(Registry& registry);
 

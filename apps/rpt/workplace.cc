@@ -57,6 +57,7 @@ void Workplace::open_model(const Settings& settings) {
 void Workplace::open_store(const Settings& settings, const std::string& path, Access access) {
     rpt_store_options options = RPT_STORE_OPTIONS_INIT;
     options.cache_bytes = settings.cache_bytes;
+    options.state_codec = settings.state_codec;
     options.model = model.get();
     if (access == Access::kRead) options.flags |= RPT_STORE_READ_ONLY;
     if (access == Access::kCreate) options.flags |= RPT_STORE_CREATE;

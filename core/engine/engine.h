@@ -35,19 +35,6 @@ struct NeighbourUse {
     float gate = 1.0f;
 };
 
-// Lower half alone, for documents: canonical blocks of S tokens, so that equal tokens give bit-equal chunks however
-// they came. One thread at a time.
-class DocumentEncoder {
-  public:
-    virtual ~DocumentEncoder() = default;
-    // The next block. With S tokens the encoder moves on; with fewer (the tail of what is known so far) it does not and
-    // the same block may be encoded again with more tokens: chunks that were complete come out bit-equal. The last
-    // chunk of a short block may have fewer than m tokens.
-    virtual std::vector<EncodedChunk> encode_block(std::span<const int32_t> tokens) = 0;
-    // Tokens in blocks that are done; a multiple of S.
-    virtual uint64_t position() const = 0;
-};
-
 // Both halves, for reading and continuing. Tokens go through advance_lower(), then the neighbours of every chunk that
 // closed are set, then advance_upper(). One thread at a time.
 class Stream {
@@ -84,7 +71,6 @@ class Engine {
     virtual const Digest& fingerprint() const = 0;
     virtual uint64_t parameters() const = 0;
     virtual uint64_t weight_bytes() const = 0;
-    virtual std::unique_ptr<DocumentEncoder> new_document() const = 0;
     // Lower half over one segment, all of it in one pass. `context` (empty or a multiple of m tokens) is read before it
     // and gives no chunks. Chunk i is tokens [i m, (i + 1) m); the last may be short. A pure function of its arguments:
     // at an equal number of threads of one machine, equal arguments give bit-equal chunks. No tokens give no chunks.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/engine/torch_document.h"
 #include "core/engine/torch_stream.h"
 #include "core/model/float_products.h"
 #include "core/model/layers.h"
@@ -76,10 +75,6 @@ uint64_t TorchEngine::parameters() const {
     uint64_t n = 0;
     for (const auto& [name, p] : model_->parameters()) n += static_cast<uint64_t>(p.numel());
     return n;
-}
-
-std::unique_ptr<DocumentEncoder> TorchEngine::new_document() const {
-    return run_torch([&] { return std::make_unique<TorchDocument>(shared_from_this()); });
 }
 
 std::vector<EncodedChunk> TorchEngine::encode_segment(std::span<const int32_t> context,

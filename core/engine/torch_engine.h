@@ -1,4 +1,4 @@
-// The engine on LibTorch: what its document encoder and its stream share.
+// The engine on LibTorch: what its segments and its stream share.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -32,7 +32,6 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     const Digest& fingerprint() const override { return fingerprint_; }
     uint64_t parameters() const override;
     uint64_t weight_bytes() const override { return 4 * parameters(); }
-    std::unique_ptr<DocumentEncoder> new_document() const override;
     std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                              std::span<const int32_t> tokens) const override;
     std::unique_ptr<Stream> new_stream() const override;

@@ -9,7 +9,7 @@ namespace rpt::reader {
 
 ChunkFeeder::ChunkFeeder(const engine::Engine& engine, storage::Store* store,
                          std::span<const std::shared_ptr<storage::Space>> spaces, OwnPast* own)
-    : engine_(engine), search_(engine.config(), store, spaces), own_(own) {}
+    : engine_(engine), search_(engine, store, spaces), own_(own) {}
 
 Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequence, size_t end,
                                  const MemoryUse& use, const CallControl& control) const {

@@ -1,288 +1,348 @@
 #include "core/reader/document_writer.h"
 
 #include <algorithm>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "core/reader/source_map.h"
+#include "core/reader/document_splice.h"
+#include "core/reader/segment_encoder.h"
 
 namespace rpt::reader {
 
-namespace {
-
-constexpr uint64_t kEarlyCommitBytes = 32u << 20;  // of states and text that wait
-
-}  // namespace
-
 struct DocumentWriter::Impl {
     std::shared_ptr<const engine::Engine> engine;
+    SegmentEncoder encoder;
+    text::SegmenterOptions borders;
     std::shared_ptr<storage::Space> space;  // outlives its writer
     std::unique_ptr<storage::DocumentWriter> store;
-    std::unique_ptr<engine::DocumentEncoder> blocks;
-    size_t stride = 0, chunk = 0;
+    bool text_discarded = false;
 
-    // Bytes to tokens. `cut` is what the gate keeps back.
     text::Utf8Gate gate;
-    text::IncrementalEncoder encoder;
-    SourceMap map;
-    std::string cut;
-    uint64_t text_done = 0;  // end of the last final token, in bytes of gated text
-
-    // Final tokens of blocks that are not done, the first of them at ids[head]; ends[i] is the
-    // source border after token i, block_begin the one before ids[head].
-    std::vector<int32_t> ids;
-    std::vector<uint64_t> ends;
+    text::Segmenter segmenter;
+    uint64_t segmenter_begin = 0;      // where in the document the segmenter began
+    std::deque<uint64_t> closed;       // borders in the document behind which open() still begins
+    uint64_t open_begin = 0;
+    std::string buffer;                // from `head` on: the text behind the last border dealt with
     size_t head = 0;
-    uint64_t block_begin = 0;
-    uint64_t block_number = 0;
+    std::vector<int32_t> context;      // tokens that a segment at open_begin may see
 
-    // What the next commit takes: text and final chunks. Numbers below `next_chunk` are encoded for
-    // good, those below `committed` are in the store.
-    storage::Flush waiting;
-    std::string waiting_text;
+    // What the next commit takes; the texts stay here for segments that get lost meanwhile.
+    std::vector<storage::SegmentRecord> waiting;
+    std::vector<std::vector<int32_t>> waiting_contexts;
     uint64_t waiting_bytes = 0;
-    uint64_t next_chunk = 0, committed = 0;
-    bool provisional_in_store = false;
 
-    enum class Phase { kOpen, kFinishing, kFinished, kBroken } phase = Phase::kOpen;
+    uint64_t n_stored = 0;     // segments in the store
+    bool open_stored = false;  // the last of them is the text at open_begin, as it was then
+    std::string stored_text;   // that text, to see whether a flush has news
+    bool stored_tail = false;
+
+    // Of the text up to open_begin; not kept for a document that was resumed or spliced.
+    Sha256 hash;
+    bool hash_runs = true;
+    std::optional<Digest> finishing;  // of the whole text; a finish that failed waits for the next
+    bool astray = false;  // a splice is stored, and what followed it failed
+    bool finished = false;
+    text::Utf8Gate::Mode mode;
 
     Impl(std::shared_ptr<const engine::Engine> e, std::shared_ptr<storage::Space> s,
-         const storage::DocumentSpec& spec, text::Utf8Gate::Mode mode)
-        : engine(std::move(e)), space(std::move(s)), gate(mode), encoder(engine->tokenizer()) {
-        const model::ModelConfig& config = engine->config();
-        if (!config.has_retriever())
-            throw Error(
-                Status::kUnsupported, "rpt",
-                "document \"" + spec.key +
-                    "\": this model has no retriever and so no keys to store; open one that has");
-        if (engine->tokenizer()->bos() < 0)
-            throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
-        stride = size_t(config.stride);
-        chunk = size_t(config.chunk);
-        blocks = engine->new_document();
-        ids.push_back(engine->tokenizer()->bos());
-        ends.push_back(0);
-        store = space->begin_document(spec);
-    }
-
-    // Input position of ids[head].
-    uint64_t blocks_begin() const { return block_number * stride; }
+         text::Utf8Gate::Mode m, uint32_t context_tokens, text::SegmenterOptions b)
+        : engine(std::move(e)),
+          encoder(*engine, context_tokens),
+          borders(b),
+          space(std::move(s)),
+          gate(m),
+          segmenter(b),
+          mode(m) {}
 
     void require_open(const char* what) const {
-        if (phase == Phase::kBroken)
+        if (astray)
             throw Error(Status::kState, "rpt",
                         std::string("document: cannot ") + what +
-                            " after an error of encoding; write it anew");
-        if (phase == Phase::kFinished)
+                            " after a splice that was stored and could not be read back; resume it");
+        if (finished || finishing)
             throw Error(Status::kState, "rpt",
-                        std::string("document: cannot ") + what + " after finish");
+                        std::string("document: cannot ") + what +
+                            (finished ? " after finish" : " while finish waits to be tried again"));
     }
 
-    // Changes everything or nothing.
+    // Bytes of the text, a cut code point included.
+    uint64_t end() const { return open_begin + open().size(); }
+    std::string_view open() const { return std::string_view(buffer).substr(head); }
+
+    // Stands behind the last segment but one of the stored document, the last one open again.
+    void stand_at_end() {
+        const std::vector<storage::SegmentInfo> segments = store->segments();
+        hash_runs = false;
+        waiting.clear();
+        waiting_contexts.clear();
+        waiting_bytes = 0;
+        closed.clear();
+        n_stored = segments.size();
+        open_begin = segments.empty() ? 0 : segments.back().bytes.begin;
+        const uint64_t text_end = segments.empty() ? 0 : segments.back().bytes.end;
+        const uint64_t left_begin =
+            open_begin - std::min<uint64_t>(open_begin, text::Segmenter::left_bytes(borders));
+        segmenter = text::Segmenter::resume(store->read_text({left_begin, open_begin}), borders);
+        segmenter_begin = open_begin;
+        buffer = store->read_text({open_begin, text_end});
+        head = 0;
+        std::vector<uint64_t> found;
+        segmenter.append(open(), found);  // an upgraded store's segments may hold borders
+        for (const uint64_t border : found) closed.push_back(segmenter_begin + border);
+        context = context_before(*store, segments, segments.empty() ? 0 : segments.size() - 1,
+                                 encoder);
+        open_stored = !segments.empty();
+        stored_text.clear();
+        gate = text::Utf8Gate(mode);
+    }
+
     void take(std::string_view bytes) {
         text::Utf8Gate next_gate = gate;
-        const std::vector<text::Utf8Gate::Piece> pieces = next_gate.append(bytes);
-        take_pieces(pieces, next_gate, bytes);
-    }
-
-    void take_pieces(const std::vector<text::Utf8Gate::Piece>& pieces, text::Utf8Gate& next_gate,
-                     std::string_view bytes) {
-        text::IncrementalEncoder next_encoder = encoder;
-        SourceMap next_map = map;
-        std::vector<text::Token> fresh;
-        for (const auto& piece : pieces) {
-            next_map.add(piece.text.size(), piece.source_bytes);
-            next_encoder.append(piece.text, fresh);
+        try {
+            next_gate.append(bytes);
+        } catch (const Error& error) {
+            // The gate counts from where it began.
+            throw Error(error.status(), error.domain(), error.what(),
+                        error.offset() < 0
+                            ? -1
+                            : static_cast<int64_t>(end() - gate.offset()) + error.offset());
         }
-        const std::string joined = cut + std::string(bytes);
-        const size_t whole = joined.size() - next_gate.pending();
-        std::string next_cut = joined.substr(whole);
-        waiting_text.reserve(waiting_text.size() + whole);
-        push_tokens(fresh, next_map);
-        waiting_text.append(joined, 0, whole);  // nothing throws from here
+        text::Segmenter next = segmenter;
+        std::vector<uint64_t> found;
+        next.append(bytes, found);
+        buffer.reserve(buffer.size() + bytes.size());
+        for (const uint64_t border : found) closed.push_back(segmenter_begin + border);
+        buffer.append(bytes);  // nothing throws from here
         std::swap(gate, next_gate);
-        std::swap(encoder, next_encoder);
-        std::swap(map, next_map);
-        std::swap(cut, next_cut);
-        map.forget_before(text_done);
+        std::swap(segmenter, next);
     }
 
-    // Final tokens into the queue.
-    void push_tokens(const std::vector<text::Token>& fresh, const SourceMap& source) {
-        std::vector<uint64_t> borders;
-        borders.reserve(fresh.size());
-        uint64_t done = text_done;
-        SourceMap cursor = source;
-        for (const text::Token& token : fresh) {
-            done += token.size;
-            borders.push_back(cursor.source_of(done));
-            cursor.forget_before(done);
-        }
-        ids.reserve(ids.size() + fresh.size());
-        ends.reserve(ends.size() + fresh.size());
-        for (size_t i = 0; i < fresh.size(); ++i) {
-            ids.push_back(fresh[i].id);
-            ends.push_back(borders[i]);
-        }
-        text_done = done;
-    }
-
-    storage::ChunkRecord record(engine::EncodedChunk&& chunk_out, std::span<const int32_t> tokens,
-                                std::span<const uint64_t> borders, bool provisional) const {
-        const size_t first = size_t(chunk_out.index) * chunk - size_t(blocks_begin());
-        storage::ChunkRecord out;
-        out.ordinal = chunk_out.index;
-        out.bytes.begin = first == 0 ? block_begin : borders[first - 1];
-        out.bytes.end = borders[first + chunk_out.n_tokens - 1];
-        out.provisional = provisional;
-        out.tokens.assign(tokens.begin() + ptrdiff_t(first),
-                          tokens.begin() + ptrdiff_t(first + chunk_out.n_tokens));
-        out.key = std::move(chunk_out.key);
-        out.states = std::move(chunk_out.states);
-        return out;
-    }
-
-    void keep(engine::EncodedChunk&& chunk_out, std::span<const int32_t> tokens,
-              std::span<const uint64_t> borders) {
-        waiting_bytes += chunk_out.states.size() * sizeof(float);
-        waiting.chunks.push_back(record(std::move(chunk_out), tokens, borders, false));
-        ++next_chunk;
-    }
-
-    void encode_full_blocks(const CallControl& control) {
-        while (ids.size() - head >= stride) {
-            control.report(block_begin, gate.offset());
-            const std::span<const int32_t> tokens(ids.data() + head, stride);
-            const std::span<const uint64_t> borders(ends.data() + head, stride);
-            try {
-                for (engine::EncodedChunk& out : blocks->encode_block(tokens))
-                    if (out.index >= next_chunk) keep(std::move(out), tokens, borders);
-            } catch (...) {
-                // The encoder may have moved on without its chunks having been kept.
-                if (blocks->position() != blocks_begin()) phase = Phase::kBroken;
-                throw;
-            }
-            block_begin = borders.back();
-            head += stride;
-            ++block_number;
-            if (waiting_bytes + waiting_text.size() >= kEarlyCommitBytes) commit(control);
-        }
-        ids.erase(ids.begin(), ids.begin() + ptrdiff_t(head));
-        ends.erase(ends.begin(), ends.begin() + ptrdiff_t(head));
+    // The first `size` bytes of open() as a closed segment, into what waits.
+    void close_segment(uint64_t size) {
+        storage::SegmentRecord record;
+        record.text = open().substr(0, size);
+        record.identity = encoder.identity(context, record.text, text_discarded);
+        record.known = brings(waiting, record.identity) || space->has_segment(record.identity);
+        const SpannedTokens tokens = encoder.tokenise(record.text, true);
+        if (!record.known) record.chunks = encoder.encode(context, tokens, tokens.ids.size(), false);
+        std::vector<int32_t> next = encoder.context_behind(context, tokens.ids);
+        waiting_contexts.reserve(waiting.size() + 1);
+        waiting_bytes += estimate(record);
+        waiting.push_back(std::move(record));
+        waiting_contexts.push_back(std::exchange(context, std::move(next)));
+        if (hash_runs) hash.update(open().data(), size);
+        open_begin += size;
+        head += size;
+        if (head * 2 < buffer.size()) return;
+        buffer.erase(0, head);
         head = 0;
     }
 
-    // The block that is not full. Whole chunks of final tokens are kept; with `tail` the rest comes
-    // back as provisional records, or is kept too if the document ends here.
-    std::vector<storage::ChunkRecord> encode_short_block(bool tail) {
-        std::vector<int32_t> tokens = ids;
-        std::vector<uint64_t> borders = ends;
-        const uint64_t first_chunk = block_number * (stride / chunk);
-        const uint64_t final_end =
-            first_chunk + tokens.size() / chunk;  // whole chunks of final tokens
-        if (tail) {
-            uint64_t done = text_done;
-            for (const text::Token& token : encoder.peek()) {
-                if (tokens.size() + 1 >= stride) break;  // only final tokens may fill a block
-                done += token.size;
-                tokens.push_back(token.id);
-                borders.push_back(map.source_of(done));
-            }
-        } else {
-            tokens.resize(tokens.size() / chunk * chunk);
-        }
-        const bool only_bos = block_number == 0 && tokens.size() <= 1;
-        const bool news = tail ? first_chunk * chunk + tokens.size() > next_chunk * chunk
-                               : final_end > next_chunk;
-        std::vector<storage::ChunkRecord> provisional;
-        if (only_bos || !news) return provisional;
-        for (engine::EncodedChunk& out : blocks->encode_block(tokens)) {
-            if (out.index < next_chunk) continue;
-            if (out.index < final_end || phase == Phase::kFinishing)
-                keep(std::move(out), tokens, borders);
-            else
-                provisional.push_back(record(std::move(out), tokens, borders, true));
-        }
-        return provisional;
+    // Bytes that it will take on the disk, about.
+    uint64_t estimate(const storage::SegmentRecord& record) const {
+        uint64_t tokens = 0;
+        for (const storage::ChunkRecord& chunk : record.chunks) tokens += chunk.tokens.size();
+        return record.text.size() + tokens * (uint64_t(encoder.engine().config().dim) + 8) +
+               record.chunks.size() * 2 * uint64_t(encoder.engine().config().dim);
     }
 
-    void commit(const CallControl& control, bool finish = false,
-                std::vector<storage::ChunkRecord> provisional = {}) {
-        if (!finish && waiting_text.empty() && waiting.chunks.empty() && provisional.empty() &&
-            !provisional_in_store)
-            return;
-        const size_t n_final = waiting.chunks.size();
-        waiting.chunks.reserve(n_final + provisional.size());
-        for (storage::ChunkRecord& record_out : provisional)
-            waiting.chunks.push_back(std::move(record_out));
-        waiting.text = waiting_text;
-        waiting.drop_from_ordinal = provisional_in_store ? committed : UINT64_MAX;
-        waiting.finish = finish;
+    void close_segments(const CallControl& control) {
+        while (!closed.empty()) {
+            control.report(open_begin, end());
+            close_segment(closed.front() - open_begin);
+            closed.pop_front();
+            if (waiting_bytes >= store->commit_bytes()) commit(control, {}, {});
+        }
+    }
+
+    // What waits takes the place of the open segment that is stored, and `unfinished` becomes the new
+    // one if it has text.
+    void commit(const CallControl& control, storage::SegmentRecord unfinished,
+                std::optional<Digest> content_hash) {
+        storage::Edit edit;
+        edit.n_old = open_stored ? 1 : 0;
+        edit.first = n_stored - edit.n_old;
+        const bool opens = !unfinished.text.empty();
+        if (waiting.empty() && !opens && !content_hash) return;
+        const size_t n_closed = waiting.size();
+        edit.segments = std::move(waiting);
+        if (opens) edit.segments.push_back(std::move(unfinished));
+        edit.finish = content_hash.has_value();
+        if (content_hash) edit.content_hash = *content_hash;
+        // A finish without news keeps the last segment as it is.
+        if (edit.segments.empty()) edit.n_old = 0, edit.first = n_stored;
         try {
-            store->commit(waiting, control);
+            while (const auto lost = store->commit(edit, control)) {
+                encoder.complete(edit.segments[*lost], waiting_contexts[*lost]);
+            }
         } catch (...) {
-            waiting.chunks.resize(n_final);
+            edit.segments.resize(n_closed);
+            waiting = std::move(edit.segments);
             throw;
         }
-        provisional_in_store = waiting.chunks.size() > n_final;
-        committed = next_chunk;
-        waiting.chunks.clear();
-        waiting_text.clear();
+        n_stored = edit.first + edit.segments.size();
+        open_stored = opens;
+        waiting.clear();
+        waiting_contexts.clear();
         waiting_bytes = 0;
-        if (finish) phase = Phase::kFinished;
+    }
+
+    void flush(bool tail, const CallControl& control) {
+        close_segments(control);
+        storage::SegmentRecord record;
+        record.text = open().substr(0, open().size() - gate.pending());
+        const bool same = open_stored && waiting.empty() && record.text == stored_text &&
+                          tail == stored_tail;
+        if (same) return;
+        if (!record.text.empty()) {
+            const SpannedTokens tokens = encoder.tokenise(record.text, false);
+            record.chunks =
+                encoder.encode(context, tokens, tail ? tokens.ids.size() : whole(tokens), true);
+        }
+        std::string text = record.text;
+        commit(control, std::move(record), {});
+        stored_text = std::move(text);
+        stored_tail = tail;
+    }
+
+    // Final tokens that fill chunks, <|bos|> in the first of them where there is no context.
+    size_t whole(const SpannedTokens& tokens) const {
+        const size_t m = size_t(encoder.engine().config().chunk);
+        const size_t bos = encoder.begins_with_bos(context) ? 1 : 0;
+        const size_t filled = (tokens.n_final + bos) / m * m;
+        return filled > bos ? filled - bos : 0;
+    }
+
+    Digest content_hash() {
+        if (hash_runs) return Sha256(hash).update(open().data(), open().size()).finish();
+        constexpr uint64_t kPiece = 1 << 20;
+        Sha256 whole_text;
+        for (uint64_t at = 0; at < open_begin; at += kPiece) {
+            const std::string part = store->read_text({at, std::min(at + kPiece, open_begin)});
+            whole_text.update(part.data(), part.size());
+        }
+        return whole_text.update(open().data(), open().size()).finish();
+    }
+
+    void finish(const CallControl& control) {
+        if (!finishing) {
+            text::Utf8Gate last = gate;
+            last.finish();  // refuses a cut code point
+            close_segments(control);
+            if (!hash_runs) commit(control, {}, {});  // so that the text can be read back
+            const Digest digest = content_hash();
+            if (!open().empty()) close_segment(open().size());
+            finishing = digest;
+        }
+        commit(control, {}, finishing);
+        finished = true;
+    }
+
+    SpliceResult splice(ByteSpan where, std::string_view bytes, const CallControl& control) {
+        check_splice(where, bytes);
+        flush(false, control);
+        require_whole_code_points(where);
+        SplicePlan plan = plan_splice(*store, *space, encoder, borders, where, bytes,
+                                      text_discarded, control);
+        while (const auto lost = store->commit(plan.edit, control))
+            plan.encode(*lost, encoder);
+        astray = true;
+        stand_at_end();
+        astray = false;
+        return plan.result;
+    }
+
+    [[noreturn]] static void fail_splice(ByteSpan where, const std::string& why) {
+        throw Error(Status::kArgument, "rpt",
+                    "splice of bytes " + std::to_string(where.begin) + " to " +
+                        std::to_string(where.end) + ": " + why);
+    }
+
+    // Of a text that is in the store.
+    void require_whole_code_points(ByteSpan where) const {
+        if (mode == text::Utf8Gate::Mode::kReplace) return;
+        for (const uint64_t place : {where.begin, where.end}) {
+            const std::string behind = store->read_text({place, std::min(place + 1, end())});
+            if (!behind.empty() && (uint8_t(behind[0]) & 0xC0) == 0x80)
+                fail_splice(where, "byte " + std::to_string(place) + " lies inside a character");
+        }
+    }
+
+    void check_splice(ByteSpan where, std::string_view bytes) const {
+        if (where.begin > where.end || where.end > end())
+            fail_splice(where, "the document has " + std::to_string(end()) + " bytes");
+        if (gate.pending() > 0)
+            fail_splice(where, "a character at the end of the text is cut; append its rest");
+        if (text_discarded)
+            throw Error(Status::kUnsupported, "rpt",
+                        "splice: the text of this document is not kept; begin it again");
+        if (mode == text::Utf8Gate::Mode::kReplace) return;
+        if (const size_t valid = text::valid_utf8_prefix(bytes); valid != bytes.size())
+            throw Error(Status::kUtf8, "rpt",
+                        "splice: invalid utf-8 at byte " + std::to_string(valid) + " of the new text",
+                        static_cast<int64_t>(valid));
     }
 };
 
 DocumentWriter::DocumentWriter(std::shared_ptr<const engine::Engine> engine,
                                std::shared_ptr<storage::Space> space,
-                               const storage::DocumentSpec& spec, text::Utf8Gate::Mode mode)
-    : impl_(std::make_unique<Impl>(std::move(engine), std::move(space), spec, mode)) {}
+                               const storage::DocumentSpec& spec, text::Utf8Gate::Mode mode,
+                               uint32_t context_tokens, text::SegmenterOptions borders)
+    : impl_(std::make_unique<Impl>(std::move(engine), std::move(space), mode, context_tokens,
+                                   borders)) {
+    impl_->text_discarded = spec.discard_text;
+    impl_->store = impl_->space->begin_document(spec);
+}
+
+DocumentWriter::DocumentWriter(std::shared_ptr<const engine::Engine> engine,
+                               std::shared_ptr<storage::Space> space, std::string_view key,
+                               text::Utf8Gate::Mode mode, uint32_t context_tokens,
+                               text::SegmenterOptions borders)
+    : impl_(std::make_unique<Impl>(std::move(engine), std::move(space), mode, context_tokens,
+                                   borders)) {
+    impl_->store = impl_->space->resume_document(key);
+    if (impl_->store->info().text_discarded)
+        throw Error(Status::kUnsupported, "rpt",
+                    "document \"" + std::string(key) +
+                        "\": its text was not kept, so it cannot be changed; begin it again");
+    impl_->stand_at_end();
+}
 
 DocumentWriter::~DocumentWriter() = default;
 
 void DocumentWriter::append(std::string_view bytes, const CallControl& control) {
     impl_->require_open("append");
-    if (impl_->phase == Impl::Phase::kFinishing)
-        throw Error(Status::kState, "rpt",
-                    "document: cannot append while finish waits to be tried again");
     control.check();
     impl_->take(bytes);
-    impl_->encode_full_blocks(control);
+    impl_->close_segments(control);
 }
 
 storage::DocumentInfo DocumentWriter::flush(bool tail, const CallControl& control) {
     impl_->require_open("flush");
-    if (impl_->phase == Impl::Phase::kFinishing)
-        throw Error(Status::kState, "rpt",
-                    "document: cannot flush while finish waits to be tried again");
     control.check();
-    impl_->encode_full_blocks(control);
-    impl_->commit(control, false, impl_->encode_short_block(tail));
+    impl_->flush(tail, control);
     return impl_->store->info();
 }
 
-storage::DocumentInfo DocumentWriter::finish(const CallControl& control) {
-    impl_->require_open("finish");
+SpliceResult DocumentWriter::splice(ByteSpan where, std::string_view bytes,
+                                    const CallControl& control) {
+    impl_->require_open("splice");
     control.check();
-    if (impl_->phase == Impl::Phase::kOpen) {
-        text::Utf8Gate gate = impl_->gate;
-        const std::vector<text::Utf8Gate::Piece> pieces = gate.finish();
-        impl_->take_pieces(pieces, gate, {});
-        std::vector<text::Token> rest;
-        impl_->encoder.finish(rest);
-        impl_->push_tokens(rest, impl_->map);
-        impl_->phase = Impl::Phase::kFinishing;
-    }
-    impl_->encode_full_blocks(control);
-    impl_->encode_short_block(true);
-    impl_->commit(control, true);
+    return impl_->splice(where, bytes, control);
+}
+
+storage::DocumentInfo DocumentWriter::finish(const CallControl& control) {
+    if (!impl_->finishing || impl_->finished) impl_->require_open("finish");
+    control.check();
+    impl_->finish(control);
     return impl_->store->info();
 }
 
 uint64_t DocumentWriter::bytes_accepted() const {
-    return impl_->gate.offset();
+    return impl_->end();
 }
 
 }  // namespace rpt::reader

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/segment_encoder.h"
 
 namespace rpt::reader {
 
@@ -51,7 +53,7 @@ std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
 std::vector<Found> MemorySearch::find(std::span<const float> query, int64_t own_last,
                                       const OwnPast* own, const RetrieveOptions& options,
                                       const CallControl& control) const {
-    const size_t k = options.k != 0 ? options.k : size_t(config_.neighbours);
+    const size_t k = options.k != 0 ? options.k : size_t(engine_.config().neighbours);
     std::vector<Found> found;
     if (own != nullptr) {
         for (const OwnPast::Scored& scored : own->search(query, own_last, k))
@@ -118,7 +120,9 @@ NeighbourSet MemorySearch::load(std::vector<Found>& found, const OwnPast* own,
             set.add(own->states(chunk),
                     chunk + 1 < own->size() ? own->states(chunk + 1) : std::vector<float>());
         } else {
+            const storage::Hit& hit = hits[next_stored];
             storage::HitStates states = std::move(stored.at(next_stored++));
+            if (states.chunk_dropped != 0 || states.successor_dropped != 0) restore(states, hit);
             if (!states.chunk) continue;
             set.add(std::move(states));
         }
@@ -131,6 +135,25 @@ NeighbourSet MemorySearch::load(std::vector<Found>& found, const OwnPast* own,
     found.resize(kept);
     if (told != nullptr) told->resize(kept);
     return set;
+}
+
+void MemorySearch::restore(storage::HitStates& states, const storage::Hit& hit) const {
+    const uint32_t context_tokens = store_->model().context_tokens;
+    const SegmentEncoder encoder(engine_, context_tokens);
+    for (const uint64_t segment : std::set{states.chunk_dropped, states.successor_dropped}) {
+        if (segment == 0) continue;
+        // Twice as many as are read: <|bos|> of earlier segments does not count.
+        const auto tokens = store_->read_segment_tokens(segment, 2 * size_t(context_tokens));
+        if (!tokens) continue;
+        std::vector<std::vector<float>> made;
+        for (engine::EncodedChunk& chunk : encoder.again(tokens->context, tokens->tokens))
+            made.push_back(std::move(chunk.states));
+        const auto restored = store_->restore_states(segment, made);
+        for (size_t i = 0; i < restored.size(); ++i) {
+            if (tokens->chunks[i] == hit.chunk_id) states.chunk = restored[i];
+            if (tokens->chunks[i] == states.successor_id) states.successor = restored[i];
+        }
+    }
 }
 
 }  // namespace rpt::reader

@@ -34,13 +34,13 @@ class NeighbourSet {
     std::vector<storage::HitStates> held_;
 };
 
-// Borrows store and spaces. One thread at a time.
+// Borrows engine, store and spaces. One thread at a time.
 class MemorySearch {
   public:
     // `store` may be null if there are no spaces.
-    MemorySearch(const model::ModelConfig& config, storage::Store* store,
+    MemorySearch(const engine::Engine& engine, storage::Store* store,
                  std::span<const std::shared_ptr<storage::Space>> spaces)
-        : config_(config), store_(store), spaces_(spaces) {}
+        : engine_(engine), store_(store), spaces_(spaces) {}
 
     // Best k (0: the model's K) for `query`: of `own` (may be null) only chunks up to `own_last`,
     // none if it is negative; of the spaces what the filter lets through. min_score counts for
@@ -57,7 +57,10 @@ class MemorySearch {
                       std::vector<RetrievedChunk>* told) const;
 
   private:
-    const model::ModelConfig& config_;
+    // States that a budget took from the disk are made again.
+    void restore(storage::HitStates& states, const storage::Hit& hit) const;
+
+    const engine::Engine& engine_;
     storage::Store* store_;
     std::span<const std::shared_ptr<storage::Space>> spaces_;
 };

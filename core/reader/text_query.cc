@@ -1,7 +1,6 @@
 #include "core/reader/text_query.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -15,13 +14,10 @@ std::vector<float> chunk_query(const engine::Engine& engine, std::span<const int
     const size_t n_whole = tokens.size() / m;
     const size_t end = n_whole == 0 ? tokens.size() : n_whole * m;
     const size_t block = (end - 1) / stride;
-    std::unique_ptr<engine::DocumentEncoder> encoder = engine.new_document();
-    std::vector<engine::EncodedChunk> chunks;
-    for (size_t b = block < 2 ? 0 : block - 2; b <= block; ++b) {
-        control.check();
-        chunks =
-            encoder->encode_block(tokens.subspan(b * stride, std::min(stride, end - b * stride)));
-    }
+    const size_t begin = (block < 2 ? 0 : block - 2) * stride;
+    control.check();
+    std::vector<engine::EncodedChunk> chunks =
+        engine.encode_segment({}, tokens.subspan(begin, end - begin));
     RPT_CHECK(!chunks.empty());
     return std::move(chunks.back().query);
 }

@@ -24,10 +24,10 @@ static void* garbage(int round) {
     return round % 2 ? NULL : room[round % 8];
 }
 
-static char called[64][40];
+static char called[128][40];
 static int n_called;
 
-#define NAME(function) (strcpy(called[n_called++ % 64], #function), function)
+#define NAME(function) (strcpy(called[n_called++ % 128], #function), function)
 /* Must fail; what it fails with is other tests' business. */
 #define REFUSED(function, ...)                                                         \
     do {                                                                               \
@@ -61,6 +61,21 @@ static void call_everything(int r) {
     REFUSED(rpt_store_destroy, NULL, NULL);
     REFUSED(rpt_store_get_stats, NULL, junk);
     REFUSED(rpt_store_rebuild_index, NULL, junk);
+    REFUSED(rpt_store_set_budget, NULL, 5, junk);
+    REFUSED(rpt_store_compact, NULL, junk);
+    REFUSED(rpt_store_backup, NULL, NULL, junk);
+    REFUSED(rpt_store_restore, NULL, NULL, NULL, junk);
+    REFUSED(rpt_store_upgrade, NULL, NULL, junk);
+    REFUSED(rpt_store_check, NULL, 99, junk, NULL, NULL, NULL);
+    REFUSED(rpt_space_set_budget, NULL, 5, junk);
+    REFUSED(rpt_doc_resume, NULL, NULL, 0xffffffffu, NULL);
+    REFUSED(rpt_doc_splice, NULL, 9, 3, NULL, 17, junk, junk);
+    REFUSED(rpt_doc_get_segment, NULL, NULL, 9, junk);
+    REFUSED(rpt_doc_read_chunk, NULL, NULL, 9, 99, NULL, 17, NULL);
+    rpt_hash_free(NULL);
+    NAME(rpt_hash_add)(NULL, NULL, 9);
+    NAME(rpt_hash_get)(NULL, NULL);
+    NAME(rpt_hash_free)(NAME(rpt_hash_new)());
     REFUSED(rpt_store_list_spaces, NULL, NULL, NULL);
     REFUSED(rpt_space_open, NULL, NULL, NULL, 0xffffffffu, NULL);
     REFUSED(rpt_space_drop, NULL, NULL, NULL, junk);

@@ -62,11 +62,11 @@ struct Bench {
         o.create = true;
         o.durability = Durability::kNormal;
         o.flat_limit = flat_limit;
-        o.model = ModelBinding{{}, kDim, kTokens};
+        o.model = ModelBinding{{}, kDim, kTokens, 64};
         return o;
     }
 
-    // Documents of 100 chunks.
+    // Documents of 100 chunks, in segments of 10.
     void ingest(Space& space, uint64_t first, uint64_t chunks) {
         std::vector<float> states(size_t(kTokens) * kDim);
         for (float& v : states) v = numbers.normal();
@@ -74,24 +74,25 @@ struct Bench {
         for (uint64_t done = 0; done < chunks;) {
             DocumentSpec spec;
             spec.key = std::to_string(first + done);
-            Flush flush;
-            std::string whole;
+            Edit edit;
             for (uint64_t i = 0; i < 100 && done < chunks; ++i, ++done) {
+                if (i % 10 == 0) edit.segments.emplace_back();
+                SegmentRecord& segment = edit.segments.back();
                 for (char& c : text) c = static_cast<char>('a' + numbers.next() % 20);
-                whole += text;
                 ChunkRecord chunk;
-                chunk.ordinal = i;
-                chunk.bytes = {i * text.size(), (i + 1) * text.size()};
+                chunk.bytes = {segment.text.size(), segment.text.size() + text.size()};
+                segment.text += text;
                 for (uint32_t t = 0; t < kTokens; ++t)
                     chunk.tokens.push_back(static_cast<int32_t>(numbers.next() % 16384));
                 chunk.key = topic_key(numbers, topics);
                 std::rotate(states.begin(), states.begin() + 97, states.end());
                 chunk.states = states;
-                flush.chunks.push_back(std::move(chunk));
+                segment.chunks.push_back(std::move(chunk));
             }
-            flush.text = whole;
-            flush.finish = true;
-            space.begin_document(spec)->commit(flush);
+            for (SegmentRecord& segment : edit.segments)
+                segment.identity = sha256(segment.text.data(), segment.text.size());
+            edit.finish = true;
+            space.begin_document(spec)->commit(edit);
         }
     }
 };

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
     rpt_call call = RPT_CALL_INIT;
     rpt_store* store;
     char* text = make_text(2000, 4);
+    char* long_text;
     int i;
     memset(&s, 0, sizeof s);
     s.p = place_open(argc, argv);
@@ -103,7 +104,9 @@ int main(int argc, char** argv) {
     call.progress = on_progress;
     call.progress_user = &s;
     EXPECT_OK(rpt_doc_begin(s.space, &doc_options, &s.doc, &err));
-    EXPECT_OK(rpt_doc_append(s.doc, text, 2000, &call, &err));
+    long_text = make_text(30000, 9);
+    EXPECT_OK(rpt_doc_append(s.doc, long_text, 30000, &call, &err));
+    free(long_text);
     EXPECT_OK(rpt_doc_finish(s.doc, NULL, NULL, &err));
     EXPECT(s.in_progress > 0);
     rpt_doc_free(s.doc);

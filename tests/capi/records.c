@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
 
     EXPECT(rpt_version_number() == RPT_VERSION_NUMBER);
     EXPECT(strcmp(rpt_version_string(), "0.1.0") == 0 && rpt_build_info() == rpt_build_info());
-    EXPECT(strstr(rpt_build_info(), "\"faiss\":\"1.") &&
+    EXPECT(strstr(rpt_build_info(), "\"sqlite\":\"3.") &&
            strstr(rpt_build_info(), "\"libtorch\":\"2."));
     EXPECT(strcmp(rpt_status_name(RPT_ERR_DEVICE), "RPT_ERR_DEVICE") == 0);
     EXPECT(strcmp(rpt_status_name(RPT_OK), "RPT_OK") == 0 &&

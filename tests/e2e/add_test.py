@@ -181,3 +181,35 @@ def test_add_takes_an_empty_file(rpt, tmp_path):
     (tmp_path / "empty").write_text("")
     assert rpt("add", "mem", "empty", "--json").json["documents"] == 1
     assert rpt("search", "mem", "ship", "--json").json["hits"] == []
+
+
+def test_add_watch_follows_a_tree(models, tmp_path):
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "a.txt").write_text("the sea was calm.\n")
+    words = [RPT, "add", "mem", "tree", "--watch", "--json", "--model", str(models[0]), "--threads", "1"]
+    watcher = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+
+    def told():
+        return json.loads(watcher.stdout.readline())
+
+    def keys():
+        done = subprocess.run([RPT, "memory", "list", "mem", "--json"], cwd=tmp_path, capture_output=True, check=True)
+        return [d["key"] for d in json.loads(done.stdout)["documents"]]
+
+    try:
+        assert told()["documents"] == 1
+        (tmp_path / "tree" / "a.txt").write_text("the sea was wild.\n")  # the same size, perhaps the same second
+        assert told()["documents"] == 1
+        (tmp_path / "tree" / "deep" / "b.txt").write_text("a ship came from far.\n")
+        assert told()["documents"] == 1
+        assert keys() == ["tree/a.txt", "tree/deep/b.txt"]
+        (tmp_path / "tree" / "new").mkdir()
+        (tmp_path / "tree" / "a.txt").rename(tmp_path / "tree" / "new" / "c.txt")
+        got = told()
+        while got["deleted"] == 0:
+            got = told()
+        assert keys() == ["tree/deep/b.txt", "tree/new/c.txt"]
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(60) in (0, 130)
+    finally:
+        watcher.kill()

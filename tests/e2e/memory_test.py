@@ -58,3 +58,46 @@ def test_memory_rebuild_index_changes_no_answer(rpt, store):
     got = rpt("memory", "rebuild-index", store, "--json").json
     assert got["chunks"] == rpt("memory", "stat", store, "--json").json["chunks"]
     assert rpt("search", store, SENTENCE, "-k", "20", "--json").json == before
+
+
+def test_memory_show_prints_records_and_segments(rpt, store, text):
+    got = rpt("memory", "show", store, "sea.txt", "--segments", "--json").json["segments"]
+    assert got[0]["begin"] == 0 and got[-1]["end"] == len(text)
+    record = rpt("memory", "show", store, "sea.txt", "--chunk", "1", "--record", "--json").json
+    assert len(record["token_ids"]) == record["chunk_records"][0]["tokens"] and len(record["key"]) == 32
+    assert len(record["states"]) == 32 * len(record["token_ids"])
+    assert "state 0:" in rpt("memory", "show", store, "sea.txt", "--chunk", "1", "--record").out
+
+
+def test_memory_compact_backup_restore_and_check(rpt, store, tmp_path, text):
+    assert rpt("memory", "check", store, "--json").json["damaged"] == 0
+    assert rpt("memory", "check", store, "--quick", "--json").json["findings"] == []
+    rpt("memory", "backup", store, "copy")
+    rpt("memory", "backup", store, "copy", code=1)
+    rpt("memory", "delete", store, "sea.txt")
+    got = rpt("memory", "compact", store, "--json").json
+    assert got["disk_bytes"] <= got["disk_bytes_before"]
+    assert text[:40].encode() not in b"".join(p.read_bytes() for p in (tmp_path / store).rglob("*") if p.is_file())
+    assert rpt("memory", "restore", "copy", "again", "--json").json["documents"] == 1
+    assert rpt("memory", "show", "again", "sea.txt", "--text").out == text
+    assert rpt("memory", "upgrade", "again", "--json").json["format_version"] == 2
+    database = tmp_path / "again" / "store.sqlite"
+    damaged = bytearray(database.read_bytes())
+    for at in range(len(damaged) // 2, len(damaged) - 4096, 4096):
+        damaged[at + 2000] ^= 1
+    database.write_bytes(damaged)
+    assert rpt("memory", "check", "again", "--json", code=1).json["damaged"] > 0
+
+
+def test_memory_check_deep_encodes_again(rpt, store, models):
+    assert rpt("memory", "check", store, "--deep", "--model", models[0], "--json").json["damaged"] == 0
+    assert "model" in rpt("memory", "check", store, "--deep", "--model", models[1], code=1).err
+
+
+def test_memory_budget_is_kept_in_the_memory(rpt, store):
+    assert rpt("memory", "budget", store, "64M", "--json").json["budget_bytes"] == 64 << 20
+    assert rpt("memory", "stat", store, "--json").json["budget_bytes"] == 64 << 20
+    rpt("memory", "budget", store, "1", code=1)
+    rpt("memory", "budget", store, "much", code=2)
+    rpt("memory", "budget", store, "16M", "--of-space")
+    assert rpt("memory", "budget", store, "none", "--json").json["budget_bytes"] == 0

@@ -81,7 +81,6 @@ class FakeEngine : public engine::Engine {
     const Digest& fingerprint() const override { return fingerprint_; }
     uint64_t parameters() const override { return 0; }
     uint64_t weight_bytes() const override { return 0; }
-    std::unique_ptr<engine::DocumentEncoder> new_document() const override;
     std::unique_ptr<engine::Stream> new_stream() const override;
     std::vector<engine::EncodedChunk> encode_segment(
         std::span<const int32_t> context, std::span<const int32_t> tokens) const override;
@@ -90,7 +89,8 @@ class FakeEngine : public engine::Engine {
     std::function<int32_t(std::span<const int32_t> tokens)> script;
     // Counts down with every model call; the call that finds 1 throws kDevice. 0: never.
     mutable int calls_to_failure = 0;
-    mutable uint64_t tokens_fed = 0;
+    mutable uint64_t tokens_fed = 0;      // to streams
+    mutable uint64_t tokens_encoded = 0;  // of segments, without their context
     // Every set of neighbours that a stream was given: chunk number and hash of its numbers.
     mutable std::vector<std::pair<uint64_t, std::vector<uint64_t>>> neighbours_set;
 
@@ -137,6 +137,7 @@ inline std::vector<engine::EncodedChunk> FakeEngine::encode_segment(
     count_call();
     const size_t m = size_t(config_.chunk);
     promise(context.size() % m == 0, "a segment's context is whole chunks");
+    tokens_encoded += tokens.size();
     uint64_t h = 1;
     for (int32_t token : context) h = mix(h, uint64_t(token));
     std::vector<uint64_t> hashes;
@@ -148,36 +149,6 @@ inline std::vector<engine::EncodedChunk> FakeEngine::encode_segment(
     }
     return out;
 }
-
-class FakeDocumentEncoder : public engine::DocumentEncoder {
-  public:
-    explicit FakeDocumentEncoder(const FakeEngine& engine) : engine_(engine) {}
-
-    std::vector<engine::EncodedChunk> encode_block(std::span<const int32_t> tokens) override {
-        engine_.count_call();
-        const size_t m = size_t(engine_.config().chunk), stride = size_t(engine_.config().stride);
-        promise(!tokens.empty() && tokens.size() <= stride, "a block has 1 to S tokens");
-        std::vector<uint64_t> hashes;
-        uint64_t h = hash_;
-        for (int32_t token : tokens) hashes.push_back(h = mix(h, uint64_t(token)));
-        std::vector<engine::EncodedChunk> out;
-        for (size_t at = 0; at < tokens.size(); at += m) {
-            const size_t n = std::min(m, tokens.size() - at);
-            out.push_back(engine_.chunk((position_ + at) / m, tokens.subspan(at, n),
-                                        std::span(hashes).subspan(at, n)));
-        }
-        if (tokens.size() == stride) {
-            position_ += stride;
-            hash_ = h;
-        }
-        return out;
-    }
-    uint64_t position() const override { return position_; }
-
-  private:
-    const FakeEngine& engine_;
-    uint64_t position_ = 0, hash_ = 1;
-};
 
 class FakeStream : public engine::Stream {
   public:
@@ -300,9 +271,6 @@ class FakeStream : public engine::Stream {
     size_t upper_ = 0;
 };
 
-inline std::unique_ptr<engine::DocumentEncoder> FakeEngine::new_document() const {
-    return std::make_unique<FakeDocumentEncoder>(*this);
-}
 inline std::unique_ptr<engine::Stream> FakeEngine::new_stream() const {
     return std::make_unique<FakeStream>(*this);
 }

@@ -36,7 +36,7 @@ MAY_INCLUDE = {
 THIRD_PARTIES = {
     r"^(ATen|c10|torch|caffe2)/": ["core/model", "core/engine", "core/train", "core/eval", "core/proofs",
                                     "apps/rpt-lab"],
-    r"^faiss/": ["storage"],
+    r"^faiss/": [],
     r"^sqlite3\.h$": ["storage"],
     r"^zstd(_errors)?\.h$": ["storage", "core/train", "core/eval", "apps/rpt-lab"],
     r"^nlohmann/": ["core/text", "core/weights", "core/model", "core/train", "core/eval", "core/proofs", "capi",

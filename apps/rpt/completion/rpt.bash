@@ -31,20 +31,23 @@ _rpt() {
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --timeout|--owner|--collection|--threads|--cache|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
+        --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
 
     case $command in
         "") first="$commands --help --version --json" ;;
-        add) first="$common $space $model --key --replace" ;;
+        add) first="$common $space $model --key --replace --watch --states" ;;
         search) first="$common $space $model --file -k --exact" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory" ;;
         score) first="$common $space $model --no-memory --by-chunk" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
-        memory) first="list stat show delete drop rebuild-index --help" ;;
+        memory) first="list stat show delete drop rebuild-index budget compact backup restore check upgrade --help" ;;
         "memory list") first="$common $space" ;;
-        "memory stat"|"memory rebuild-index") first="$common" ;;
-        "memory show") first="$common $space --chunk --text" ;;
+        "memory stat"|"memory rebuild-index"|"memory compact"|"memory backup"|"memory restore"|"memory upgrade") first="$common" ;;
+        "memory budget") first="$common $space --of-space" ;;
+        "memory check") first="$common $model --quick --deep" ;;
+        "memory show") first="$common $space --chunk --record --segments --text" ;;
         "memory delete") first="$common $space" ;;
         "memory drop") first="$common $space --yes" ;;
         model) first="info --help" ;;

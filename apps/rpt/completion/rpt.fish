@@ -1,6 +1,6 @@
 # Completion of rpt for fish.
 set -l commands add search complete score memory model bench
-set -l memory list stat show delete drop rebuild-index
+set -l memory list stat show delete drop rebuild-index budget compact backup restore check upgrade
 
 function __rpt_at
     # whether the words so far name this command; "memory show" takes two
@@ -29,17 +29,24 @@ complete -c rpt -s h -l help -d 'Show help'
 complete -c rpt -l json -d 'Print one JSON object and nothing else'
 complete -c rpt -n "__fish_seen_subcommand_from $commands" -s q -l quiet -d 'No progress bars and no remarks'
 complete -c rpt -n "__fish_seen_subcommand_from $commands" -x -l timeout -d 'Give up after this time, such as 30s'
-for command in add search complete score 'memory list' 'memory show' 'memory delete' 'memory drop'
+for command in add search complete score 'memory list' 'memory show' 'memory delete' 'memory drop' 'memory budget'
     complete -c rpt -n "__rpt_at $command" -x -l owner -d 'Whose memory'
     complete -c rpt -n "__rpt_at $command" -x -l collection -d 'Which part of it'
 end
-for command in add search complete score bench 'model info'
+for command in add search complete score bench 'model info' 'memory check'
     complete -c rpt -n "__rpt_at $command" -r -s m -l model -d 'Model file or name'
     complete -c rpt -n "__rpt_at $command" -x -l threads -d 'Threads of the model'
     complete -c rpt -n "__rpt_at $command" -x -l cache -d 'Model states kept in memory, such as 512M'
 end
 complete -c rpt -n "__rpt_at add" -x -l key -d 'Name of the document'
 complete -c rpt -n "__rpt_at add" -l replace -d 'Let new content take the place of the old'
+complete -c rpt -n "__rpt_at add" -l watch -d 'Go on with what changes'
+complete -c rpt -n "__rpt_at add" -x -l states -a 'fp16 int8 int4 low-rank' -d 'How states are kept'
+complete -c rpt -n "__rpt_at memory show" -l record -d 'With token ids, key and states'
+complete -c rpt -n "__rpt_at memory show" -l segments -d 'The segments of the text'
+complete -c rpt -n "__rpt_at memory check" -l quick -d 'Structure, catalogue and sums alone'
+complete -c rpt -n "__rpt_at memory check" -l deep -d 'Also encode every text again'
+complete -c rpt -n "__rpt_at memory budget" -l of-space -d 'Of one space instead of the whole memory'
 complete -c rpt -n "__rpt_at search" -r -s f -l file -d 'Query from a file'
 complete -c rpt -n "__rpt_at search" -x -s k -d 'Hits wanted'
 complete -c rpt -n "__rpt_at search" -l exact -d 'Compare with every key'

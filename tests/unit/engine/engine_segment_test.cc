@@ -1,4 +1,4 @@
-// A segment in one pass against the document that it stands for, block by block.
+// A segment in one pass against a stream that reads the same tokens block by block.
 #include <algorithm>
 
 #include "base/error.h"
@@ -11,14 +11,18 @@ std::vector<int32_t> ids_of(const model::ModelConfig& c, size_t n, uint64_t seed
     return to_ids(model::tiny_tokens(c, 1, static_cast<int64_t>(n), seed)[0]);
 }
 
+// The plain twin: the lower half of a stream, block by block. Chunks that are whole.
 std::vector<EncodedChunk> encode_by_blocks(const Engine& engine, std::span<const int32_t> ids) {
-    const size_t stride = static_cast<size_t>(engine.config().stride);
-    const auto document = engine.new_document();
+    const auto stream = engine.new_stream();
     std::vector<EncodedChunk> out;
-    for (size_t at = 0; at < ids.size(); at += stride) {
-        for (auto& chunk :
-             document->encode_block(ids.subspan(at, std::min(stride, ids.size() - at))))
+    while (!ids.empty()) {
+        const size_t n = std::min(stream->room(), ids.size());
+        for (EncodedChunk& chunk : stream->advance_lower(ids.first(n))) {
+            stream->set_neighbours(chunk.index, {});
             out.push_back(std::move(chunk));
+        }
+        stream->advance_upper({});
+        ids = ids.subspan(n);
     }
     return out;
 }
@@ -30,7 +34,7 @@ void expect_near(const EncodedChunk& a, const EncodedChunk& b, const std::string
     EXPECT_LT(furthest(a.query, b.query), 1e-4) << name;
 }
 
-TEST_F(EngineTest, segment_equals_its_document_block_by_block) {
+TEST_F(EngineTest, segment_equals_the_stream_block_by_block) {
     for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
         const auto engine = open(model);
@@ -39,11 +43,14 @@ TEST_F(EngineTest, segment_equals_its_document_block_by_block) {
             const auto ids = ids_of(model.config(), n);
             const auto wanted = encode_by_blocks(*engine, ids);
             const auto chunks = engine->encode_segment({}, ids);
-            ASSERT_EQ(chunks.size(), wanted.size());
-            for (size_t i = 0; i < chunks.size(); ++i) {
+            ASSERT_EQ(wanted.size(), n / 4);
+            ASSERT_EQ(chunks.size(), (n + 3) / 4);
+            for (size_t i = 0; i < wanted.size(); ++i) {
                 EXPECT_EQ(chunks[i].index, i);
                 expect_near(chunks[i], wanted[i], name + " of " + std::to_string(n));
             }
+            EXPECT_EQ(chunks.back().index, chunks.size() - 1);
+            EXPECT_EQ(chunks.back().n_tokens, n % 4 == 0 ? 4 : n % 4);
         }
     }
 }
@@ -57,13 +64,49 @@ TEST_F(EngineTest, segment_with_context_equals_the_tail_of_both) {
             const auto wanted = encode_by_blocks(*engine, ids);
             const auto chunks = engine->encode_segment(std::span(ids).first(context),
                                                        std::span(ids).subspan(context));
-            ASSERT_EQ(chunks.size(), wanted.size() - context / 4);
+            ASSERT_EQ(chunks.size(), wanted.size() + 1 - context / 4);
             EXPECT_EQ(chunks.back().n_tokens, 2u);
-            for (size_t i = 0; i < chunks.size(); ++i) {
+            for (size_t i = 0; i + 1 < chunks.size(); ++i) {
                 EXPECT_EQ(chunks[i].index, i);
                 expect_near(chunks[i], wanted[context / 4 + i],
                             name + " after " + std::to_string(context));
             }
+        }
+    }
+}
+
+TEST_F(EngineTest, segment_ends_with_a_chunk_that_stands_for_its_tokens_alone) {
+    for (auto [name, config] : readable_variants()) {
+        const model::RptModel model(with_bytes(config), 3);
+        const auto engine = open(model);
+        const auto ids = ids_of(model.config(), 26);
+        const auto whole = engine->encode_segment({}, ids);
+        ASSERT_EQ(whole.size(), 7u);
+        // By itself, behind all that stands before it.
+        const auto alone = engine->encode_segment(std::span(ids).first(24),
+                                                  std::span(ids).subspan(24));
+        ASSERT_EQ(alone.size(), 1u);
+        EXPECT_EQ(alone[0].n_tokens, 2u);
+        expect_near(alone[0], whole[6], name);
+        if (!model.config().has_memory()) continue;
+        EXPECT_EQ(whole[6].states.size(), 2 * static_cast<size_t>(model.config().dim));
+    }
+}
+
+TEST_F(EngineTest, segment_equals_the_training_forward) {
+    const c10::NoGradGuard no_grad;
+    for (auto [name, config] : readable_variants()) {
+        const model::RptModel model(with_bytes(config), 3);
+        if (!model.config().has_memory()) continue;
+        const auto engine = open(model);
+        const at::Tensor tokens = model::tiny_tokens(model.config(), 1, 4 * model.config().stride);
+        const model::LowerOutput low = model.lower(tokens);
+        for (const EncodedChunk& chunk : engine->encode_segment({}, to_ids(tokens[0]))) {
+            const int64_t i = static_cast<int64_t>(chunk.index);
+            EXPECT_LT(furthest(chunk.states, floats(low.states[0][i])), 1e-4) << name;
+            if (!low.keys.defined()) continue;
+            EXPECT_LT(furthest(chunk.key, floats(low.keys[0][i])), 1e-4) << name;
+            EXPECT_LT(furthest(chunk.query, floats(low.queries[0][i])), 1e-4) << name;
         }
     }
 }

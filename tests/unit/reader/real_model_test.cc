@@ -5,7 +5,10 @@
 #include <random>
 
 #include "core/reader/document_writer.h"
+#include "core/reader/segment_encoder.h"
 #include "core/reader/session.h"
+#include "tests/fakes/stored_document.h"
+#include "tests/fakes/watched_store.h"
 #include "tests/unit/reader/tiny_model.h"
 
 namespace rpt::reader {
@@ -52,7 +55,8 @@ class RealModelTest : public testing::Test {
         options.durability = storage::Durability::kNormal;
         options.model =
             storage::ModelBinding{engine()->fingerprint(), uint32_t(engine()->config().dim),
-                                  uint32_t(engine()->config().chunk)};
+                                  uint32_t(engine()->config().chunk),
+                                  fakes::context_tokens_of(*engine())};
         store_ = storage::Store::open(folder, options);
         space_ = store_->open_space("o", "c", create);
     }
@@ -62,7 +66,8 @@ class RealModelTest : public testing::Test {
                                 bool flushes = false) {
         storage::DocumentSpec spec;
         spec.key = key;
-        DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse);
+        DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse,
+                              store_->model().context_tokens, fakes::kSmallBorders);
         for (size_t i = 0; i < pieces.size(); ++i) {
             writer.append(pieces[i]);
             if (flushes && i % 5 == 0) writer.flush(i % 2 == 0);
@@ -128,23 +133,83 @@ TEST_F(RealModelTest, documents_do_not_depend_on_splits) {
     const std::string text = some_text(20, 6);
     const storage::DocumentInfo want = write("whole", {text});
     EXPECT_EQ(want.bytes_searchable, text.size());
+    const fakes::StoredDocument stored = fakes::read_document(*space_, "whole");
     for (int split = 0; split < 24; ++split) {
-        const std::string key = "split" + std::to_string(split);
+        const std::string key = "doc";
+        space_ = store_->open_space("split " + std::to_string(split), "c", true);
         const storage::DocumentInfo info =
             write(key, pieces_of(text, random, split % 2 ? 60 : 9), split % 3 == 0);
-        ASSERT_EQ(info.chunks, want.chunks);
         EXPECT_EQ(info.content_hash, want.content_hash);
-        for (uint64_t ordinal = 0; ordinal < want.chunks; ++ordinal) {
-            const auto a = space_->read_chunk("whole", ordinal),
-                       b = space_->read_chunk(key, ordinal);
-            ASSERT_TRUE(a && b);
-            ASSERT_EQ(a->bytes, b->bytes);
-            ASSERT_EQ(a->tokens, b->tokens);
-            ASSERT_EQ(a->key, b->key);
-            ASSERT_EQ(a->states, b->states);
-            ASSERT_FALSE(b->provisional);
-        }
+        ASSERT_EQ(fakes::difference(fakes::read_document(*space_, key), stored), "") << split;
     }
+}
+
+// What was flushed of an open segment came out of shorter passes than the whole segment.
+TEST_F(RealModelTest, long_segment_does_not_depend_on_flushes) {
+    const std::string text = some_text(0, 45);
+    std::vector<fakes::StoredDocument> documents;
+    for (const bool flushes : {false, true}) {
+        space_ = store_->open_space(flushes ? "flushed" : "whole", "c", true);
+        storage::DocumentSpec spec;
+        spec.key = "doc";
+        DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse,
+                              store_->model().context_tokens, {4000, 16384});
+        for (size_t at = 0; at < text.size(); at += 400) {
+            writer.append(text.substr(at, 400));
+            if (flushes) writer.flush(true);
+        }
+        writer.finish();
+        documents.push_back(fakes::read_document(*space_, "doc"));
+    }
+    EXPECT_EQ(documents[0].segments.size(), 1u);
+    EXPECT_EQ(fakes::difference(documents[1], documents[0]), "");
+}
+
+TEST_F(RealModelTest, documents_do_not_depend_on_changes) {
+    std::mt19937 random(5);
+    for (int round = 0; round < 12; ++round) {
+        // A space of its own: nothing of another round is there to be shared.
+        space_ = store_->open_space("round " + std::to_string(round), "c", true);
+        std::string text = some_text(20 * round, 6);
+        storage::DocumentSpec spec;
+        spec.key = "changed";
+        {
+            DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse,
+                                  store_->model().context_tokens, fakes::kSmallBorders);
+            writer.append(text);
+            writer.flush(round % 2 == 0);
+            for (int i = 0; i < 4; ++i) {
+                const size_t at = text.find(' ', random() % (text.size() - 40));
+                const std::string bytes = i % 3 == 0 ? "" : " and " + std::to_string(random());
+                writer.splice({at, at + size_t(i % 2)}, bytes);
+                text.replace(at, size_t(i % 2), bytes);
+                writer.append("more");
+                text += "more";
+            }
+            writer.finish();
+        }
+        const fakes::StoredDocument changed = fakes::read_document(*space_, "changed");
+        space_ = store_->open_space("fresh " + std::to_string(round), "c", true);
+        write("fresh", {text});
+        ASSERT_EQ(fakes::difference(changed, fakes::read_document(*space_, "fresh")), "") << round;
+    }
+}
+
+TEST_F(RealModelTest, states_made_again_are_bit_equal) {
+    const fakes::StoredDocument want = fakes::read_document(*space_, "a");
+    const SegmentEncoder encoder(*engine(), store_->model().context_tokens);
+    size_t at = 0;
+    for (const storage::SegmentInfo& segment : want.segments) {
+        const auto tokens = store_->read_segment_tokens(segment.id, 2 * encoder.context_tokens());
+        ASSERT_TRUE(tokens.has_value());
+        std::vector<std::vector<float>> made;
+        for (engine::EncodedChunk& chunk : encoder.again(tokens->context, tokens->tokens))
+            made.push_back(std::move(chunk.states));
+        for (const auto& states : store_->restore_states(segment.id, made))
+            EXPECT_EQ(*states, want.chunks.at(at++).states);
+    }
+    EXPECT_EQ(at, want.chunks.size());
+    EXPECT_GT(want.segments.size(), 3u);
 }
 
 TEST_F(RealModelTest, sessions_do_not_depend_on_splits_and_rewinds) {
@@ -204,7 +269,8 @@ TEST_F(RealModelTest, store_as_a_kill_leaves_it_gives_same_answers) {
     // A writer is in the middle of a document; what the files hold now is what a kill would leave.
     storage::DocumentSpec spec;
     spec.key = "unfinished";
-    DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse);
+    DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse,
+                              store_->model().context_tokens, fakes::kSmallBorders);
     writer.append(some_text(200, 5));
     const std::string copy = folder_ + "_killed";
     fs::remove_all(copy);

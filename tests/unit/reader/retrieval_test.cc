@@ -4,7 +4,8 @@
 
 #include "core/reader/document_writer.h"
 #include "tests/fakes/fake_engine.h"
-#include "tests/fakes/fake_store.h"
+#include "tests/fakes/stored_document.h"
+#include "tests/fakes/watched_store.h"
 
 namespace rpt::reader {
 
@@ -15,18 +16,18 @@ class RetrievalTest : public testing::Test {
     void write(const std::string& key, const std::string& text) {
         storage::DocumentSpec spec;
         spec.key = key;
-        DocumentWriter writer(engine_, space_, spec, text::Utf8Gate::Mode::kRefuse);
+        DocumentWriter writer(engine_, space_, spec, text::Utf8Gate::Mode::kRefuse,
+                              store_->model().context_tokens);
         writer.append(text);
         writer.finish();
     }
     std::vector<RetrievedChunk> ask(const std::string& text, const RetrieveOptions& options = {}) {
-        return retrieve(*engine_, {space_}, store_, text, options);
+        return retrieve(*engine_, {space_}, *store_, text, options);
     }
 
     std::shared_ptr<fakes::FakeEngine> engine_ = std::make_shared<fakes::FakeEngine>();
-    fakes::FakeStore store_;
-    std::shared_ptr<fakes::FakeSpace> space_ =
-        std::static_pointer_cast<fakes::FakeSpace>(store_.open_space("o", "c", true));
+    std::shared_ptr<fakes::WatchedStore> store_ = std::make_shared<fakes::WatchedStore>(*engine_);
+    std::shared_ptr<storage::Space> space_ = store_->open_space("o", "c", true);
 };
 
 const std::string kText =
@@ -41,11 +42,12 @@ TEST_F(RetrievalTest, finds_the_chunk_that_has_the_query_text) {
     options.with_text = true;
     const auto hits = ask(kText, options);
     ASSERT_EQ(hits.size(), 2u);
-    // The last whole chunk of the same text is the last whole chunk of document "a".
-    const auto& chunks = space_->documents.at("a").chunks;
+    // The last whole chunk of the same text is the last whole chunk of document "a", which is one
+    // segment.
+    const std::vector<storage::ChunkRecord> chunks = fakes::read_document(*space_, "a").chunks;
     uint64_t last_whole = 0;
-    for (const auto& [ordinal, record] : chunks)
-        if (record.tokens.size() == 4) last_whole = ordinal;
+    for (uint64_t ordinal = 0; ordinal < chunks.size(); ++ordinal)
+        if (chunks[ordinal].tokens.size() == 4) last_whole = ordinal;
     EXPECT_EQ(hits[0].info.key, "a");
     EXPECT_EQ(hits[0].info.ordinal, last_whole);
     const ByteSpan bytes = hits[0].info.bytes;
@@ -80,7 +82,7 @@ TEST_F(RetrievalTest, refuses_what_cannot_be_asked) {
     };
     EXPECT_EQ(status_of([&] { ask(""); }), Status::kArgument);
     EXPECT_EQ(status_of([&] { ask("a\xFF"); }), Status::kUtf8);
-    EXPECT_EQ(status_of([&] { retrieve(*engine_, {}, store_, "a", {}); }), Status::kArgument);
+    EXPECT_EQ(status_of([&] { retrieve(*engine_, {}, *store_, "a", {}); }), Status::kArgument);
 }
 
 }  // namespace rpt::reader

@@ -1,4 +1,4 @@
-// A session over a fake engine and a fake store with two documents.
+// A session over a fake engine and a store with two documents of several segments.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "core/reader/document_writer.h"
 #include "core/reader/session.h"
 #include "tests/fakes/fake_engine.h"
-#include "tests/fakes/fake_store.h"
+#include "tests/fakes/watched_store.h"
 
 namespace rpt::reader {
 
@@ -40,7 +40,8 @@ class SessionFixture : public testing::Test {
     void write(const std::string& key, const std::string& text) {
         storage::DocumentSpec spec;
         spec.key = key;
-        DocumentWriter writer(engine_, space_, spec, text::Utf8Gate::Mode::kRefuse);
+        DocumentWriter writer(engine_, space_, spec, text::Utf8Gate::Mode::kRefuse,
+                              store_->model().context_tokens, fakes::kSmallBorders);
         writer.append(text);
         writer.finish();
     }
@@ -113,9 +114,8 @@ class SessionFixture : public testing::Test {
     }
 
     std::shared_ptr<fakes::FakeEngine> engine_ = std::make_shared<fakes::FakeEngine>();
-    std::shared_ptr<fakes::FakeStore> store_ = std::make_shared<fakes::FakeStore>();
-    std::shared_ptr<fakes::FakeSpace> space_ =
-        std::static_pointer_cast<fakes::FakeSpace>(store_->open_space("o", "c", true));
+    std::shared_ptr<fakes::WatchedStore> store_ = std::make_shared<fakes::WatchedStore>(*engine_);
+    std::shared_ptr<storage::Space> space_ = store_->open_space("o", "c", true);
 };
 
 inline std::string long_text() {

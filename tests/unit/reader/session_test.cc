@@ -85,7 +85,8 @@ TEST_F(SessionTest, rewind_refuses_places_that_are_none) {
 }
 
 TEST_F(SessionTest, own_past_never_gives_a_chunk_inside_the_window) {
-    store_->spaces[0]->documents.clear();
+    space_->delete_document("a");
+    space_->delete_document("b");
     const std::string text = long_text();
     uint64_t own_hits = 0;
     auto s = session();

@@ -18,6 +18,14 @@ TEST(DotRows, every_path_equals_the_plain_one_to_the_bit) {
             plain::dot_rows(rows.data(), n, columns, query.data(), expected.data());
             dot_rows(rows.data(), n, columns, query.data(), got.data());
             EXPECT_EQ(got, expected);
+            std::vector<uint32_t> which(n);
+            for (size_t i = 0; i < n; ++i) which[i] = numbers.below(static_cast<uint32_t>(n));
+            std::vector<float> expected_some(n), some(n);
+            plain::dot_some_rows(rows.data(), which.data(), n, columns, query.data(),
+                                 expected_some.data());
+            for (size_t i = 0; i < n; ++i) EXPECT_EQ(expected_some[i], expected[which[i]]);
+            dot_some_rows(rows.data(), which.data(), n, columns, query.data(), some.data());
+            EXPECT_EQ(some, expected_some);
             const float pair =
                 plain::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns);
             EXPECT_EQ(dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns), pair);
@@ -25,6 +33,9 @@ TEST(DotRows, every_path_equals_the_plain_one_to_the_bit) {
             if (avx2::supported()) {
                 avx2::dot_rows(rows.data(), n, columns, query.data(), got.data());
                 EXPECT_EQ(got, expected);
+                avx2::dot_some_rows(rows.data(), which.data(), n, columns, query.data(),
+                                    some.data());
+                EXPECT_EQ(some, expected_some);
                 EXPECT_EQ(avx2::dot_pair(rows.data(), rows.data() + (n - 1) * columns, columns),
                           pair);
             }

@@ -4,6 +4,8 @@
 #include <fstream>
 
 #include "storage/blob_codec.h"
+#include "storage/segment_table.h"
+#include "storage/sqlite_connection.h"
 #include "storage/state_codec.h"
 #include "tests/unit/storage/store_fixture.h"
 
@@ -23,19 +25,34 @@ std::string hex(std::string_view bytes) {
 }  // namespace
 
 TEST(StoreFormat, blobs_are_as_documented) {
-    EXPECT_EQ(hex(encode_states(std::vector<float>{1, -0.5f, 0, 0}, 2, 0)),
+    const std::vector<float> states{1, -0.5f, 0, 0};
+    EXPECT_EQ(hex(encode_states(states, 2, StateCodec::kInt8, 0)),
               "0102000000"
               "08200000"
               "7fc00000");
+    EXPECT_EQ(hex(encode_states(states, 2, StateCodec::kFp16, 0)),
+              "0302000000"
+              "003c00b800000000");
+    EXPECT_EQ(hex(encode_states(states, 2, StateCodec::kInt4, 0)),
+              "0502000000"
+              "08140000"
+              "8100"
+              "c088");
+    EXPECT_EQ(hex(encode_states(states, 2, StateCodec::kLowRank, 0, 1)),
+              "0702000000"
+              "0100"
+              "10068238"
+              "7f00"
+              "7fc0");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{1, 2, 300})), "02010002002c01");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{-1, 65536})), "04ffffffff00000100");
     EXPECT_EQ(hex(encode_key(std::vector<float>{1, -2, 0.5f})), "003c00c00038");
-    EXPECT_EQ(hex(encode_page("hi", 0)), "00020000006869");
-    EXPECT_EQ(*decode_page(encode_page(std::string(70, 'a'), 0)), std::string(70, 'a'));
+    EXPECT_EQ(hex(encode_text("hi", 0)), "00020000006869");
+    EXPECT_EQ(*decode_text(encode_text(std::string(70, 'a'), 0)), std::string(70, 'a'));
     EXPECT_EQ(*decode_tokens(encode_tokens(std::vector<int32_t>{-1, 65536})),
               (std::vector<int32_t>{-1, 65536}));
     EXPECT_FALSE(decode_tokens("\x03zzz"));
-    EXPECT_FALSE(decode_page(std::string_view("\x01\xff\xff\xff\x7f", 5)));
+    EXPECT_FALSE(decode_text(std::string_view("\x01\xff\xff\xff\x7f", 5)));
 }
 
 TEST(StoreFormat, seals_and_digest_are_as_documented) {
@@ -43,7 +60,8 @@ TEST(StoreFormat, seals_and_digest_are_as_documented) {
     EXPECT_EQ(seal_key(place, "key"), 3234282337u);
     EXPECT_NE(seal_key(place, "key"), seal_tokens(place, "key"));
     EXPECT_EQ(seal_states(7, "states"), 3093070325u);
-    EXPECT_EQ(seal_page(1, 2, 3, "page"), 3185837438u);
+    EXPECT_EQ(seal_text(7, "text"), 2389850822u);
+    EXPECT_EQ(place_digest({1, 2, 3, 4}), 8885611916927982139u);
     EXPECT_EQ(digest_part(9, 10), 17952480864676757800u);
 }
 
@@ -52,7 +70,21 @@ TEST_F(StoreTest, database_header_is_as_documented) {
     std::ifstream file(path_ + "/store.sqlite", std::ios::binary);
     std::string header(72, '\0');
     file.read(header.data(), 72);
-    EXPECT_EQ(hex(header.substr(60)), "000000010000000052505453");
+    EXPECT_EQ(hex(header.substr(60)), "000000020000000152505453");
+}
+
+TEST_F(StoreTest, binding_of_the_model_is_kept_with_its_context) {
+    open()->close();
+    StoreOptions o = options(false);
+    o.model.reset();
+    EXPECT_EQ(Store::open(path_, o)->model().context_tokens, 16u);
+    o.model = test_model();
+    o.model->context_tokens = 0;  // whatever the store has
+    EXPECT_EQ(Store::open(path_, o)->model().context_tokens, 16u);
+    Connection connection(path_ + "/store.sqlite", Connection::Access::kReadOnly, "test");
+    EXPECT_EQ(connection.read_number("SELECT context_tokens FROM store"), 16);
+    // fingerprint of 32 times 01, dim 24, 8 tokens a chunk, 16 of context
+    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 1927911120);
 }
 
 }  // namespace rpt::storage

@@ -1,114 +1,14 @@
-// The in-memory index: graph against exact scan, growth, death, and its file.
-#include "storage/snapshot.h"
-
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <fstream>
-#include <set>
-
-#include "storage/blob_codec.h"
-#include "storage/dot_rows.h"
-#include "storage/index_cache.h"
-#include "storage/snapshot_search.h"
-#include "tests/unit/storage/store_fixture.h"
+// The in-memory index: graph against exact scan, growth, death.
+#include "tests/unit/storage/snapshot_fixture.h"
 
 namespace rpt::storage {
-namespace {
-
-constexpr uint32_t kWide = 32;
-const std::atomic<bool> kNever{false};
-
-// Keys around a few topics with unequal lengths, as texts are.
-std::shared_ptr<KeyRows> topic_rows(size_t n, uint64_t first_chunk = 1) {
-    Numbers numbers(first_chunk + 17);
-    Numbers topics(5);
-    const std::vector<float> centres = topics.vector(40 * kWide);
-    auto rows = std::make_shared<KeyRows>(kWide);
-    for (size_t i = 0; i < n; ++i) {
-        const size_t topic = numbers.below(40);
-        const float length = 0.5f + numbers.unit();
-        std::vector<float> key(kWide);
-        for (size_t c = 0; c < kWide; ++c)
-            key[c] = length * (centres[topic * kWide + c] + 0.7f * numbers.normal());
-        RowFacts facts;
-        facts.chunk = first_chunk + i;
-        facts.document = 1 + i / 10;
-        facts.key_hash = hash_key(std::string("doc").append(std::to_string(i / 10)));
-        facts.bytes = {i % 10 * 10, i % 10 * 10 + 10};
-        facts.seal = static_cast<uint32_t>(i);
-        rows->push(facts, encode_key(key));
-    }
-    return rows;
-}
-
-std::vector<Hit> search(const Snapshot& snapshot, const std::vector<float>& query, size_t k,
-                        SearchFilter filter = {}) {
-    const auto shared = std::make_shared<const Snapshot>(snapshot);
-    return search_snapshots({&shared, 1}, query, k, filter, {});
-}
-
-bool same(const std::vector<Hit>& a, const std::vector<Hit>& b) {
-    return std::ranges::equal(a, b, [](const Hit& x, const Hit& y) {
-        return x.chunk_id == y.chunk_id && x.score == y.score;
-    });
-}
-
-// The plainly right twin: scores everything, sorts everything.
-std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query, size_t k,
-                             const SearchFilter& filter) {
-    struct Scored {
-        Hit hit;
-        uint64_t document;
-    };
-    std::vector<Scored> all;
-    const float root = std::sqrt(static_cast<float>(query.size()));
-    query.resize(padded_columns(query.size()));
-    for (const Segment& segment : snapshot.segments) {
-        for (size_t row = 0; row < segment.rows->size(); ++row) {
-            if (!segment.is_live(row)) continue;
-            float dot;
-            plain::dot_rows(segment.rows->key(row), 1, segment.rows->columns(), query.data(), &dot);
-            const RowFacts& facts = segment.rows->facts(row);
-            if (filter.min_score && dot / root < *filter.min_score) continue;
-            if (!filter.exclude_key.empty() && facts.key_hash == hash_key(filter.exclude_key) &&
-                (filter.exclude_bytes.empty() || facts.bytes.overlaps(filter.exclude_bytes)))
-                continue;
-            all.push_back({{facts.chunk, dot / root}, facts.document});
-        }
-    }
-    std::ranges::sort(all, [](const Scored& a, const Scored& b) {
-        return a.hit.score > b.hit.score ||
-               (a.hit.score == b.hit.score && a.hit.chunk_id < b.hit.chunk_id);
-    });
-    std::map<uint64_t, uint32_t> taken;
-    std::vector<Hit> hits;
-    for (const Scored& scored : all)
-        if (hits.size() < k &&
-            (filter.max_per_document == 0 || taken[scored.document]++ < filter.max_per_document))
-            hits.push_back(scored.hit);
-    return hits;
-}
-
-Snapshot with_graph(size_t n) {
-    Snapshot snapshot;
-    Segment segment{topic_rows(n), nullptr, nullptr};
-    segment.graph = HnswGraph::build(*segment.rows, 1, kNever);
-    snapshot.newest_chunk = n;
-    for (size_t row = 0; row < n; ++row)
-        snapshot.digest +=
-            digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
-    snapshot.segments.push_back(segment);
-    return snapshot;
-}
-
-}  // namespace
 
 TEST(Snapshot, exact_scan_equals_brute_force_with_every_filter) {
     Snapshot snapshot;
     append_rows(snapshot, topic_rows(700, 1));
     append_rows(snapshot, topic_rows(90, 1001));
     append_rows(snapshot, topic_rows(7, 2001));
+    documents().add(snapshot);
     mark_dead(snapshot, std::vector<uint64_t>{3, 700, 1005, 9999});
     Numbers numbers(9);
     for (int i = 0; i < 60; ++i) {
@@ -218,66 +118,120 @@ TEST(Snapshot, merged_segment_takes_over_while_the_rest_moved_on) {
     EXPECT_TRUE(same(brute_force(snapshot, std::vector<float>(kWide, 1), 1000, {}), before));
 }
 
-TEST(IndexCache, file_brings_back_the_same_answers_and_forgets_dead_keys) {
-    const std::string file = testing::TempDir() + "rpt_index_" + std::to_string(::getpid());
-    Snapshot snapshot = with_graph(1500);
-    snapshot.generation = 42;
-    mark_dead(snapshot, std::vector<uint64_t>{7});
-    snapshot.digest -= digest_part(7, 6);
-    write_index_cache(file, 3, kWide, snapshot);
-    EXPECT_FALSE(read_index_cache(file, 4, kWide));
-    EXPECT_FALSE(read_index_cache(file, 3, kWide + 1));
-    const auto back = read_index_cache(file, 3, kWide);
-    ASSERT_TRUE(back);
-    EXPECT_EQ(back->generation, 42u);
-    ASSERT_TRUE(back->segments[0].graph);
-    EXPECT_EQ(back->segments[0].rows->key(6)[0], 0);
-    Numbers numbers(14);
-    for (int i = 0; i < 20; ++i) {
-        const std::vector<float> query = numbers.vector(kWide);
-        EXPECT_TRUE(same(search(*back, query, 4), search(snapshot, query, 4)));
+TEST(KeyRows, first_from_equals_a_plain_scan) {
+    Numbers numbers(18);
+    KeyRows rows(kWide);
+    const std::string key = encode_key(numbers.vector(kWide));
+    RowFacts facts;
+    for (int i = 0; i < 200; ++i) {
+        facts.chunk += 1 + numbers.below(4);
+        rows.push(facts, key);
     }
-    std::filesystem::remove(file);
+    for (uint64_t chunk = 0; chunk <= facts.chunk + 2; ++chunk) {
+        for (size_t from = 0; from <= rows.size(); from += 1 + numbers.below(9)) {
+            size_t expected = from;
+            while (expected < rows.size() && rows.facts(expected).chunk < chunk) ++expected;
+            ASSERT_EQ(rows.first_from(chunk, from), expected) << chunk << ' ' << from;
+        }
+    }
 }
 
-TEST(IndexCache, any_damage_means_no_cache) {
-    const std::string file = testing::TempDir() + "rpt_index_bad_" + std::to_string(::getpid());
-    write_index_cache(file, 3, kWide, with_graph(200));
-    std::string bytes;
-    {
-        std::ifstream in(file, std::ios::binary);
-        bytes.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    const auto rewrite = [&](const std::string& content) {
-        std::ofstream(file, std::ios::binary)
-            .write(content.data(), static_cast<std::streamsize>(content.size()));
-        return read_index_cache(file, 3, kWide).has_value();
-    };
-    EXPECT_TRUE(rewrite(bytes));
-    for (size_t at = 0; at < bytes.size(); at += 1511) {
-        std::string bad = bytes;
-        bad[at] = static_cast<char>(bad[at] ^ 0x10);
-        EXPECT_FALSE(rewrite(bad)) << at;
-        EXPECT_FALSE(rewrite(bytes.substr(0, at)));
-    }
-    std::filesystem::remove(file);
-    EXPECT_FALSE(read_index_cache(file, 3, kWide));
+TEST(Snapshot, rows_of_one_whole_segment_are_merged_without_a_copy) {
+    Snapshot snapshot;
+    append_rows(snapshot, topic_rows(50));
+    EXPECT_EQ(merge_rows(snapshot.segments, kWide), snapshot.segments[0].rows);
+    mark_dead(snapshot, std::vector<uint64_t>{4});
+    EXPECT_EQ(merge_rows(snapshot.segments, kWide)->size(), 49u);
 }
 
-TEST(HnswGraph, parsing_refuses_links_that_lead_nowhere) {
+TEST(HnswGraph, links_that_lead_nowhere_are_not_believed) {
     const auto rows = topic_rows(300);
-    const std::string good = HnswGraph::build(*rows, 1, kNever)->serialise();
-    ASSERT_TRUE(HnswGraph::parse(good, 300));
-    EXPECT_FALSE(HnswGraph::parse(good, 299));
+    const auto built = HnswGraph::build(*rows, 1, kNever);
+    const HnswGraph::Links& good = built->links();
+    const auto owner = std::make_shared<int>(0);
+    ASSERT_TRUE(HnswGraph::view(good, 300, owner));
+    EXPECT_FALSE(HnswGraph::view(good, 299, owner));
     Numbers numbers(15);
     const std::vector<float> query = numbers.vector(kWide);
-    for (int i = 0; i < 4000; ++i) {
-        std::string bad = good;
-        const size_t at = numbers.below(static_cast<uint32_t>(i < 1000 ? 400 : bad.size()));
-        bad[at] = static_cast<char>(bad[at] ^ (1u << numbers.below(8)));
-        // What parses can be searched without harm.
-        if (const auto graph = HnswGraph::parse(bad, 300)) graph->search(*rows, query.data(), 5);
+    size_t refused = 0;
+    for (int i = 0; i < 8000; ++i) {
+        HnswGraph::Arrays bad{{good.ground.begin(), good.ground.end()},
+                              {good.upper_rows.begin(), good.upper_rows.end()},
+                              {good.upper_lists.begin(), good.upper_lists.end()},
+                              {good.upper.begin(), good.upper.end()},
+                              good.entry};
+        std::vector<uint32_t>* const arrays[] = {&bad.ground, &bad.upper_rows, &bad.upper_lists,
+                                                 &bad.upper};
+        std::vector<uint32_t>& array = *arrays[i % 4];
+        array[numbers.below(static_cast<uint32_t>(array.size()))] ^= 1u << numbers.below(32);
+        if (i % 50 == 0) bad.entry = numbers.below(40);
+        const HnswGraph::Links links{bad.ground, bad.upper_rows, bad.upper_lists, bad.upper,
+                                     bad.entry};
+        // What is believed can be searched without harm.
+        if (const auto graph = HnswGraph::view(links, 300, owner)) {
+            graph->search(*rows, query.data(), 5);
+        } else {
+            ++refused;
+        }
     }
+    EXPECT_GT(refused, 4000u);
+}
+
+TEST(HnswGraph, every_row_can_be_reached_even_among_equal_keys) {
+    auto rows = std::make_shared<KeyRows>(kWide);
+    Numbers numbers(16);
+    std::vector<std::vector<float>> some;
+    for (int i = 0; i < 5; ++i) some.push_back(numbers.vector(kWide));
+    for (uint64_t chunk = 1; chunk <= 3000; ++chunk) {
+        std::vector<float> key = chunk % 3 == 0 ? numbers.vector(kWide) : some[chunk % 5];
+        if (chunk == 30) key.assign(kWide, 0);
+        if (chunk % 7 == 0)
+            for (float& v : key) v *= 10;
+        RowFacts facts;
+        facts.chunk = chunk;
+        rows->push(facts, encode_key(key));
+    }
+    const auto graph = HnswGraph::build(*rows, 2, kNever);
+    std::set<uint32_t> found;
+    for (const auto& candidate :
+         graph->search(*rows, numbers.vector(kWide).data(), rows->size()))
+        found.insert(candidate.row);
+    EXPECT_EQ(found.size(), rows->size());
+}
+
+TEST(HnswGraph, one_thread_builds_the_same_graph_every_time) {
+    const auto rows = topic_rows(2500);
+    const auto a = HnswGraph::build(*rows, 1, kNever), b = HnswGraph::build(*rows, 1, kNever);
+    EXPECT_TRUE(std::ranges::equal(a->links().ground, b->links().ground));
+    EXPECT_TRUE(std::ranges::equal(a->links().upper, b->links().upper));
+    const std::atomic<bool> stopped{true};
+    EXPECT_FALSE(HnswGraph::build(*rows, 2, stopped));
+}
+
+TEST(HnswGraph, long_keys_hide_no_short_ones_and_lose_no_way_in) {
+    // Lengths differ twenty-fold; the best products are those of long keys, whose neighbours by
+    // distance are short.
+    auto rows = std::make_shared<KeyRows>(kWide);
+    Numbers numbers(17);
+    for (uint64_t chunk = 1; chunk <= 5000; ++chunk) {
+        std::vector<float> key = numbers.vector(kWide);
+        const float length = 0.1f + 2 * numbers.unit() * numbers.unit();
+        for (float& v : key) v *= length;
+        RowFacts facts;
+        facts.chunk = chunk;
+        rows->push(facts, encode_key(key));
+    }
+    const auto graph = HnswGraph::build(*rows, 2, kNever);
+    size_t right = 0;
+    std::vector<float> scores(rows->size());
+    for (int i = 0; i < 200; ++i) {
+        const std::vector<float> query = numbers.vector(kWide);
+        dot_rows(rows->key(0), rows->size(), rows->columns(), query.data(), scores.data());
+        const float best = std::ranges::max(scores);
+        for (const auto& candidate : graph->search(*rows, query.data(), 10))
+            right += candidate.score == best;
+    }
+    EXPECT_GE(right, 198u);
 }
 
 }  // namespace rpt::storage

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -50,14 +51,17 @@ inline ModelBinding test_model(uint8_t mark = 1) {
     model.fingerprint.fill(mark);
     model.dim = kDim;
     model.chunk_tokens = kTokens;
+    model.context_tokens = 16;
     return model;
 }
 
+inline constexpr uint64_t kChunkBytes = 10;  // of text, of every chunk made here
+
+// The chunk at `ordinal` of its segment.
 inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t tokens = kTokens,
                               uint32_t dim = kDim) {
     ChunkRecord chunk;
-    chunk.ordinal = ordinal;
-    chunk.bytes = {ordinal * 10, ordinal * 10 + 10};
+    chunk.bytes = {ordinal * kChunkBytes, (ordinal + 1) * kChunkBytes};
     for (uint32_t t = 0; t < tokens; ++t)
         chunk.tokens.push_back(static_cast<int32_t>(numbers.below(50000)));
     chunk.key = numbers.vector(dim);
@@ -65,14 +69,72 @@ inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t token
     return chunk;
 }
 
-// Text and chunks of a whole document that fit each other.
-inline Flush make_document(Numbers& numbers, uint64_t chunks) {
-    Flush flush;
-    static const std::string text(1 << 20, 't');
-    flush.text = std::string_view(text).substr(0, chunks * 10);
-    for (uint64_t i = 0; i < chunks; ++i) flush.chunks.push_back(make_chunk(numbers, i));
-    flush.finish = true;
-    return flush;
+inline Digest identity_of(const std::string& text) {
+    return sha256(text.data(), text.size());
+}
+
+// Made of the chunks' tokens, so that equal texts mean equal chunks.
+inline std::string text_of(const std::vector<ChunkRecord>& chunks) {
+    std::string text;
+    for (const ChunkRecord& chunk : chunks)
+        for (size_t i = 0; i < kChunkBytes; ++i)
+            text += static_cast<char>('a' + (chunk.tokens[i % chunk.tokens.size()] + int(i)) % 26);
+    return text;
+}
+
+// Text and chunks that fit each other.
+inline SegmentRecord make_segment(Numbers& numbers, uint64_t chunks, bool open = false,
+                                  uint32_t dim = kDim) {
+    SegmentRecord segment;
+    for (uint64_t i = 0; i < chunks; ++i)
+        segment.chunks.push_back(make_chunk(numbers, i, kTokens, dim));
+    segment.text = text_of(segment.chunks);
+    if (!open) segment.identity = identity_of(segment.text);
+    return segment;
+}
+
+inline std::string text_of(const Edit& edit) {
+    std::string text;
+    for (const SegmentRecord& segment : edit.segments) text += segment.text;
+    return text;
+}
+
+inline std::vector<ChunkRecord> chunks_of(const Edit& edit) {
+    std::vector<ChunkRecord> chunks;
+    for (const SegmentRecord& segment : edit.segments)
+        chunks.insert(chunks.end(), segment.chunks.begin(), segment.chunks.end());
+    return chunks;
+}
+
+inline Edit finish_of(Edit edit) {
+    const std::string text = text_of(edit);
+    edit.finish = true;
+    edit.content_hash = sha256(text.data(), text.size());
+    return edit;
+}
+
+// A whole document.
+inline Edit make_document(Numbers& numbers, uint64_t chunks, uint64_t chunks_per_segment = 4,
+                          uint32_t dim = kDim) {
+    Edit edit;
+    for (uint64_t done = 0; done < chunks; done += chunks_per_segment)
+        edit.segments.push_back(
+            make_segment(numbers, std::min(chunks_per_segment, chunks - done), false, dim));
+    return finish_of(std::move(edit));
+}
+
+// Segments [first, first + n) of a document as an edit that appends them.
+inline Edit part_of(const Edit& document, size_t first, size_t n) {
+    Edit edit;
+    edit.first = first;
+    edit.segments.assign(document.segments.begin() + static_cast<ptrdiff_t>(first),
+                         document.segments.begin() + static_cast<ptrdiff_t>(first + n));
+    return edit;
+}
+
+inline Edit unfinished(Edit document) {
+    document.finish = false;
+    return document;
 }
 
 inline DocumentSpec spec_of(const std::string& key, bool replace = false) {
@@ -97,6 +159,7 @@ class StoreTest : public testing::Test {
         options.create = create;
         options.model = test_model();
         options.durability = Durability::kNone;
+        options.packing.codec = StateCodec::kInt8;  // values near enough to be compared
         return options;
     }
     std::shared_ptr<Store> open() { return Store::open(path_, options()); }
@@ -105,9 +168,9 @@ class StoreTest : public testing::Test {
         o.read_only = true;
         return Store::open(path_, o);
     }
-    static void add(Space& space, const std::string& key, const Flush& flush,
+    static void add(Space& space, const std::string& key, const Edit& edit,
                     bool replace = false) {
-        space.begin_document(spec_of(key, replace))->commit(flush);
+        space.begin_document(spec_of(key, replace))->commit(edit);
     }
     static std::vector<Hit> find(Store& store, const std::shared_ptr<Space>& space,
                                  const std::vector<float>& query, size_t k,

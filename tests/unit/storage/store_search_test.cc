@@ -36,12 +36,12 @@ TEST_F(StoreTest, spaces_never_see_each_other) {
     Numbers numbers(11);
     auto store = open();
     std::vector<std::shared_ptr<Space>> spaces;
-    std::vector<Flush> flushes;
+    std::vector<Edit> edits;
     for (int i = 0; i < 25; ++i) {
         spaces.push_back(store->open_space(std::string("owner").append(std::to_string(i / 2)),
                                            i % 2 ? "b" : "a", true));
-        flushes.push_back(make_document(numbers, 4));
-        add(*spaces.back(), "same key", flushes.back());
+        edits.push_back(make_document(numbers, 4));
+        add(*spaces.back(), "same key", edits.back());
     }
     for (int i = 0; i < 300; ++i) {
         std::vector<std::shared_ptr<Space>> asked;
@@ -51,7 +51,7 @@ TEST_F(StoreTest, spaces_never_see_each_other) {
             names.emplace(asked.back()->owner(), asked.back()->collection());
         }
         // the question is a key of some other space
-        const auto hits = store->search(asked, flushes[numbers.below(25)].chunks[0].key, 50, {});
+        const auto hits = store->search(asked, chunks_of(edits[numbers.below(25)])[0].key, 50, {});
         EXPECT_EQ(hits.size(), names.size() * 4);
         EXPECT_TRUE(std::ranges::is_sorted(hits, std::greater<>(), &Hit::score));
         for (const Hit& hit : hits) {
@@ -66,19 +66,19 @@ TEST_F(StoreTest, dropped_space_is_gone_and_its_handles_say_so) {
     Numbers numbers(12);
     auto store = open();
     auto space = store->open_space("o", "c", true), other = store->open_space("o", "d", true);
-    const Flush flush = make_document(numbers, 4);
-    add(*space, "a", flush);
-    add(*other, "a", flush);
+    const Edit edit = make_document(numbers, 4);
+    add(*space, "a", edit);
+    add(*other, "a", edit);
     auto writer = space->begin_document(spec_of("b"));
-    find(*store, space, flush.chunks[0].key, 3);
+    find(*store, space, chunks_of(edit)[0].key, 3);
     store->drop_space("o", "c");
     EXPECT_EQ(status_of([&] { space->find_document("a"); }), Status::kNotFound);
-    EXPECT_EQ(status_of([&] { find(*store, space, flush.chunks[0].key, 3); }), Status::kNotFound);
-    EXPECT_EQ(status_of([&] { writer->commit(flush); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { find(*store, space, chunks_of(edit)[0].key, 3); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { writer->commit(edit); }), Status::kNotFound);
     EXPECT_EQ(status_of([&] { store->drop_space("o", "c"); }), Status::kNotFound);
-    EXPECT_EQ(find(*store, other, flush.chunks[0].key, 9).size(), 4u);
+    EXPECT_EQ(find(*store, other, chunks_of(edit)[0].key, 9).size(), 4u);
     auto again = store->open_space("o", "c", true);
-    EXPECT_TRUE(find(*store, again, flush.chunks[0].key, 3).empty());
+    EXPECT_TRUE(find(*store, again, chunks_of(edit)[0].key, 3).empty());
     EXPECT_FALSE(again->find_document("a"));
     std::vector<std::string> names;
     store->list_spaces([&](const std::string& owner, const std::string& collection) {
@@ -107,20 +107,20 @@ TEST_F(StoreTest, excluding_a_document_or_its_part) {
     Numbers numbers(14);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    const Flush flush = make_document(numbers, 6);
-    add(*space, "a", flush);
+    const Edit edit = make_document(numbers, 6);
+    add(*space, "a", edit);
     add(*space, "b", make_document(numbers, 6));
     SearchFilter filter;
     filter.exclude_key = "a";
-    EXPECT_EQ(find(*store, space, flush.chunks[0].key, 50, filter).size(), 6u);
+    EXPECT_EQ(find(*store, space, chunks_of(edit)[0].key, 50, filter).size(), 6u);
     filter.exclude_bytes = {10, 30};
-    EXPECT_EQ(find(*store, space, flush.chunks[0].key, 50, filter).size(), 10u);
-    EXPECT_EQ(find(*store, space, flush.chunks[1].key, 1, filter)[0].score <
-                  find(*store, space, flush.chunks[1].key, 1)[0].score,
+    EXPECT_EQ(find(*store, space, chunks_of(edit)[0].key, 50, filter).size(), 10u);
+    EXPECT_EQ(find(*store, space, chunks_of(edit)[1].key, 1, filter)[0].score <
+                  find(*store, space, chunks_of(edit)[1].key, 1)[0].score,
               true);
     add(*space, "a", make_document(numbers, 2), true);  // replaced: the name still excludes
     filter.exclude_bytes = {};
-    EXPECT_EQ(find(*store, space, flush.chunks[0].key, 50, filter).size(), 6u);
+    EXPECT_EQ(find(*store, space, chunks_of(edit)[0].key, 50, filter).size(), 6u);
 }
 
 TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
@@ -131,9 +131,9 @@ TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
     auto space = store->open_space("o", "c", true);
     std::vector<std::vector<float>> keys;
     for (int i = 0; i < 8; ++i) {
-        const Flush flush = make_document(numbers, 500);
-        for (const ChunkRecord& chunk : flush.chunks) keys.push_back(chunk.key);
-        add(*space, document_key(i), flush);
+        const Edit edit = make_document(numbers, 500);
+        for (const ChunkRecord& chunk : chunks_of(edit)) keys.push_back(chunk.key);
+        add(*space, document_key(i), edit);
     }
     SearchFilter exact;
     exact.exact = true;
@@ -168,59 +168,60 @@ TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
 TEST_F(StoreTest, stale_or_damaged_index_file_is_not_believed) {
     Numbers numbers(16);
     StoreOptions o = options();
-    const Flush flush = make_document(numbers, 1200);
+    const Edit edit = make_document(numbers, 1200);
     {
         auto store = Store::open(path_, o);
         auto space = store->open_space("o", "c", true);
-        add(*space, "a", flush);
-        find(*store, space, flush.chunks[0].key, 1);
+        add(*space, "a", edit);
+        find(*store, space, chunks_of(edit)[0].key, 1);
     }
     const std::string file = path_ + "/index/1.idx";
     ASSERT_TRUE(std::filesystem::exists(file));
     std::filesystem::copy_file(file, folder_ + "/old.idx");
-    const Flush more = make_document(numbers, 30);
+    const Edit more = make_document(numbers, 30);
     {
         auto store = Store::open(path_, o);
         auto space = store->open_space("o", "c", false);
         add(*space, "b", more);
-        find(*store, space, flush.chunks[0].key, 1);
+        find(*store, space, chunks_of(edit)[0].key, 1);
     }
     std::filesystem::copy_file(folder_ + "/old.idx", file,
                                std::filesystem::copy_options::overwrite_existing);
     {
         auto store = Store::open(path_, o);
         auto space = store->open_space("o", "c", false);
-        EXPECT_EQ(find(*store, space, more.chunks[0].key, 3000).size(), 1230u);
+        EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 1230u);
         space->delete_document("a");
     }
     std::filesystem::copy_file(folder_ + "/old.idx", file,
                                std::filesystem::copy_options::overwrite_existing);
     auto store = Store::open(path_, o);
     auto space = store->open_space("o", "c", false);
-    EXPECT_EQ(find(*store, space, more.chunks[0].key, 3000).size(), 30u);
+    EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 30u);
 }
 
 TEST_F(StoreTest, readers_elsewhere_see_commits_and_refuse_to_write) {
     Numbers numbers(17);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    const Flush first = make_document(numbers, 3), second = make_document(numbers, 2);
+    const Edit first = make_document(numbers, 3), second = make_document(numbers, 2),
+               third = make_document(numbers, 2);
     add(*space, "a", first);
     auto reader = open_reader();
     auto view = reader->open_space("o", "c", false);
-    EXPECT_EQ(find(*reader, view, first.chunks[0].key, 9).size(), 3u);
+    EXPECT_EQ(find(*reader, view, chunks_of(first)[0].key, 9).size(), 3u);
     add(*space, "b", second);
-    EXPECT_EQ(find(*reader, view, first.chunks[0].key, 9).size(), 5u);
-    add(*space, "a", second, true);
-    EXPECT_EQ(find(*reader, view, first.chunks[0].key, 9).size(), 4u);
+    EXPECT_EQ(find(*reader, view, chunks_of(first)[0].key, 9).size(), 5u);
+    add(*space, "a", third, true);
+    EXPECT_EQ(find(*reader, view, chunks_of(first)[0].key, 9).size(), 4u);
     space->delete_document("b");
-    EXPECT_EQ(find(*reader, view, first.chunks[0].key, 9).size(), 2u);
+    EXPECT_EQ(find(*reader, view, chunks_of(first)[0].key, 9).size(), 2u);
     EXPECT_EQ(status_of([&] { view->begin_document(spec_of("x")); }), Status::kReadOnly);
     EXPECT_EQ(status_of([&] { view->delete_document("a"); }), Status::kReadOnly);
     EXPECT_EQ(status_of([&] { reader->open_space("new", "c", true); }), Status::kReadOnly);
     EXPECT_EQ(status_of([&] { reader->rebuild_index(); }), Status::kReadOnly);
     store->drop_space("o", "c");
-    EXPECT_EQ(status_of([&] { find(*reader, view, first.chunks[0].key, 9); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { find(*reader, view, chunks_of(first)[0].key, 9); }), Status::kNotFound);
 }
 
 TEST_F(StoreTest, threads_write_search_and_delete_together) {
@@ -273,19 +274,25 @@ TEST_F(StoreTest, figures_add_up) {
     Numbers numbers(18);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    add(*space, "a", make_document(numbers, 50));
+    Edit edit = make_document(numbers, 50);
+    edit.segments.push_back({identity_of("repeated"), std::string(5000, 'r'), {}, false});
+    add(*space, "a", finish_of(edit));
     add(*space, "b", make_document(numbers, 20));
     const StoreStats stats = store->stats();
-    EXPECT_EQ(stats.format_version, 1u);
+    EXPECT_EQ(stats.format_version, 2u);
     EXPECT_EQ(stats.documents, 2u);
     EXPECT_EQ(stats.chunks, 70u);
+    EXPECT_EQ(stats.document_chunks, 70u);
     EXPECT_EQ(stats.tokens, 70u * kTokens);
-    EXPECT_EQ(stats.text_bytes, 700u);
+    EXPECT_EQ(stats.document_tokens, 70u * kTokens);
+    EXPECT_EQ(stats.text_bytes, 5700u);
     EXPECT_EQ(stats.state_bytes_raw, 70u * kTokens * kDim * 4);
     EXPECT_EQ(stats.key_bytes, 70u * kDim * 2);
     EXPECT_GT(stats.state_bytes_disk, 0u);
+    EXPECT_GT(stats.text_bytes_disk, 0u);
     EXPECT_LT(stats.text_bytes_disk, stats.text_bytes);
     EXPECT_GT(stats.disk_bytes, stats.state_bytes_disk + stats.key_bytes);
+    EXPECT_EQ(stats.budget, 0u);
     EXPECT_EQ(stats.model_fingerprint, test_model().fingerprint);
     space->delete_document("a");
     EXPECT_GT(store->stats().generation, stats.generation);

@@ -16,9 +16,9 @@ std::vector<float> rounded(const std::vector<float>& key) {
     return out;
 }
 
-void expect_same_chunk(const ChunkRecord& got, const ChunkRecord& put) {
-    EXPECT_EQ(got.ordinal, put.ordinal);
-    EXPECT_EQ(got.bytes, put.bytes);
+// `segment_begin`: where the chunk's segment begins in the document.
+void expect_same_chunk(const ChunkRecord& got, const ChunkRecord& put, uint64_t segment_begin = 0) {
+    EXPECT_EQ(got.bytes, (ByteSpan{segment_begin + put.bytes.begin, segment_begin + put.bytes.end}));
     EXPECT_EQ(got.provisional, put.provisional);
     EXPECT_EQ(got.tokens, put.tokens);
     EXPECT_EQ(got.key, rounded(put.key));
@@ -45,10 +45,9 @@ std::string document_key(int number) {
 
 TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
     Numbers numbers(1);
-    Flush flush = make_document(numbers, 5);
-    std::string text;
-    for (int i = 0; i < 50; ++i) text.push_back(static_cast<char>('a' + i % 26));
-    flush.text = text;
+    const Edit edit = make_document(numbers, 5, 2);
+    const std::string text = text_of(edit);
+    const std::vector<ChunkRecord> chunks = chunks_of(edit);
     DocumentSpec spec = spec_of("notes/a.md");
     spec.uri = "file:///a";
     spec.meta_json = "{\"x\":1}";
@@ -57,7 +56,7 @@ TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
         auto store = open();
         auto space = store->open_space("me", "notes", true);
         auto writer = space->begin_document(spec);
-        writer->commit(flush);
+        EXPECT_EQ(writer->commit(edit), std::nullopt);
         EXPECT_EQ(writer->info().chunks, 5u);
         EXPECT_EQ(status_of([&] { writer->commit({}); }), Status::kState);
         store->close();
@@ -76,16 +75,16 @@ TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
     EXPECT_EQ(info->revision, 1u);
     EXPECT_TRUE(info->finished);
     EXPECT_EQ(info->content_hash, sha256(text.data(), text.size()));
-    for (const ChunkRecord& chunk : flush.chunks) {
-        const auto got = space->read_chunk("notes/a.md", chunk.ordinal);
+    for (size_t i = 0; i < chunks.size(); ++i) {
+        const auto got = space->read_chunk("notes/a.md", i);
         ASSERT_TRUE(got);
-        expect_same_chunk(*got, chunk);
+        expect_same_chunk(*got, chunks[i], i / 2 * 20);
     }
     EXPECT_FALSE(space->read_chunk("notes/a.md", 5));
-    const auto hits = find(*store, space, flush.chunks[2].key, 1);
+    const auto hits = find(*store, space, chunks[2].key, 1);
     ASSERT_EQ(hits.size(), 1u);
     float dot = 0;
-    for (const float v : rounded(flush.chunks[2].key)) dot += v * v;
+    for (const float v : rounded(chunks[2].key)) dot += v * v;
     const auto about = store->describe(hits[0].chunk_id);
     ASSERT_TRUE(about);
     EXPECT_EQ(about->ordinal, 2u);
@@ -102,20 +101,22 @@ TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
     EXPECT_GT(store->stats().cache_hits, 0u);
 }
 
-TEST_F(StoreTest, text_reads_from_any_offset_after_any_flushes) {
+TEST_F(StoreTest, text_reads_from_any_offset_after_any_commits) {
     Numbers numbers(2);
     auto store = open();
     auto space = store->open_space("o", "c", true);
     std::string text;
     auto writer = space->begin_document(spec_of("long"));
     for (int i = 0; i < 60; ++i) {
-        std::string part(numbers.below(9000), ' ');
+        std::string part(1 + numbers.below(9000), ' ');
         for (char& c : part) c = static_cast<char>(numbers.below(i % 2 ? 256 : 4));
-        Flush flush;
-        flush.text = part;
-        flush.finish = i == 59;
-        writer->commit(flush);
+        Edit edit;
+        edit.first = static_cast<uint64_t>(i);
+        edit.segments.push_back({identity_of(part), part, {}, false});
         text += part;
+        edit.finish = i == 59;
+        if (edit.finish) edit.content_hash = sha256(text.data(), text.size());
+        writer->commit(edit);
     }
     EXPECT_EQ(writer->info().content_hash, sha256(text.data(), text.size()));
     for (int i = 0; i < 200; ++i) {
@@ -123,41 +124,41 @@ TEST_F(StoreTest, text_reads_from_any_offset_after_any_flushes) {
         const size_t size = numbers.below(150000);
         EXPECT_TRUE(space->read_text("long", offset, size) ==
                     text.substr(std::min(offset, text.size()), size));
+        EXPECT_TRUE(writer->read_text({offset, offset + size}) ==
+                    text.substr(std::min(offset, text.size()), size));
     }
     EXPECT_EQ(space->read_text("long", 0, SIZE_MAX).size(), text.size());
     EXPECT_EQ(space->read_text("long", text.size(), 5), "");
 }
 
-TEST_F(StoreTest, order_of_flushes_does_not_change_what_is_found) {
+TEST_F(StoreTest, order_of_commits_does_not_change_what_is_found) {
     Numbers numbers(3);
-    std::map<std::string, Flush> documents;
-    for (int i = 0; i < 8; ++i) documents[document_key(i)] = make_document(numbers, 6);
+    std::map<std::string, Edit> documents;
+    for (int i = 0; i < 8; ++i) documents[document_key(i)] = make_document(numbers, 6, 1);
     const std::vector<float> query = numbers.vector(kDim);
     std::vector<std::tuple<std::string, uint64_t, float>> expected;
     auto store = open();
     for (int round = 0; round < 4; ++round) {
         auto space = store->open_space("o", std::to_string(round), true);
-        // chunk by chunk, a random writer each time
+        // segment by segment, a random writer each time
         std::map<std::string, std::unique_ptr<DocumentWriter>> writers;
         std::map<std::string, size_t> done;
-        for (auto& [key, flush] : documents) writers[key] = space->begin_document(spec_of(key));
+        for (auto& [key, edit] : documents) writers[key] = space->begin_document(spec_of(key));
         while (!writers.empty()) {
             auto at =
                 std::next(writers.begin(), numbers.below(static_cast<uint32_t>(writers.size())));
-            const Flush& whole = documents[at->first];
-            Flush part;
+            const Edit& whole = documents[at->first];
             const size_t i = done[at->first]++;
-            part.text = whole.text.substr(i * 10, 10);
-            part.chunks = {whole.chunks[i]};
-            part.finish = i + 1 == whole.chunks.size();
+            Edit part = part_of(whole, i, 1);
+            part.finish = i + 1 == whole.segments.size();
+            part.content_hash = whole.content_hash;
             at->second->commit(part);
             if (part.finish) writers.erase(at);
         }
         const auto got = told(*store, find(*store, space, query, 20));
         if (round == 0) expected = got;
         EXPECT_EQ(got, expected);
-        EXPECT_EQ(space->find_document("d3")->content_hash,
-                  sha256(documents["d3"].text.data(), 60));
+        EXPECT_EQ(space->find_document("d3")->content_hash, documents["d3"].content_hash);
     }
 }
 
@@ -168,10 +169,10 @@ TEST_F(StoreTest, deleting_equals_never_having_inserted) {
          without = store->open_space("o", "without", true);
     for (int i = 0; i < 30; ++i) {
         const std::string key = document_key(i);
-        const Flush flush = make_document(numbers, 1 + numbers.below(9));
-        add(*with, key, flush);
-        if (i % 3 != 0) add(*without, key, flush);
-        if (i == 15) find(*store, with, flush.chunks[0].key, 1);  // loads the index half way
+        const Edit edit = make_document(numbers, 1 + numbers.below(9));
+        add(*with, key, edit);
+        if (i % 3 != 0) add(*without, key, edit);
+        if (i == 15) find(*store, with, chunks_of(edit)[0].key, 1);  // loads the index half way
     }
     for (int i = 0; i < 30; i += 3) {
         with->delete_document(document_key(i));
@@ -196,9 +197,9 @@ TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
     Numbers numbers(5);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    const Flush flush = make_document(numbers, 3);
-    add(*space, "a", flush);
-    const auto hits = find(*store, space, flush.chunks[0].key, 1);
+    const Edit edit = make_document(numbers, 3);
+    add(*space, "a", edit);
+    const auto hits = find(*store, space, chunks_of(edit)[0].key, 1);
     store->load_states(hits);
     space->delete_document("a");
     EXPECT_FALSE(store->describe(hits[0].chunk_id));
@@ -206,8 +207,8 @@ TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
     EXPECT_EQ(status_of([&] { store->read_hit_text(hits[0].chunk_id, false); }), Status::kNotFound);
     EXPECT_EQ(store->stats().cache_bytes, 0u);
     EXPECT_EQ(store->stats().chunks, 0u);
-    add(*space, "a", flush);
-    EXPECT_GT(find(*store, space, flush.chunks[0].key, 1)[0].chunk_id,
+    add(*space, "a", edit);
+    EXPECT_GT(find(*store, space, chunks_of(edit)[0].key, 1)[0].chunk_id,
               hits[0].chunk_id + 1);  // never reused
 }
 
@@ -215,73 +216,71 @@ TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
     Numbers numbers(6);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    const Flush old = make_document(numbers, 4);
-    Flush fresh = make_document(numbers, 7);
+    const Edit old = make_document(numbers, 4);
+    const Edit fresh = make_document(numbers, 7);
     add(*space, "a", old);
     add(*space, "b", make_document(numbers, 3));
     EXPECT_EQ(status_of([&] { space->begin_document(spec_of("a")); }), Status::kExists);
-    const auto before = told(*store, find(*store, space, old.chunks[0].key, 50));
+    const auto before = told(*store, find(*store, space, chunks_of(old)[0].key, 50));
     {
         auto abandoned = space->begin_document(spec_of("a", true));
         EXPECT_EQ(status_of([&] { space->begin_document(spec_of("a", true)); }), Status::kBusy);
         EXPECT_EQ(status_of([&] { space->delete_document("a"); }), Status::kBusy);
-        Flush part = fresh;
-        part.finish = false;
-        abandoned->commit(part);
-        EXPECT_EQ(told(*store, find(*store, space, old.chunks[0].key, 50)), before);
+        abandoned->commit(unfinished(fresh));
+        EXPECT_EQ(told(*store, find(*store, space, chunks_of(old)[0].key, 50)), before);
         EXPECT_EQ(space->find_document("a")->chunks, 4u);
     }
-    EXPECT_EQ(told(*store, find(*store, space, old.chunks[0].key, 50)), before);
+    EXPECT_EQ(told(*store, find(*store, space, chunks_of(old)[0].key, 50)), before);
     auto writer = space->begin_document(spec_of("a", true));
-    Flush part = fresh;
-    part.finish = false;
-    writer->commit(part);
+    writer->commit(unfinished(fresh));
     add(*space, "c",
         make_document(numbers, 2));  // newer chunks become visible before the replacement's
-    find(*store, space, old.chunks[0].key, 50);
-    Flush end;
+    find(*store, space, chunks_of(old)[0].key, 50);
+    Edit end;
+    end.first = fresh.segments.size();
     end.finish = true;
+    end.content_hash = fresh.content_hash;
     writer->commit(end);
     EXPECT_EQ(space->find_document("a")->revision, 2u);
     EXPECT_EQ(space->find_document("a")->chunks, 7u);
-    EXPECT_EQ(find(*store, space, old.chunks[0].key, 50).size(), 7u + 3 + 2);
-    for (const Hit& hit : find(*store, space, old.chunks[0].key, 50))
+    EXPECT_EQ(find(*store, space, chunks_of(old)[0].key, 50).size(), 7u + 3 + 2);
+    for (const Hit& hit : find(*store, space, chunks_of(old)[0].key, 50))
         EXPECT_TRUE(store->describe(hit.chunk_id));
     EXPECT_EQ(store->stats().documents, 3u);
     writer.reset();
     store->close();
     store = open();
     space = store->open_space("o", "c", false);
-    EXPECT_EQ(find(*store, space, old.chunks[0].key, 50).size(), 7u + 3 + 2);
+    EXPECT_EQ(find(*store, space, chunks_of(old)[0].key, 50).size(), 7u + 3 + 2);
 }
 
-TEST_F(StoreTest, provisional_tail_is_superseded_by_the_next_flush) {
+TEST_F(StoreTest, provisional_tail_is_superseded_by_the_next_commit) {
     Numbers numbers(7);
     auto store = open();
     auto space = store->open_space("o", "c", true);
     auto writer = space->begin_document(spec_of("a"));
     ChunkRecord tail = make_chunk(numbers, 0, 3);
     tail.provisional = true;
-    Flush flush;
-    flush.text = "0123456789";
-    flush.chunks = {tail};
-    writer->commit(flush);
+    Edit edit;
+    edit.segments.push_back({{}, "0123456789", {tail}, false});
+    writer->commit(edit);
     EXPECT_TRUE(space->read_chunk("a", 0)->provisional);
     ASSERT_EQ(find(*store, space, tail.key, 9).size(), 1u);
     const ChunkRecord whole = make_chunk(numbers, 0);
     ChunkRecord next = make_chunk(numbers, 1, 2);
     next.provisional = true;
-    flush.chunks = {whole, next};
-    flush.drop_from_ordinal = 0;
-    writer->commit(flush);
+    edit.n_old = 1;
+    edit.segments[0].text = "01234567890123456789";
+    edit.segments[0].chunks = {whole, next};
+    writer->commit(edit);
     expect_same_chunk(*space->read_chunk("a", 0), whole);
     EXPECT_EQ(writer->info().chunks, 2u);
     EXPECT_EQ(writer->info().tokens, kTokens + 2);
     EXPECT_EQ(find(*store, space, tail.key, 9).size(), 2u);
-    Flush nothing;
-    nothing.drop_from_ordinal = 0;  // whole chunks stay
-    writer->commit(nothing);
+    edit.segments[0].chunks = {whole};  // whole chunks stay
+    writer->commit(edit);
     EXPECT_EQ(find(*store, space, tail.key, 9).size(), 1u);
+    EXPECT_EQ(writer->info().bytes, 20u);
     EXPECT_EQ(writer->info().bytes_searchable, 10u);
     EXPECT_EQ(store->stats().tokens, kTokens);
 }
@@ -290,16 +289,13 @@ TEST_F(StoreTest, unfinished_document_keeps_what_was_committed) {
     Numbers numbers(8);
     auto store = open();
     auto space = store->open_space("o", "c", true);
-    Flush flush = make_document(numbers, 2);
-    flush.finish = false;
-    space->begin_document(spec_of("a"))->commit(flush);
+    const Edit edit = unfinished(make_document(numbers, 2));
+    space->begin_document(spec_of("a"))->commit(edit);
     space->begin_document(spec_of("never"));
     EXPECT_FALSE(space->find_document("a")->finished);
     EXPECT_FALSE(space->find_document("never"));
-    EXPECT_EQ(find(*store, space, flush.chunks[0].key, 9).size(), 2u);
-    Flush empty;
-    empty.finish = true;
-    add(*space, "empty", empty);
+    EXPECT_EQ(find(*store, space, chunks_of(edit)[0].key, 9).size(), 2u);
+    add(*space, "empty", finish_of({}));
     EXPECT_EQ(space->find_document("empty")->content_hash, sha256("", 0));
     EXPECT_EQ(space->read_text("empty", 0, 10), "");
 }
@@ -345,30 +341,38 @@ TEST_F(StoreTest, wrong_chunks_are_refused_and_nothing_changes) {
     auto store = open();
     auto space = store->open_space("o", "c", true);
     auto writer = space->begin_document(spec_of("a"));
-    writer->commit({"0123456789", {make_chunk(numbers, 0)}, UINT64_MAX, false});
+    const Edit whole = make_document(numbers, 2, 1);
+    writer->commit(part_of(whole, 0, 1));
+    Edit good = part_of(whole, 1, 1);
+    good.finish = true;
+    good.content_hash = whole.content_hash;
     const auto tries = [&](auto&& spoil) {
-        Flush flush{"0123456789", {make_chunk(numbers, 1)}, UINT64_MAX, true};
-        spoil(flush);
-        return status_of([&] { writer->commit(flush); });
+        Edit edit = good;
+        spoil(edit, edit.segments[0], edit.segments[0].chunks[0]);
+        return status_of([&] { writer->commit(edit); });
     };
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].key.pop_back(); }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].key[3] = NAN; }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].key[3] = 1e6f; }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].states[0] = INFINITY; }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].states.pop_back(); }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].tokens.clear(); }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks[0].bytes = {5, 21}; }), Status::kArgument);
-    EXPECT_EQ(tries([](Flush& f) { f.chunks.push_back(f.chunks[0]); }), Status::kArgument);
+    using S = SegmentRecord&;
+    using C = ChunkRecord&;
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.key.pop_back(); }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.key[3] = NAN; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.key[3] = 1e6f; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.states[0] = INFINITY; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.states.pop_back(); }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.tokens.clear(); }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.bytes = {5, 11}; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S, C c) { c.bytes = {6, 5}; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S s, C) { s.text.clear(); }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S s, C) { s.text.resize((1 << 20) + 1, 'x'); }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit&, S s, C) { s.known = true, s.identity = {}; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit& e, S, C) { e.first = 2; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit& e, S, C) { e.first = 0, e.n_old = 2; }), Status::kArgument);
+    EXPECT_EQ(tries([](Edit& e, S, C) { e.n_old = UINT64_MAX; }), Status::kArgument);
     EXPECT_EQ(writer->info().bytes, 10u);
     EXPECT_EQ(space->find_document("a")->chunks, 1u);
     std::atomic<bool> cancel{true};
-    EXPECT_EQ(status_of([&] {
-                  writer->commit({"x", {}, UINT64_MAX, true}, CallControl(&cancel, 0));
-              }),
-              Status::kCancelled);
-    writer->commit(
-        {"0123456789", {make_chunk(numbers, 1)}, UINT64_MAX, true});  // and may be tried again
-    EXPECT_EQ(space->read_text("a", 0, 99), "01234567890123456789");
+    EXPECT_EQ(status_of([&] { writer->commit(good, CallControl(&cancel, 0)); }), Status::kCancelled);
+    writer->commit(good);  // and may be tried again
+    EXPECT_EQ(space->read_text("a", 0, 99), text_of(whole));
 }
 
 }  // namespace rpt::storage

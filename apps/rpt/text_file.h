@@ -1,0 +1,44 @@
+// Files on disk as documents: is it text, is it known already.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace rpt::cli {
+
+// A file being read. Failures are told by problem().
+class TextFile {
+  public:
+    explicit TextFile(const std::filesystem::path& path);
+    ~TextFile();
+    TextFile(const TextFile&) = delete;
+    TextFile& operator=(const TextFile&) = delete;
+    bool is_open() const { return fd_ >= 0; }
+    std::string problem() const;
+    // Bytes read, 0 at the end, or nothing on a failure or an interrupt.
+    std::optional<size_t> read_piece(std::string& piece);
+
+  private:
+    int fd_;
+    int error_ = 0;
+};
+
+inline constexpr size_t kPieceBytes = 1 << 16;  // bounds how long a Ctrl-C and the bar wait
+
+using ContentHash = std::array<uint8_t, 32>;
+// What a look at the whole file tells: why it is no text, or the hash that a document of it has.
+// Cheaper than to find out in the middle of a document.
+struct FileLook {
+    std::optional<std::string> not_text;
+    ContentHash hash{};
+};
+FileLook look_at(const std::filesystem::path& path);
+
+// Milliseconds since 1970, 0 if unknown.
+int64_t modified_ms(const std::filesystem::path& path);
+[[noreturn]] void fail_interrupted();
+
+}  // namespace rpt::cli

@@ -1,0 +1,42 @@
+// Which documents hold the chunks that a search meets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "storage/key_rows.h"
+#include "storage/sqlite_connection.h"
+#include "storage/store.h"
+
+namespace rpt::storage {
+
+// One search, one thread, inside the caller's read transaction; asked about few rows and remembering
+// the answers.
+class ChunkDocuments {
+  public:
+    ChunkDocuments(Connection& connection, const SearchFilter& filter,
+                   const std::set<uint64_t>& spaces);
+
+    // The filter leaves this chunk out: no document but the excluded one (or its excluded bytes)
+    // holds it.
+    bool is_excluded(const RowFacts& facts);
+    // The first document that holds it.
+    uint64_t document_of(const RowFacts& facts);
+
+  private:
+    struct Stretch {
+        uint64_t document, byte_begin;
+    };
+    bool held_elsewhere(uint64_t segment);
+
+    Connection& connection_;
+    const SearchFilter& filter_;
+    std::set<uint64_t> excluded_documents_;
+    std::map<uint64_t, std::vector<Stretch>> excluded_;  // by segment: where those documents hold it
+    std::map<uint64_t, bool> elsewhere_;
+    std::map<uint64_t, uint64_t> documents_;  // by segment
+};
+
+}  // namespace rpt::storage
