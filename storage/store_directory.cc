@@ -1,6 +1,7 @@
 #include "storage/store_directory.h"
 
 #include <fcntl.h>
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +9,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
+#include <memory>
+#include <string_view>
 #include <string_view>
 #include <vector>
 
@@ -42,13 +44,26 @@ bool is_index_file(const std::string& name) {
                        [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Names in a folder; none if it cannot be read. Not by std::filesystem, whose iterators end the
+// process where memory is out and an error code was asked for.
+std::vector<std::string> names_in(const std::string& folder) {
+    struct Closer {
+        void operator()(DIR* open) const { ::closedir(open); }
+    };
+    std::vector<std::string> names;
+    const std::unique_ptr<DIR, Closer> open(::opendir(folder.c_str()));
+    if (!open) return names;
+    while (const dirent* entry = ::readdir(open.get())) {
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+    return names;
+}
+
 std::vector<std::string> index_files(const std::string& folder) {
     std::vector<std::string> files;
-    std::error_code ignored;
-    for (auto entry = std::filesystem::directory_iterator(folder, ignored);
-         entry != std::filesystem::directory_iterator(); entry.increment(ignored))
-        if (is_index_file(entry->path().filename().string()))
-            files.push_back(entry->path().string());
+    for (const std::string& name : names_in(folder))
+        if (is_index_file(name)) files.push_back(folder + "/" + name);
     return files;
 }
 
@@ -171,11 +186,9 @@ StoreDirectory::DiskUse StoreDirectory::disk_use() const {
     use.database = size_of(database());
     use.log = size_of(log()) + size_of(database() + "-shm");
     for (const std::string& file : index_files(index_folder())) use.index += size_of(file);
-    std::error_code ignored;
     use.all = blocks_of(path_);
-    for (auto entry = std::filesystem::recursive_directory_iterator(path_, ignored);
-         entry != std::filesystem::recursive_directory_iterator(); entry.increment(ignored))
-        use.all += blocks_of(entry->path().string());
+    for (const std::string& folder : {path_, index_folder()})
+        for (const std::string& name : names_in(folder)) use.all += blocks_of(folder + "/" + name);
     return use;
 }
 

@@ -101,10 +101,11 @@ StoreImpl::~StoreImpl() {
 
 std::shared_ptr<SpaceIndex> StoreImpl::index_of(uint64_t space) {
     const std::lock_guard guard(indexes_mutex_);
-    std::shared_ptr<SpaceIndex>& index = indexes_[space];
-    if (!index)
-        index = std::make_shared<SpaceIndex>(space, model_.dim, options_.flat_limit,
-                                             directory_.index_file(space));
+    const auto known = indexes_.find(space);
+    if (known != indexes_.end()) return known->second;
+    auto index = std::make_shared<SpaceIndex>(space, model_.dim, options_.flat_limit,
+                                              directory_.index_file(space));
+    indexes_.emplace(space, index);
     return index;
 }
 

@@ -122,6 +122,41 @@ class StoreSweep : public storage::StoreTest {
         return all;
     }
 
+    // What people get from a store that is whole: hits and texts, and no damage. Rows that wait to be
+    // erased do not count.
+    static std::string observe_answers(const std::string& path) {
+        auto store = Store::open(path, writing(Durability::kFlush));
+        std::string all = seen_in(*store);
+        for (const char* collection : {"first", "second"}) {
+            std::shared_ptr<Space> space;
+            try {
+                space = store->open_space("owner", collection, false);
+            } catch (const Error&) {
+                continue;  // dropped
+            }
+            space->list_documents("", [&](const storage::DocumentInfo& info) {
+                all += info.key + " " + std::to_string(info.revision) + " " +
+                       space->read_text(info.key, 0, SIZE_MAX) + "\n";
+                return true;
+            });
+        }
+        store->check(storage::CheckLevel::kFull, [](const storage::Finding& finding) {
+            if (finding.severity == storage::Finding::Severity::kDamage)
+                throw Error(Status::kCorrupt, "test", finding.text);
+        });
+        store->close();
+        return all;
+    }
+    static StoreOperation on_answers(const std::string& name, const std::function<void(Store&)>& work) {
+        StoreOperation operation = on_open_store(name, work);
+        operation.observe = observe_answers;
+        return operation;
+    }
+    static void write_document(Store& store, const std::string& key, bool replace) {
+        storage::Numbers numbers(9);
+        add(*store.open_space("owner", "first", false), key, storage::make_document(numbers, 6), replace);
+    }
+
     // An operation on a store that is open before the faults begin.
     static StoreOperation on_open_store(const std::string& name,
                                         const std::function<void(Store&)>& work) {
@@ -145,6 +180,8 @@ class StoreSweep : public storage::StoreTest {
         return on_open_store("open_space(create)",
                              [](Store& store) { store.open_space("owner", "third", true); });
     }
+
+    std::string seen_before_;
 
     void sweep_all(const StoreOperation& operation) {
         uint64_t points = 0;
@@ -291,6 +328,86 @@ TEST_F(StoreSweep, building_a_graph_with_many_threads) {
         }
         EXPECT_EQ(gate().fired(), 1u);
     }
+}
+
+TEST_F(StoreSweep, writing_a_document) {
+    StoreOperation operation =
+        on_answers("write", [](Store& store) { write_document(store, "new", true); });
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, replacing_a_document) {
+    sweep_all(on_answers("replace", [](Store& store) { write_document(store, "1", true); }));
+}
+
+TEST_F(StoreSweep, editing_the_middle_of_a_document) {
+    StoreOperation operation = on_answers("edit", [](Store& store) {
+        storage::Numbers numbers(10);
+        storage::Edit edit = storage::make_document(numbers, 2);
+        edit.first = 0;
+        edit.n_old = 1;
+        edit.finish = false;
+        store.open_space("owner", "first", false)->resume_document("1")->commit(edit);
+    });
+    operation.repeatable = false;  // a second time would be a second edit
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, deleting_a_document) {
+    StoreOperation operation = on_answers("delete", [](Store& store) {
+        store.open_space("owner", "first", false)->delete_document("1");
+    });
+    operation.repeatable = false;
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, dropping_a_space) {
+    StoreOperation operation =
+        on_answers("drop_space", [](Store& store) { store.drop_space("owner", "second"); });
+    operation.repeatable = false;
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, compacting) {
+    StoreOperation operation = on_answers("compact", [](Store& store) { store.compact(); });
+    operation.prepare = [](const std::string& path) {
+        filled(path);
+        auto store = opened(path);
+        store->open_space("owner", "first", false)->delete_document("1");
+        store->close();
+    };
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, setting_a_budget) {
+    sweep_all(on_answers("set_budget", [](Store& store) { store.set_budget(4 << 20); }));
+}
+
+TEST_F(StoreSweep, backing_up) {
+    StoreOperation operation = on_answers("backup", [this](Store& store) {
+        std::filesystem::remove_all(folder_ + "/copy");
+        store.backup(folder_ + "/copy");
+    });
+    operation.verify = [this](const std::string&, std::shared_ptr<Store>&) {
+        // Whole or no store at all.
+        if (std::filesystem::exists(folder_ + "/copy/store.sqlite") &&
+            observe_answers(folder_ + "/copy") != seen_before_)
+            throw std::logic_error("the copy is another store");
+    };
+    const std::string path = folder_ + "/plain";
+    filled(path);
+    seen_before_ = observe_answers(path);
+    sweep_all(operation);
+}
+
+TEST_F(StoreSweep, power_cut_while_writing_a_document) {
+    sweep_power(folder_ + "/sweep",
+                on_answers("write", [](Store& store) { write_document(store, "new", true); }), 10, true);
+}
+
+TEST_F(StoreSweep, power_cut_while_compacting) {
+    sweep_power(folder_ + "/sweep", on_answers("compact", [](Store& store) { store.compact(); }), 10,
+                true);
 }
 
 TEST_F(StoreSweep, power_cut_while_creating_a_store) {
