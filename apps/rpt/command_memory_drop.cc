@@ -11,12 +11,11 @@ namespace {
 
 struct Options {
     std::string store;
-    bool yes = false;
+    bool yes = false, all = false;
 };
 
-bool confirmed(const SpaceName& name, uint64_t documents) {
-    std::fprintf(stderr, "drop %s with %llu documents? [y/N] ",
-                 printable(name.owner + "/" + name.collection).c_str(),
+bool confirmed(const std::string& name, uint64_t documents) {
+    std::fprintf(stderr, "drop %s with %llu documents? [y/N] ", printable(name).c_str(),
                  static_cast<unsigned long long>(documents));
     const int answer = std::getchar();
     return answer == 'y' || answer == 'Y';
@@ -25,25 +24,35 @@ bool confirmed(const SpaceName& name, uint64_t documents) {
 int run(const Settings& settings, const Options& options) {
     Workplace place(settings);
     place.open_store(settings, options.store, Access::kWrite);
-    const SpaceName name{settings.owner, settings.collections.front()};
+    std::vector<SpaceName> names = {{settings.owner, settings.collections.front()}};
+    if (options.all) {
+        names = list_spaces(place.store.get());
+        std::erase_if(names, [&](const SpaceName& name) { return name.owner != settings.owner; });
+        if (names.empty()) throw Failure("owner \"" + settings.owner + "\" has nothing in this memory");
+    }
+    const std::string what =
+        settings.owner + "/" + (options.all ? "*" : settings.collections.front());
     uint64_t documents = 0;
-    {
+    for (const SpaceName& name : names) {
         const Space space = open_space(place.store.get(), name);
         list_documents(space.get(), [&](const std::string&, const rpt_doc_info&) { ++documents; });
     }
     // A person at a terminal is asked; a script has said what it means.
-    if (!options.yes && isatty(STDIN_FILENO) == 1 && !confirmed(name, documents))
+    if (!options.yes && isatty(STDIN_FILENO) == 1 && !confirmed(what, documents))
         throw Failure("nothing was dropped");
-    Call call(settings);
-    Error error;
-    error.check(rpt_space_drop(place.store.get(), name.owner.c_str(), name.collection.c_str(),
-                               call.get(), error.out()));
+    for (const SpaceName& name : names) {
+        Call call(settings);
+        Error error;
+        error.check(rpt_space_drop(place.store.get(), name.owner.c_str(), name.collection.c_str(),
+                                   call.get(), error.out()));
+    }
     place.close_store();
     if (settings.json) {
-        print_json(
-            {{"owner", name.owner}, {"collection", name.collection}, {"documents", documents}});
+        print_json({{"owner", settings.owner},
+                    {"collection", options.all ? "*" : settings.collections.front()},
+                    {"documents", documents}});
     } else {
-        print_line("dropped " + printable(name.owner + "/" + name.collection) + " with " +
+        print_line("dropped " + printable(what) + " with " +
                    std::to_string(documents) + (documents == 1 ? " document" : " documents"));
         flush_output();
     }
@@ -55,9 +64,10 @@ int run(const Settings& settings, const Options& options) {
 void register_memory_drop(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
     CLI::App* command = add_memory_command(
-        registry, memory, "drop", "Delete one owner's collection with all in it",
+        registry, memory, "drop", "Delete one owner's collection with all in it, or the owner",
         "rpt memory drop notes --owner alice --collection drafts", options->store);
     command->add_flag("-y,--yes", options->yes, "Do not ask");
+    command->add_flag("--all-collections", options->all, "Every collection of the owner");
     add_space_options(*command, registry.settings, false);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };

@@ -51,6 +51,11 @@ def test_memory_drop_takes_one_space(rpt, store):
     (left,) = rpt("memory", "list", store, "--json").json["documents"]
     assert left["owner"] == "default"
     rpt("memory", "drop", store, "--owner", "bob", code=1)
+    for collection in ("a", "b"):
+        rpt("add", store, "sea.txt", "--owner", "carol", "--collection", collection)
+    assert rpt("memory", "drop", store, "--owner", "carol", "--all-collections", "--json").json["documents"] == 2
+    assert len(rpt("memory", "list", store, "--json").json["documents"]) == 1
+    rpt("memory", "drop", store, "--owner", "carol", "--all-collections", code=1)
 
 
 def test_memory_rebuild_index_changes_no_answer(rpt, store):

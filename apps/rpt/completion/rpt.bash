@@ -49,7 +49,7 @@ _rpt() {
         "memory check") first="$common $model --quick --deep" ;;
         "memory show") first="$common $space --chunk --record --segments --text" ;;
         "memory delete") first="$common $space" ;;
-        "memory drop") first="$common $space --yes" ;;
+        "memory drop") first="$common $space --yes --all-collections" ;;
         model) first="info --help" ;;
         "model info") first="$common $model" ;;
     esac
