@@ -23,7 +23,7 @@ constexpr uint64_t kMagic = 0x3158444954505200;  // 00 "RPTIDX1" read as little-
 constexpr uint32_t kVersion = 2;
 constexpr size_t kAlign = 64;  // of sections: a cache line
 constexpr size_t kHeaderBytes = 64;
-constexpr size_t kEntryBytes = 64;                // of a segment in the table
+constexpr size_t kEntryBytes = 64;                // of a run in the table
 constexpr size_t kFactBytes = 2 * 8 + 4 + 1;
 constexpr size_t kRowsAtOnce = 4096;
 
@@ -44,10 +44,10 @@ RowFacts read_facts(ByteReader& in, bool& live) {
     return facts;
 }
 
-// The parts of a segment in the order of the file.
+// The parts of a run in the order of the file.
 enum Section { kFacts, kKeys, kGround, kUpper, kSections };
 
-// What the table says of a segment.
+// What the table says of a run.
 struct Entry {
     uint64_t rows = 0;
     uint32_t has_graph = 0;
@@ -91,8 +91,8 @@ Entry read_entry(ByteReader& in) {
 
 // Gives the bytes of a section, piece by piece, to `put(data, size)`.
 template <typename Put>
-void produce(const Segment& segment, int section, Put&& put) {
-    const KeyRows& rows = *segment.rows;
+void produce(const RowRun& run, int section, Put&& put) {
+    const KeyRows& rows = *run.rows;
     const auto put_array = [&](std::span<const uint32_t> numbers) {
         put(numbers.data(), numbers.size_bytes());
     };
@@ -101,7 +101,7 @@ void produce(const Segment& segment, int section, Put&& put) {
     switch (section) {
         case kFacts:
             for (size_t row = 0; row < rows.size(); ++row) {
-                write_facts(facts, rows.facts(row), segment.is_live(row));
+                write_facts(facts, rows.facts(row), run.is_live(row));
                 if ((row + 1) % kRowsAtOnce != 0 && row + 1 != rows.size()) continue;
                 put(facts.str().data(), facts.str().size());
                 facts.str().clear();
@@ -110,30 +110,30 @@ void produce(const Segment& segment, int section, Put&& put) {
         case kKeys:
             for (size_t row = 0; row < rows.size();) {
                 size_t end = row;
-                while (end < rows.size() && end - row < kRowsAtOnce && segment.is_live(end)) ++end;
+                while (end < rows.size() && end - row < kRowsAtOnce && run.is_live(end)) ++end;
                 if (end > row) put(rows.key(row), (end - row) * rows.columns() * sizeof(uint16_t));
                 row = end;
-                if (row == rows.size() || segment.is_live(row)) continue;
+                if (row == rows.size() || run.is_live(row)) continue;
                 put(zeros.data(), zeros.size() * sizeof(uint16_t));
                 ++row;
             }
             break;
         case kGround:
-            if (segment.graph) put_array(segment.graph->links().ground);
+            if (run.graph) put_array(run.graph->links().ground);
             break;
         default:
-            if (!segment.graph) break;
-            put_array(segment.graph->links().upper_rows);
-            put_array(segment.graph->links().upper_lists);
-            put_array(segment.graph->links().upper);
+            if (!run.graph) break;
+            put_array(run.graph->links().upper_rows);
+            put_array(run.graph->links().upper_lists);
+            put_array(run.graph->links().upper);
     }
 }
 
 // The same with zeros up to the next multiple of kAlign.
 template <typename Put>
-void produce_aligned(const Segment& segment, int section, Put&& put) {
+void produce_aligned(const RowRun& run, int section, Put&& put) {
     size_t size = 0;
-    produce(segment, section, [&](const void* data, size_t n) {
+    produce(run, section, [&](const void* data, size_t n) {
         put(data, n);
         size += n;
     });
@@ -141,25 +141,25 @@ void produce_aligned(const Segment& segment, int section, Put&& put) {
     put(zeros, aligned(size) - size);
 }
 
-Entry describe(const Segment& segment) {
+Entry describe(const RowRun& run) {
     Entry entry;
-    entry.rows = segment.rows->size();
-    if (segment.graph) {
-        const HnswGraph::Links& links = segment.graph->links();
+    entry.rows = run.rows->size();
+    if (run.graph) {
+        const HnswGraph::Links& links = run.graph->links();
         entry.has_graph = 1;
         entry.graph_entry = links.entry;
         entry.upper_nodes = static_cast<uint32_t>(links.upper_rows.size());
         entry.upper_lists = links.upper_lists.back();
     }
     for (int section = 0; section < kSections; ++section)
-        produce_aligned(segment, section, [&](const void* data, size_t size) {
+        produce_aligned(run, section, [&](const void* data, size_t size) {
             entry.crc[section] = crc32c(data, size, entry.crc[section]);
         });
     return entry;
 }
 
-// A segment whose keys and links are views of the file. Absent if anything differs.
-std::optional<Segment> read_segment(const std::shared_ptr<const MappedFile>& file, uint32_t dim,
+// A run whose keys and links are views of the file. Absent if anything differs.
+std::optional<RowRun> read_run(const std::shared_ptr<const MappedFile>& file, uint32_t dim,
                                     const Entry& entry, size_t& offset, uint64_t& digest) {
     const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
                                file->bytes().size());
@@ -192,10 +192,10 @@ std::optional<Segment> read_segment(const std::shared_ptr<const MappedFile>& fil
             ++dead->n;
         }
     }
-    Segment segment;
-    segment.rows = std::make_shared<KeyRows>(
+    RowRun run;
+    run.rows = std::make_shared<KeyRows>(
         dim, std::move(facts), reinterpret_cast<const uint16_t*>(sections[kKeys].data()), file);
-    if (dead->n > 0) segment.dead = dead;
+    if (dead->n > 0) run.dead = dead;
     if (entry.has_graph != 0) {
         const auto numbers = [](std::string_view bytes) {
             return std::span(reinterpret_cast<const uint32_t*>(bytes.data()), bytes.size() / 4);
@@ -205,10 +205,10 @@ std::optional<Segment> read_segment(const std::shared_ptr<const MappedFile>& fil
         const HnswGraph::Links links{numbers(sections[kGround]), upper.first(nodes),
                                      upper.subspan(nodes, nodes + 1), upper.subspan(nodes * 2 + 1),
                                      entry.graph_entry};
-        segment.graph = HnswGraph::view(links, entry.rows, file);
-        if (!segment.graph) return std::nullopt;
+        run.graph = HnswGraph::view(links, entry.rows, file);
+        if (!run.graph) return std::nullopt;
     }
-    return segment;
+    return run;
 }
 
 std::shared_ptr<const MappedFile> map(const std::string& path) {
@@ -224,19 +224,19 @@ std::shared_ptr<const MappedFile> map(const std::string& path) {
 void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
                        const Snapshot& snapshot) {
     ByteWriter table;
-    for (const Segment& segment : snapshot.segments) write_entry(table, describe(segment));
+    for (const RowRun& run : snapshot.runs) write_entry(table, describe(run));
     ByteWriter header;
     header.u64(kMagic).u32(kVersion).u32(dim).u64(space).u64(snapshot.generation);
     header.u64(snapshot.digest).u64(snapshot.newest_chunk);
-    header.u32(static_cast<uint32_t>(snapshot.segments.size())).u32(0).u32(0);
+    header.u32(static_cast<uint32_t>(snapshot.runs.size())).u32(0).u32(0);
     header.u32(crc32c(table.str().data(), table.str().size(),
                       crc32c(header.str().data(), header.str().size())));
     AtomicFile target(file);
     target.write(header.str().data(), header.str().size());
     target.write(table.str().data(), table.str().size());
-    for (const Segment& segment : snapshot.segments)
+    for (const RowRun& run : snapshot.runs)
         for (int section = 0; section < kSections; ++section)
-            produce_aligned(segment, section,
+            produce_aligned(run, section,
                             [&](const void* data, size_t size) { target.write(data, size); });
     target.commit();
 }
@@ -253,19 +253,19 @@ std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space
     snapshot.generation = in.u64();
     snapshot.digest = in.u64();
     snapshot.newest_chunk = in.u64();
-    const uint32_t segments = in.u32();
+    const uint32_t runs = in.u32();
     in.raw(8);
     const uint32_t crc = in.u32();
-    if (segments > in.left() / kEntryBytes) return std::nullopt;
-    size_t offset = kHeaderBytes + segments * kEntryBytes;
+    if (runs > in.left() / kEntryBytes) return std::nullopt;
+    size_t offset = kHeaderBytes + runs * kEntryBytes;
     if (crc != crc32c(all.data() + kHeaderBytes, offset - kHeaderBytes,
                       crc32c(all.data(), kHeaderBytes - 4)))
         return std::nullopt;
     uint64_t digest = 0;
-    for (uint32_t i = 0; i < segments; ++i) {
-        std::optional<Segment> segment = read_segment(mapped, dim, read_entry(in), offset, digest);
-        if (!segment) return std::nullopt;
-        snapshot.segments.push_back(std::move(*segment));
+    for (uint32_t i = 0; i < runs; ++i) {
+        std::optional<RowRun> run = read_run(mapped, dim, read_entry(in), offset, digest);
+        if (!run) return std::nullopt;
+        snapshot.runs.push_back(std::move(*run));
     }
     if (offset != all.size() || digest != snapshot.digest) return std::nullopt;
     return snapshot;

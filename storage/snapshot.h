@@ -19,7 +19,7 @@ struct DeadRows {
 };
 
 // A run of rows, with or without a graph over them.
-struct Segment {
+struct RowRun {
     std::shared_ptr<const KeyRows> rows;
     std::shared_ptr<const HnswGraph> graph;  // null: searched by exact scan
     std::shared_ptr<const DeadRows> dead;    // null: none
@@ -29,31 +29,31 @@ struct Segment {
 };
 
 // Immutable; replaced by pointer swap. Segments with a graph come first, then the flat tail in
-// segments of falling size.
+// runs of falling size.
 struct Snapshot {
     uint64_t generation = 0;  // of the space when this was true
     uint64_t digest = 0;      // sum of digest_part() over the live rows
     uint64_t newest_chunk = 0;
-    std::vector<Segment> segments;
+    std::vector<RowRun> runs;
 
     size_t live() const;
     size_t flat_rows() const;
     size_t memory_bytes() const;
-    // The segment and row of a live chunk, or null.
-    const Segment* find(uint64_t chunk, size_t& row) const;
+    // The run and row of a live chunk, or null.
+    const RowRun* find(uint64_t chunk, size_t& row) const;
 };
 
 // A copy in which `chunks` (sorted or not; unknown ones are ignored) are dead.
 void mark_dead(Snapshot& snapshot, std::span<const uint64_t> chunks);
-// Appends a flat segment, and merges the tail so that its segments stay few: a logarithm of their
+// Appends a flat run, and merges the tail so that its runs stay few: a logarithm of their
 // rows.
 void append_rows(Snapshot& snapshot, std::shared_ptr<const KeyRows> rows);
-// Live rows of some segments as one, sorted; the rows themselves where nothing is to be merged.
-std::shared_ptr<const KeyRows> merge_rows(std::span<const Segment> segments, uint32_t dim);
+// Live rows of some runs as one, sorted; the rows themselves where nothing is to be merged.
+std::shared_ptr<const KeyRows> merge_rows(std::span<const RowRun> runs, uint32_t dim);
 // `merged` (with a graph or without) takes the place of what it covers in `snapshot`, which may
 // have moved on since: rows that died stay dead, rows that came stay in the tail. Segments in
 // `kept` are left alone.
-void adopt_merged(Snapshot& snapshot, Segment merged,
+void adopt_merged(Snapshot& snapshot, RowRun merged,
                   std::span<const std::shared_ptr<const KeyRows>> kept);
 
 }  // namespace rpt::storage

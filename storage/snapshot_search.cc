@@ -29,22 +29,22 @@ struct Question {
     ChunkDocuments& documents;
     const CallControl& control;
 
-    bool passes(const Segment& segment, size_t row, float score) const {
+    bool passes(const RowRun& run, size_t row, float score) const {
         if (filter.min_score && score < *filter.min_score) return false;
-        if (!segment.is_live(row)) return false;
-        return filter.exclude_key.empty() || !documents.is_excluded(segment.rows->facts(row));
+        if (!run.is_live(row)) return false;
+        return filter.exclude_key.empty() || !documents.is_excluded(run.rows->facts(row));
     }
 };
 
-// The search of one segment, which can be asked again for more.
-class SegmentSearch {
+// The search of one run, which can be asked again for more.
+class RunSearch {
   public:
-    SegmentSearch(const Segment& segment, const Question& question, bool exact)
-        : segment_(segment), question_(question), flat_(exact || !segment.graph) {}
+    RunSearch(const RowRun& run, const Question& question, bool exact)
+        : run_(run), question_(question), flat_(exact || !run.graph) {}
 
     // Up to n candidates that pass the filter (but not max_per_document) are added to `out`.
     void fetch(size_t n, std::vector<Candidate>& out) {
-        if (!flat_ && (n > kMaxGraphFetch || n * 4 > segment_.rows->size())) flat_ = true;
+        if (!flat_ && (n > kMaxGraphFetch || n * 4 > run_.rows->size())) flat_ = true;
         if (flat_) {
             fetch_flat(n, out);
         } else {
@@ -59,7 +59,7 @@ class SegmentSearch {
 
   private:
     void fetch_flat(size_t n, std::vector<Candidate>& out) {
-        const KeyRows& rows = *segment_.rows;
+        const KeyRows& rows = *run_.rows;
         if (scores_.empty()) {
             scores_.resize(rows.size());
             for (size_t begin = 0; begin < rows.size(); begin += kRowsBetweenChecks) {
@@ -78,7 +78,7 @@ class SegmentSearch {
                 complete_ = false;
                 continue;
             }
-            if (!question_.passes(segment_, row, score)) continue;
+            if (!question_.passes(run_, row, score)) continue;
             const Candidate candidate{score, rows.facts(row).chunk, rows.facts(row).segment};
             if (best.size() == n) {
                 complete_ = false;
@@ -95,22 +95,22 @@ class SegmentSearch {
     }
 
     void fetch_graph(size_t n, std::vector<Candidate>& out) {
-        const KeyRows& rows = *segment_.rows;
+        const KeyRows& rows = *run_.rows;
         question_.control.check();
         bool first = true;
         for (const HnswGraph::Candidate& found :
-             segment_.graph->search(rows, question_.query.data(), n)) {
+             run_.graph->search(rows, question_.query.data(), n)) {
             const RowFacts& facts = rows.facts(found.row);
             const Candidate candidate{found.score / question_.root, facts.chunk, facts.segment};
             if (first || better(frontier_, candidate)) frontier_ = candidate;
             first = false;
-            if (question_.passes(segment_, found.row, candidate.score)) out.push_back(candidate);
+            if (question_.passes(run_, found.row, candidate.score)) out.push_back(candidate);
         }
         const auto& min_score = question_.filter.min_score;
         complete_ = !first && min_score && frontier_.score < *min_score;
     }
 
-    const Segment& segment_;
+    const RowRun& run_;
     const Question& question_;
     bool flat_;
     bool complete_ = false;
@@ -149,17 +149,17 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
                       documents,
                       control};
     question.query.resize(padded_columns(query.size()));
-    std::vector<SegmentSearch> searches;
+    std::vector<RunSearch> searches;
     for (const auto& snapshot : snapshots)
-        for (const Segment& segment : snapshot->segments)
-            searches.emplace_back(segment, question, filter.exact);
+        for (const RowRun& run : snapshot->runs)
+            searches.emplace_back(run, question, filter.exact);
 
     std::vector<Candidate> chosen;
     for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {
         std::vector<Candidate> candidates;
-        for (SegmentSearch& search : searches) search.fetch(n, candidates);
+        for (RunSearch& search : searches) search.fetch(n, candidates);
         chosen = choose(candidates, k, filter.max_per_document, documents);
-        const bool more = std::ranges::any_of(searches, [&](const SegmentSearch& search) {
+        const bool more = std::ranges::any_of(searches, [&](const RunSearch& search) {
             return chosen.size() < k ? !search.complete()
                                      : search.may_hide_better_than(chosen.back());
         });

@@ -22,11 +22,11 @@ uint64_t digest_of(const KeyRows& rows) {
 
 uint64_t digest_of(const Snapshot& snapshot) {
     uint64_t digest = 0;
-    for (const Segment& segment : snapshot.segments)
-        for (size_t row = 0; row < segment.rows->size(); ++row)
-            if (segment.is_live(row))
+    for (const RowRun& run : snapshot.runs)
+        for (size_t row = 0; row < run.rows->size(); ++row)
+            if (run.is_live(row))
                 digest +=
-                    digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
+                    digest_part(run.rows->facts(row).chunk, run.rows->facts(row).seal);
     return digest;
 }
 
@@ -36,11 +36,11 @@ void reconcile(Connection& connection, Snapshot& snapshot, uint64_t space, uint3
     const std::vector<ChunkSeal> seals = list_chunk_seals(connection, space);
     std::vector<uint64_t> missing, dead;
     std::vector<bool> known(seals.size());
-    for (const Segment& segment : snapshot.segments) {
+    for (const RowRun& run : snapshot.runs) {
         auto at = seals.begin();
-        for (size_t row = 0; row < segment.rows->size(); ++row) {
-            if (!segment.is_live(row)) continue;
-            const RowFacts& facts = segment.rows->facts(row);
+        for (size_t row = 0; row < run.rows->size(); ++row) {
+            if (!run.is_live(row)) continue;
+            const RowFacts& facts = run.rows->facts(row);
             at = std::lower_bound(
                 at, seals.end(), facts.chunk,
                 [](const ChunkSeal& seal, uint64_t chunk) { return seal.chunk < chunk; });
@@ -151,15 +151,15 @@ bool SpaceIndex::wants_build() const {
     const auto snapshot = current();
     if (!snapshot) return false;
     if (snapshot->flat_rows() > flat_limit_) return true;
-    return std::ranges::any_of(snapshot->segments, [](const Segment& segment) {
-        return segment.graph && segment.dead && segment.dead->n * 4 > segment.rows->size();
+    return std::ranges::any_of(snapshot->runs, [](const RowRun& run) {
+        return run.graph && run.dead && run.dead->n * 4 > run.rows->size();
     });
 }
 
 bool SpaceIndex::has_dead_rows() const {
     const auto snapshot = current();
-    return snapshot && std::ranges::any_of(snapshot->segments, [](const Segment& segment) {
-        return segment.dead != nullptr;
+    return snapshot && std::ranges::any_of(snapshot->runs, [](const RowRun& run) {
+        return run.dead != nullptr;
     });
 }
 
@@ -169,20 +169,20 @@ bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool
     if (!base) return true;
     // From the tail backwards: a graph joins when what is to be merged is at least half of it, so
     // that a chunk is built into a graph a logarithmic number of times while a space grows.
-    std::vector<Segment> merged;
+    std::vector<RowRun> merged;
     std::vector<std::shared_ptr<const KeyRows>> kept;
     size_t rows = 0;
-    for (auto segment = base->segments.rbegin(); segment != base->segments.rend(); ++segment) {
-        const bool sparse = segment->dead && segment->dead->n * 4 > segment->rows->size();
-        if (everything || !segment->graph || sparse || segment->live() <= 2 * rows) {
-            merged.push_back(*segment);
-            rows += segment->live();
+    for (auto run = base->runs.rbegin(); run != base->runs.rend(); ++run) {
+        const bool sparse = run->dead && run->dead->n * 4 > run->rows->size();
+        if (everything || !run->graph || sparse || run->live() <= 2 * rows) {
+            merged.push_back(*run);
+            rows += run->live();
         } else {
-            kept.push_back(segment->rows);
+            kept.push_back(run->rows);
         }
     }
     if (merged.empty() || rows == 0) return true;
-    Segment made{merge_rows(merged, dim_), nullptr, nullptr};
+    RowRun made{merge_rows(merged, dim_), nullptr, nullptr};
     if (rows > flat_limit_) {
         made.graph = HnswGraph::build(*made.rows, threads, stop);
         if (!made.graph) return false;

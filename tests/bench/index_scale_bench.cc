@@ -228,12 +228,12 @@ Snapshot build(std::shared_ptr<const KeyRows> rows, unsigned threads) {
     for (size_t row = 0; row < rows->size(); ++row)
         snapshot.digest += digest_part(rows->facts(row).chunk, rows->facts(row).seal);
     const Stopwatch watch(CLOCK_PROCESS_CPUTIME_ID);
-    Segment segment{rows, HnswGraph::build(*rows, threads, false), nullptr};
+    RowRun segment{rows, HnswGraph::build(*rows, threads, false), nullptr};
     const double n = static_cast<double>(rows->size());
     std::printf("%-24s %.1f s, %.0f rows/s, %u threads; cpu %.1f s, %.0f rows/s\n", "build",
                 watch.seconds(), n / watch.seconds(), threads, watch.cpu_seconds(),
                 n / watch.cpu_seconds());
-    snapshot.segments.push_back(std::move(segment));
+    snapshot.runs.push_back(std::move(segment));
     return snapshot;
 }
 
@@ -300,8 +300,8 @@ void time_whole_searches(const Snapshot& snapshot, const Vector& queries) {
 }
 
 void measure(const Snapshot& snapshot, Source& source, Random& random, const Options& options) {
-    const KeyRows& rows = *snapshot.segments[0].rows;
-    const HnswGraph& graph = *snapshot.segments[0].graph;
+    const KeyRows& rows = *snapshot.runs[0].rows;
+    const HnswGraph& graph = *snapshot.runs[0].graph;
     Vector queries(options.queries * kDim);
     for (size_t q = 0; q < options.queries; ++q) source.query(random, queries.data() + q * kDim);
     Stopwatch watch;

@@ -15,8 +15,8 @@ TEST(IndexCache, file_brings_back_the_same_answers_and_forgets_dead_keys) {
     const auto back = read_index_cache(file, 3, kWide);
     ASSERT_TRUE(back);
     EXPECT_EQ(back->generation, 42u);
-    ASSERT_TRUE(back->segments[0].graph);
-    EXPECT_EQ(back->segments[0].rows->key(6)[0], 0);
+    ASSERT_TRUE(back->runs[0].graph);
+    EXPECT_EQ(back->runs[0].rows->key(6)[0], 0);
     Numbers numbers(14);
     for (int i = 0; i < 20; ++i) {
         const std::vector<float> query = numbers.vector(kWide);
@@ -49,7 +49,7 @@ TEST(IndexCache, view_of_the_file_equals_the_rows_and_links_it_was_made_of) {
     append_rows(snapshot, topic_rows(77, 5001));
     mark_dead(snapshot, std::vector<uint64_t>{7, 5003});
     snapshot.digest = 0;
-    for (const Segment& segment : snapshot.segments)
+    for (const RowRun& segment : snapshot.runs)
         for (size_t row = 0; row < segment.rows->size(); ++row)
             if (segment.is_live(row))
                 snapshot.digest +=
@@ -58,10 +58,10 @@ TEST(IndexCache, view_of_the_file_equals_the_rows_and_links_it_was_made_of) {
     auto back = read_index_cache(file.path, 3, kWide);
     ASSERT_TRUE(back);
     std::filesystem::remove(file.path);  // a mapped file outlives its name
-    ASSERT_EQ(back->segments.size(), snapshot.segments.size());
+    ASSERT_EQ(back->runs.size(), snapshot.runs.size());
     EXPECT_EQ(back->newest_chunk, snapshot.newest_chunk);
-    for (size_t i = 0; i < back->segments.size(); ++i) {
-        const Segment &a = snapshot.segments[i], &b = back->segments[i];
+    for (size_t i = 0; i < back->runs.size(); ++i) {
+        const RowRun &a = snapshot.runs[i], &b = back->runs[i];
         ASSERT_EQ(b.rows->size(), a.rows->size());
         EXPECT_EQ(b.live(), a.live());
         for (size_t row = 0; row < a.rows->size(); ++row) {
@@ -83,10 +83,10 @@ TEST(IndexCache, view_of_the_file_equals_the_rows_and_links_it_was_made_of) {
     }
     // What was loaded grows and is written like what was built.
     append_rows(*back, topic_rows(40, 6001));
-    const auto merged = merge_rows(back->segments, kWide);
+    const auto merged = merge_rows(back->runs, kWide);
     adopt_merged(*back, {merged, HnswGraph::build(*merged, 1, kNever), nullptr}, {});
     EXPECT_EQ(back->live(), 1500u + 77 + 40 - 2);
-    EXPECT_EQ(back->segments.size(), 1u);
+    EXPECT_EQ(back->runs.size(), 1u);
 }
 
 TEST(IndexCache, any_damage_means_no_cache) {

@@ -98,7 +98,7 @@ class Documents {
     // Rows of the chunks that the filter may ask about.
     void add(const Snapshot& snapshot) {
         Transaction transaction(*connection_, Transaction::Kind::kWrite);
-        for (const Segment& segment : snapshot.segments) {
+        for (const RowRun& segment : snapshot.runs) {
             for (size_t row = 0; row < segment.rows->size(); ++row) {
                 const RowFacts& facts = segment.rows->facts(row);
                 const ByteSpan bytes = bytes_of(facts);
@@ -165,7 +165,7 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
     std::vector<Scored> all;
     const float root = std::sqrt(static_cast<float>(query.size()));
     query.resize(padded_columns(query.size()));
-    for (const Segment& segment : snapshot.segments) {
+    for (const RowRun& segment : snapshot.runs) {
         for (size_t row = 0; row < segment.rows->size(); ++row) {
             if (!segment.is_live(row)) continue;
             float dot;
@@ -199,13 +199,13 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
 
 inline Snapshot with_graph(size_t n) {
     Snapshot snapshot;
-    Segment segment{topic_rows(n), nullptr, nullptr};
+    RowRun segment{topic_rows(n), nullptr, nullptr};
     segment.graph = HnswGraph::build(*segment.rows, 1, kNever);
     snapshot.newest_chunk = n;
     for (size_t row = 0; row < n; ++row)
         snapshot.digest +=
             digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
-    snapshot.segments.push_back(segment);
+    snapshot.runs.push_back(segment);
     return snapshot;
 }
 

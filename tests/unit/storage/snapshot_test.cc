@@ -96,7 +96,7 @@ TEST(Snapshot, tail_stays_in_few_segments_and_the_dead_never_come_back) {
         }
     }
     EXPECT_EQ(snapshot.live(), live.size());
-    EXPECT_LE(snapshot.segments.size(), 14u);
+    EXPECT_LE(snapshot.runs.size(), 14u);
     SearchFilter exact;
     exact.exact = true;
     std::set<uint64_t> found;
@@ -109,12 +109,12 @@ TEST(Snapshot, merged_segment_takes_over_while_the_rest_moved_on) {
     Snapshot snapshot;
     append_rows(snapshot, topic_rows(300, 1));
     append_rows(snapshot, topic_rows(40, 1001));
-    const auto merged = merge_rows(snapshot.segments, kWide);
+    const auto merged = merge_rows(snapshot.runs, kWide);
     mark_dead(snapshot, std::vector<uint64_t>{5, 1003});
     append_rows(snapshot, topic_rows(30, 2001));
     const auto before = brute_force(snapshot, std::vector<float>(kWide, 1), 1000, {});
     adopt_merged(snapshot, {merged, HnswGraph::build(*merged, 2, kNever), nullptr}, {});
-    EXPECT_EQ(snapshot.segments.size(), 2u);
+    EXPECT_EQ(snapshot.runs.size(), 2u);
     EXPECT_TRUE(same(brute_force(snapshot, std::vector<float>(kWide, 1), 1000, {}), before));
 }
 
@@ -139,9 +139,9 @@ TEST(KeyRows, first_from_equals_a_plain_scan) {
 TEST(Snapshot, rows_of_one_whole_segment_are_merged_without_a_copy) {
     Snapshot snapshot;
     append_rows(snapshot, topic_rows(50));
-    EXPECT_EQ(merge_rows(snapshot.segments, kWide), snapshot.segments[0].rows);
+    EXPECT_EQ(merge_rows(snapshot.runs, kWide), snapshot.runs[0].rows);
     mark_dead(snapshot, std::vector<uint64_t>{4});
-    EXPECT_EQ(merge_rows(snapshot.segments, kWide)->size(), 49u);
+    EXPECT_EQ(merge_rows(snapshot.runs, kWide)->size(), 49u);
 }
 
 TEST(HnswGraph, links_that_lead_nowhere_are_not_believed) {
