@@ -14,7 +14,7 @@ namespace {
 
 [[noreturn]] void fail_file(const char* what, const std::string& path, int code) {
     const Status status = code == ENOSPC || code == EDQUOT || code == EFBIG ? Status::kNoSpace
-                          : code == EROFS || code == EACCES                ? Status::kReadOnly
+                          : code == EROFS || code == EACCES                 ? Status::kReadOnly
                                                                             : Status::kIo;
     throw Error(status, "os",
                 std::string("cannot ") + what + " \"" + path + "\": " + std::strerror(code), -1,

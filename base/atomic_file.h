@@ -17,7 +17,9 @@ class AtomicFile {
     AtomicFile& operator=(const AtomicFile&) = delete;
 
     void write(std::span<const std::byte> bytes);
-    void write(const void* data, size_t size) { write({static_cast<const std::byte*>(data), size}); }
+    void write(const void* data, size_t size) {
+        write({static_cast<const std::byte*>(data), size});
+    }
     // Syncs, renames, syncs the folder.
     void commit();
 

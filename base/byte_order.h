@@ -67,8 +67,7 @@ class ByteReader {
             return 0;
         }
         uint64_t v = 0;  // `bytes` is a constant where this is inlined: one load
-        for (size_t i = 0; i < bytes; ++i)
-            v |= uint64_t(static_cast<uint8_t>(rest_[i])) << (8 * i);
+        for (size_t i = 0; i < bytes; ++i) v |= uint64_t(static_cast<uint8_t>(rest_[i])) << (8 * i);
         rest_.remove_prefix(bytes);
         return v;
     }

@@ -34,13 +34,17 @@ enum class Status : int32_t {
     kDevice = -21,
 };
 
-// Thrown for everything that data, arguments or the machine can cause. `what()` is one line, lower case, no full
-// stop: what failed, on what, why, what to try. Never holds user text in full.
+// Thrown for everything that data, arguments or the machine can cause. `what()` is one line, lower
+// case, no full stop: what failed, on what, why, what to try. Never holds user text in full.
 class Error : public std::runtime_error {
   public:
     Error(Status status, std::string_view domain, const std::string& text, int64_t offset = -1,
           int32_t os_error = 0)
-        : std::runtime_error(text), status_(status), domain_(domain), offset_(offset), os_error_(os_error) {}
+        : std::runtime_error(text),
+          status_(status),
+          domain_(domain),
+          offset_(offset),
+          os_error_(os_error) {}
 
     Status status() const { return status_; }
     // Which subsystem: "rpt", "sqlite", "torch", "zstd", "os".
@@ -60,6 +64,7 @@ class Error : public std::runtime_error {
 [[noreturn]] void fail_check(const char* file, int line, const char* condition);
 
 // A broken promise of our own code: throws kInternal with file and line, never aborts.
-#define RPT_CHECK(condition) ((condition) ? void(0) : ::rpt::fail_check(__FILE__, __LINE__, #condition))
+#define RPT_CHECK(condition) \
+    ((condition) ? void(0) : ::rpt::fail_check(__FILE__, __LINE__, #condition))
 
 }  // namespace rpt

@@ -137,8 +137,9 @@ rpt_status rpt_doc_resume(rpt_space* space, const char* key, uint32_t flags, rpt
     });
 }
 
-rpt_status rpt_doc_splice(rpt_doc* doc, uint64_t begin, uint64_t end, const void* bytes, size_t size,
-                          const rpt_call* call, rpt_splice_info* info, rpt_error* err) {
+rpt_status rpt_doc_splice(rpt_doc* doc, uint64_t begin, uint64_t end, const void* bytes,
+                          size_t size, const rpt_call* call, rpt_splice_info* info,
+                          rpt_error* err) {
     return guard(err, [&] {
         const Result<rpt_splice_info> result(info, "info", true);
         const Use<rpt_doc> use(doc, "doc");

@@ -38,7 +38,8 @@ T read_options(const T* in, const char* name, size_t first = sizeof(T)) {
 template <class T>
 class Result {
   public:
-    // `out` may be NULL if `optional`. `first` as in read_options(): an older host gets what it knows.
+    // `out` may be NULL if `optional`. `first` as in read_options(): an older host gets what it
+    // knows.
     Result(T* out, const char* name, bool optional = false, size_t first = sizeof(T)) : out_(out) {
         if (!out) {
             if (optional) return;

@@ -63,9 +63,9 @@ storage::StateCodec state_codec(int32_t value) {
         case RPT_STATES_LOW_RANK:
             return storage::StateCodec::kLowRank;
     }
-    throw rpt::Error(rpt::Status::kArgument, "rpt",
-                     "options.state_codec is " + std::to_string(value) +
-                         "; use one of RPT_STATES_*");
+    throw rpt::Error(
+        rpt::Status::kArgument, "rpt",
+        "options.state_codec is " + std::to_string(value) + "; use one of RPT_STATES_*");
 }
 
 storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {

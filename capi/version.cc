@@ -40,13 +40,12 @@ constexpr int32_t kStatuses = static_cast<int32_t>(sizeof kStatusNames / sizeof 
 char build_info[1024];
 
 const char* make_build_info() {
-    std::snprintf(
-        build_info, sizeof build_info,
-        "{\"librpt\":\"%s\",\"libtorch\":\"%s\",\"sqlite\":\"%s\",\"zstd\":\"%s\","
-        "\"compiler\":\"%s\",\"build\":\"%s\",\"sanitizers\":\"%s\",\"cuda\":%s}",
-        rpt_version_string(), RPT_TORCH_VERSION, sqlite3_libversion(),
-        ZSTD_versionString(), RPT_COMPILER, RPT_BUILD_TYPE, RPT_SANITIZERS,
-        RPT_CUDA ? "true" : "false");
+    std::snprintf(build_info, sizeof build_info,
+                  "{\"librpt\":\"%s\",\"libtorch\":\"%s\",\"sqlite\":\"%s\",\"zstd\":\"%s\","
+                  "\"compiler\":\"%s\",\"build\":\"%s\",\"sanitizers\":\"%s\",\"cuda\":%s}",
+                  rpt_version_string(), RPT_TORCH_VERSION, sqlite3_libversion(),
+                  ZSTD_versionString(), RPT_COMPILER, RPT_BUILD_TYPE, RPT_SANITIZERS,
+                  RPT_CUDA ? "true" : "false");
     return build_info;
 }
 

@@ -336,7 +336,7 @@ typedef struct rpt_store_stats {
     uint64_t index_generation; /* change the index covers */
     uint8_t model_fingerprint[32];
     /* Hosts whose struct_size ends here do not get the rest. */
-    uint64_t budget_bytes; /* 0: none */
+    uint64_t budget_bytes;                     /* 0: none */
     uint64_t document_chunks, document_tokens; /* of all documents; `chunks` and `tokens` count what
                                                   documents share once */
 } rpt_store_stats;
@@ -347,33 +347,35 @@ RPT_API rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats,
 RPT_API rpt_status rpt_store_rebuild_index(rpt_store* store, const rpt_call* call, rpt_error* err);
 
 /* Bytes on disk that the store's folder may take, as `du` counts them; 0: no limit. Kept in the
- * store, for all who open it. Model states, by far the largest part, leave the disk first, those not
- * used for longest before others; texts and keys stay, so searches find what they found, and states
- * that are wanted again are computed again. The folder is never more than 1 % over while the library
- * writes. NO_SPACE if texts and keys alone are more (nothing is lost), ARGUMENT below 1 MiB. */
+ * store, for all who open it. Model states, by far the largest part, leave the disk first, those
+ * not used for longest before others; texts and keys stay, so searches find what they found, and
+ * states that are wanted again are computed again. The folder is never more than 1 % over while the
+ * library writes. NO_SPACE if texts and keys alone are more (nothing is lost), ARGUMENT below 1
+ * MiB. */
 RPT_API rpt_status rpt_store_set_budget(rpt_store* store, uint64_t bytes, const rpt_call* call,
                                         rpt_error* err);
-/* Erases what deletions left and gives the space back to the file system, in small steps: other calls
- * go on meanwhile. On return no file of the store holds a byte of what was deleted before the call.
- * CANCELLED and TIMEOUT keep what is done. BUSY if a reader holds on to the log. */
+/* Erases what deletions left and gives the space back to the file system, in small steps: other
+ * calls go on meanwhile. On return no file of the store holds a byte of what was deleted before the
+ * call. CANCELLED and TIMEOUT keep what is done. BUSY if a reader holds on to the log. */
 RPT_API rpt_status rpt_store_compact(rpt_store* store, const rpt_call* call, rpt_error* err);
-/* Writes a store into the folder `path`, which must hold none (EXISTS), as this one is now. Others may
- * read and write meanwhile. To restore, open the copy, or copy it with rpt_store_restore. */
+/* Writes a store into the folder `path`, which must hold none (EXISTS), as this one is now. Others
+ * may read and write meanwhile. To restore, open the copy, or copy it with rpt_store_restore. */
 RPT_API rpt_status rpt_store_backup(rpt_store* store, const char* path, const rpt_call* call,
                                     rpt_error* err);
-/* Checks the copy `from` in full and makes the store `to` of it. EXISTS if `to` holds a store; CORRUPT
- * with the first finding, and `to` is not made. */
+/* Checks the copy `from` in full and makes the store `to` of it. EXISTS if `to` holds a store;
+ * CORRUPT with the first finding, and `to` is not made. */
 RPT_API rpt_status rpt_store_restore(rpt_env* env, const char* from, const char* to,
                                      const rpt_call* call, rpt_error* err);
 /* Brings a store that an older library wrote to this one's format, in place: after a failure or a
- * crash it is as it was. OK also if there was nothing to do. BUSY if it is open anywhere, VERSION if
- * it is newer than this library. */
+ * crash it is as it was. OK also if there was nothing to do. BUSY if it is open anywhere, VERSION
+ * if it is newer than this library. */
 RPT_API rpt_status rpt_store_upgrade(rpt_env* env, const char* path, const rpt_call* call,
                                      rpt_error* err);
 
 #define RPT_CHECK_QUICK 0 /* structure, catalogue and sums */
 #define RPT_CHECK_FULL 1  /* and every checksum of every record */
-#define RPT_CHECK_DEEP 2  /* and every record against what the model makes of it; needs the model */
+#define RPT_CHECK_DEEP 2  /* and every record against what the model makes of it; needs the model \
+                           */
 #define RPT_FINDING_NOTE 1
 #define RPT_FINDING_DAMAGE 2
 typedef struct rpt_finding {
@@ -448,9 +450,9 @@ typedef struct rpt_doc_info {
  * written, STATE if the store has no model. */
 RPT_API rpt_status rpt_doc_begin(rpt_space* space, const rpt_doc_options* options, rpt_doc** out,
                                  rpt_error* err);
-/* Goes on with a document that is there, finished or not: append, splice, then finish again. What was
- * stored stays visible all the time; from the first change on the document counts as unfinished.
- * UNSUPPORTED if its text was discarded. `flags`: RPT_DOC_LOSSY_UTF8. */
+/* Goes on with a document that is there, finished or not: append, splice, then finish again. What
+ * was stored stays visible all the time; from the first change on the document counts as
+ * unfinished. UNSUPPORTED if its text was discarded. `flags`: RPT_DOC_LOSSY_UTF8. */
 RPT_API rpt_status rpt_doc_resume(rpt_space* space, const char* key, uint32_t flags, rpt_doc** out,
                                   rpt_error* err);
 /* Adds bytes and encodes what became complete. Bytes may be cut anywhere, also within a character:
@@ -469,10 +471,11 @@ typedef struct rpt_splice_info {
     rpt_span looked_at; /* bytes of the new text whose segments were cut anew */
     uint64_t tokens;    /* encoded; does not grow with the document */
 } rpt_splice_info;
-/* Replaces the bytes [begin, end) of the document by `size` others: an edit. What was appended so far is
- * flushed, the change is durable and searchable on return, in one transaction. Costs a few thousand
- * tokens at most besides those of the new bytes, wherever it is. ARGUMENT for a span outside the text
- * or one that cuts a character, UTF8 for invalid new bytes (offset in them). `info` may be NULL. */
+/* Replaces the bytes [begin, end) of the document by `size` others: an edit. What was appended so
+ * far is flushed, the change is durable and searchable on return, in one transaction. Costs a few
+ * thousand tokens at most besides those of the new bytes, wherever it is. ARGUMENT for a span
+ * outside the text or one that cuts a character, UTF8 for invalid new bytes (offset in them).
+ * `info` may be NULL. */
 RPT_API rpt_status rpt_doc_splice(rpt_doc* doc, uint64_t begin, uint64_t end, const void* bytes,
                                   size_t size, const rpt_call* call, rpt_splice_info* info,
                                   rpt_error* err);
@@ -492,8 +495,8 @@ RPT_API rpt_status rpt_doc_finish(rpt_doc* doc, const rpt_call* call, rpt_doc_in
  * is dropped. */
 RPT_API void rpt_doc_free(rpt_doc* doc);
 
-/* The hash of content_hash, for texts that may be stored already: compare before reading them again.
- * SHA-256 over all bytes added. One thread at a time; NULL is ignored everywhere. */
+/* The hash of content_hash, for texts that may be stored already: compare before reading them
+ * again. SHA-256 over all bytes added. One thread at a time; NULL is ignored everywhere. */
 typedef struct rpt_hash rpt_hash;
 RPT_API rpt_hash* rpt_hash_new(void); /* NULL if memory is out */
 RPT_API void rpt_hash_add(rpt_hash* hash, const void* bytes, size_t size);
@@ -550,13 +553,15 @@ typedef struct rpt_segment_info {
     uint64_t chunks;
     uint8_t identity[32]; /* of text and context; zero: the unfinished end of a document */
 } rpt_segment_info;
-/* Segment `number` of a document, from 0: the stretches that it is cut into and encoded by. NOT_FOUND. */
+/* Segment `number` of a document, from 0: the stretches that it is cut into and encoded by.
+ * NOT_FOUND. */
 RPT_API rpt_status rpt_doc_get_segment(rpt_space* space, const char* key, uint64_t number,
                                        rpt_segment_info* info, rpt_error* err);
 
 #define RPT_CHUNK_TOKENS 0 /* int32_t */
 #define RPT_CHUNK_KEY 1    /* float[key_dim] */
-#define RPT_CHUNK_STATES 2 /* float[tokens][key_dim]; nothing if a budget took them from the disk */
+#define RPT_CHUNK_STATES 2 /* float[tokens][key_dim]; nothing if a budget took them from the disk \
+                            */
 /* Copies as much of a stored chunk's part as fits into `buffer`; *size is the size of the whole in
  * bytes. NOT_FOUND as above. */
 RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_t ordinal,

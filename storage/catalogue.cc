@@ -9,11 +9,13 @@
 namespace rpt::storage {
 namespace {
 
-#define SELECT_SPACE                                                                             \
-    "SELECT id, owner, collection, generation, digest, budget, chunks, tokens, text_disk, state_disk, " \
+#define SELECT_SPACE                                                                        \
+    "SELECT id, owner, collection, generation, digest, budget, chunks, tokens, text_disk, " \
+    "state_disk, "                                                                          \
     "seal FROM spaces"
-#define SELECT_DOCUMENT                                                                          \
-    "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, bytes_searchable, " \
+#define SELECT_DOCUMENT                                                             \
+    "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, " \
+    "bytes_searchable, "                                                            \
     "tokens, chunks, flags, content_hash, places, seal FROM documents"
 
 // documents.flags; on disk, never renumber.
@@ -50,9 +52,15 @@ uint32_t seal_of(const DocumentRow& row) {
 }
 
 SpaceRow space_of(const Connection& connection, const Query& query) {
-    SpaceRow space{query.count(0), std::string(query.blob(1)), std::string(query.blob(2)),
-                   query.count(3), query.count(4),             query.count(5),
-                   query.count(6), query.count(7),             query.count(8),
+    SpaceRow space{query.count(0),
+                   std::string(query.blob(1)),
+                   std::string(query.blob(2)),
+                   query.count(3),
+                   query.count(4),
+                   query.count(5),
+                   query.count(6),
+                   query.count(7),
+                   query.count(8),
                    query.count(9)};
     if (seal_of(space) != query.count(10))
         throw Error(Status::kCorrupt, "rpt",
@@ -104,24 +112,21 @@ void bind_document(Query& query, const DocumentRow& row) {
 
 std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
                                    std::string_view collection) {
-    Query query(connection,
-                SELECT_SPACE " WHERE owner = ? AND collection = ?");
+    Query query(connection, SELECT_SPACE " WHERE owner = ? AND collection = ?");
     query.bind_text(owner).bind_text(collection);
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
 }
 
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id) {
-    Query query(connection,
-                SELECT_SPACE " WHERE id = ?");
+    Query query(connection, SELECT_SPACE " WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
     return space_of(connection, query);
 }
 
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit) {
-    Query query(connection,
-                SELECT_SPACE " ORDER BY owner, collection");
+    Query query(connection, SELECT_SPACE " ORDER BY owner, collection");
     while (query.step())
         if (!visit(space_of(connection, query))) return;
 }
@@ -131,7 +136,8 @@ SpaceRow insert_space(Connection& connection, std::string_view owner, std::strin
     space.owner = owner;
     space.collection = collection;
     Query(connection,
-          "INSERT INTO spaces(owner, collection, generation, digest, budget, chunks, tokens, text_disk, "
+          "INSERT INTO spaces(owner, collection, generation, digest, budget, chunks, tokens, "
+          "text_disk, "
           "state_disk, seal) VALUES(?, ?, 0, 0, 0, 0, 0, 0, 0, 0)")
         .bind_text(owner)
         .bind_text(collection)
@@ -151,7 +157,8 @@ bool touch_space(Connection& connection, SpaceRow& space) {
     space.generation =
         static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
     Query(connection,
-          "UPDATE spaces SET generation = ?, digest = ?, budget = ?, chunks = ?, tokens = ?, text_disk = "
+          "UPDATE spaces SET generation = ?, digest = ?, budget = ?, chunks = ?, tokens = ?, "
+          "text_disk = "
           "?, state_disk = ? WHERE id = ?")
         .bind(static_cast<int64_t>(space.generation))
         .bind(static_cast<int64_t>(space.digest))
@@ -167,16 +174,14 @@ bool touch_space(Connection& connection, SpaceRow& space) {
 
 std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,
                                              std::string_view key, bool pending) {
-    Query query(connection,
-                SELECT_DOCUMENT " WHERE space_id = ? AND key = ? AND pending = ?");
+    Query query(connection, SELECT_DOCUMENT " WHERE space_id = ? AND key = ? AND pending = ?");
     query.bind(static_cast<int64_t>(space)).bind_text(key).bind(pending);
     if (!query.step()) return std::nullopt;
     return document_of(connection, query);
 }
 
 std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id) {
-    Query query(connection,
-                SELECT_DOCUMENT " WHERE id = ?");
+    Query query(connection, SELECT_DOCUMENT " WHERE id = ?");
     query.bind(static_cast<int64_t>(id));
     if (!query.step()) return std::nullopt;
     return document_of(connection, query);

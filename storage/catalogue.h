@@ -35,8 +35,8 @@ std::optional<SpaceRow> find_space(Connection& connection, std::string_view owne
 std::optional<SpaceRow> read_space(Connection& connection, uint64_t id);
 void list_space_rows(Connection& connection, const std::function<bool(const SpaceRow&)>& visit);
 SpaceRow insert_space(Connection& connection, std::string_view owner, std::string_view collection);
-// Counts the store's generation up; the space gets it and its row is written, if that is still there
-// (else false).
+// Counts the store's generation up; the space gets it and its row is written, if that is still
+// there (else false).
 bool touch_space(Connection& connection, SpaceRow& space);
 
 std::optional<DocumentRow> find_document_row(Connection& connection, uint64_t space,

@@ -43,9 +43,10 @@ bool ChunkDocuments::is_excluded(const RowFacts& facts) {
 bool ChunkDocuments::held_elsewhere(uint64_t segment) {
     const auto known = elsewhere_.find(segment);
     if (known != elsewhere_.end()) return known->second;
-    Query query(connection_,
-                "SELECT DISTINCT p.document_id FROM places p JOIN documents d ON d.id = p.document_id "
-                "WHERE p.segment_id = ? AND d.pending = 0");
+    Query query(
+        connection_,
+        "SELECT DISTINCT p.document_id FROM places p JOIN documents d ON d.id = p.document_id "
+        "WHERE p.segment_id = ? AND d.pending = 0");
     query.bind(static_cast<int64_t>(segment));
     bool elsewhere = false;
     while (!elsewhere && query.step()) elsewhere = !excluded_documents_.contains(query.count(0));
@@ -55,9 +56,10 @@ bool ChunkDocuments::held_elsewhere(uint64_t segment) {
 uint64_t ChunkDocuments::document_of(const RowFacts& facts) {
     const auto known = documents_.find(facts.segment);
     if (known != documents_.end()) return known->second;
-    Query query(connection_,
-                "SELECT min(p.document_id) FROM places p JOIN documents d ON d.id = p.document_id WHERE "
-                "p.segment_id = ? AND d.pending = 0");
+    Query query(
+        connection_,
+        "SELECT min(p.document_id) FROM places p JOIN documents d ON d.id = p.document_id WHERE "
+        "p.segment_id = ? AND d.pending = 0");
     query.bind(static_cast<int64_t>(facts.segment));
     return documents_[facts.segment] = query.step() ? query.count(0) : 0;
 }

@@ -12,8 +12,8 @@
 
 namespace rpt::storage {
 
-// One search, one thread, inside the caller's read transaction; asked about few rows and remembering
-// the answers.
+// One search, one thread, inside the caller's read transaction; asked about few rows and
+// remembering the answers.
 class ChunkDocuments {
   public:
     ChunkDocuments(Connection& connection, const SearchFilter& filter,
@@ -34,7 +34,8 @@ class ChunkDocuments {
     Connection& connection_;
     const SearchFilter& filter_;
     std::set<uint64_t> excluded_documents_;
-    std::map<uint64_t, std::vector<Stretch>> excluded_;  // by segment: where those documents hold it
+    std::map<uint64_t, std::vector<Stretch>>
+        excluded_;  // by segment: where those documents hold it
     std::map<uint64_t, bool> elsewhere_;
     std::map<uint64_t, uint64_t> documents_;  // by segment
 };

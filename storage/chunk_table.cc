@@ -9,8 +9,8 @@
 namespace rpt::storage {
 namespace {
 
-#define CHUNK_FACTS                                                                            \
-    "c.id, c.space_id, c.segment_id, c.ordinal, c.byte_begin, c.byte_end, c.provisional, "     \
+#define CHUNK_FACTS                                                                        \
+    "c.id, c.space_id, c.segment_id, c.ordinal, c.byte_begin, c.byte_end, c.provisional, " \
     "c.n_tokens, c.key_seal, c.tokens_seal, c.state_disk"
 
 int64_t sql(uint64_t value) {
@@ -88,7 +88,8 @@ ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const Enc
     row.tokens_seal = seal_tokens(place, record.tokens);
     Query(connection,
           "INSERT INTO chunks(space_id, segment_id, ordinal, byte_begin, byte_end, provisional, "
-          "n_tokens, used, state_disk, key_seal, tokens_seal, key, tokens) VALUES(?, ?, ?, ?, ?, ?, ?, "
+          "n_tokens, used, state_disk, key_seal, tokens_seal, key, tokens) VALUES(?, ?, ?, ?, ?, "
+          "?, ?, "
           "?, 0, ?, ?, ?, ?)")
         .bind(sql(place.space))
         .bind(sql(place.segment))
@@ -200,14 +201,18 @@ void drop_states(Connection& connection, uint64_t chunk) {
 }
 
 void mark_used(Connection& connection, uint64_t chunk, uint64_t used) {
-    Query(connection, "UPDATE chunks SET used = ? WHERE id = ?").bind(sql(used)).bind(sql(chunk)).run();
+    Query(connection, "UPDATE chunks SET used = ? WHERE id = ?")
+        .bind(sql(used))
+        .bind(sql(chunk))
+        .run();
 }
 
 std::vector<StoredStates> list_by_use(Connection& connection, uint64_t space, size_t limit) {
     std::vector<StoredStates> found;
-    Query query(connection,
-                "SELECT used, id, state_disk FROM chunks WHERE space_id = ? AND state_disk > 0 ORDER BY "
-                "used, id LIMIT ?");
+    Query query(
+        connection,
+        "SELECT used, id, state_disk FROM chunks WHERE space_id = ? AND state_disk > 0 ORDER BY "
+        "used, id LIMIT ?");
     query.bind(sql(space)).bind(sql(limit));
     while (query.step()) found.push_back({query.count(0), query.count(1), query.count(2)});
     return found;
@@ -249,11 +254,13 @@ std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t s
     return rows;
 }
 
-std::vector<ChunkSeal> list_segment_seals(Connection& connection, uint64_t space, uint64_t segment) {
+std::vector<ChunkSeal> list_segment_seals(Connection& connection, uint64_t space,
+                                          uint64_t segment) {
     std::vector<ChunkSeal> seals;
-    Query query(connection,
-                "SELECT s.id, s.key_seal FROM chunks p INDEXED BY chunks_by_place CROSS JOIN chunks s "
-                "INDEXED BY chunks_by_space ON s.space_id = ? AND s.id = p.id WHERE p.segment_id = ?");
+    Query query(
+        connection,
+        "SELECT s.id, s.key_seal FROM chunks p INDEXED BY chunks_by_place CROSS JOIN chunks s "
+        "INDEXED BY chunks_by_space ON s.space_id = ? AND s.id = p.id WHERE p.segment_id = ?");
     query.bind(sql(space)).bind(sql(segment));
     while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
     return seals;
@@ -261,9 +268,10 @@ std::vector<ChunkSeal> list_segment_seals(Connection& connection, uint64_t space
 
 std::vector<ChunkSeal> list_chunk_seals(Connection& connection, uint64_t space) {
     std::vector<ChunkSeal> seals;
-    Query query(connection,
-                "SELECT id, key_seal FROM chunks WHERE space_id = ?1 AND segment_id NOT IN (SELECT id "
-                "FROM segments WHERE space_id = ?1 AND standing < 2) ORDER BY id");
+    Query query(
+        connection,
+        "SELECT id, key_seal FROM chunks WHERE space_id = ?1 AND segment_id NOT IN (SELECT id "
+        "FROM segments WHERE space_id = ?1 AND standing < 2) ORDER BY id");
     query.bind(sql(space));
     while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
     return seals;

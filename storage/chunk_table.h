@@ -35,8 +35,8 @@ struct EncodedRecord {
 };
 EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packing& packing);
 
-// `used`: when its states were last wanted, as a generation of the store. With empty states they count
-// as dropped.
+// `used`: when its states were last wanted, as a generation of the store. With empty states they
+// count as dropped.
 ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const EncodedRecord& record,
                       uint64_t used);
 // Removes a row with its states.

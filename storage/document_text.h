@@ -14,8 +14,8 @@
 namespace rpt::storage {
 
 std::vector<SegmentInfo> list_segment_infos(Connection& connection, std::span<const Place> places);
-// The bytes of the document `key` within `bytes`, short only at the end. kUnsupported if the text was
-// discarded, kCorrupt.
+// The bytes of the document `key` within `bytes`, short only at the end. kUnsupported if the text
+// was discarded, kCorrupt.
 std::string read_places_text(Connection& connection, std::span<const Place> places,
                              std::string_view key, ByteSpan bytes);
 // All tokens of a segment, in order.

@@ -11,8 +11,9 @@ namespace {
 constexpr size_t kPurgedByCommit = 8;  // segments: what a commit may spend on earlier deletions
 
 [[noreturn]] void fail_argument(size_t segment, size_t chunk, const std::string& text) {
-    throw Error(Status::kArgument, "rpt",
-                "segment " + std::to_string(segment) + ", chunk " + std::to_string(chunk) + ": " + text);
+    throw Error(
+        Status::kArgument, "rpt",
+        "segment " + std::to_string(segment) + ", chunk " + std::to_string(chunk) + ": " + text);
 }
 
 // Undoes a transaction whose edit names a segment that is gone.
@@ -71,12 +72,14 @@ void DocumentWriterImpl::check(const Edit& edit) const {
     for (size_t s = 0; s < edit.segments.size(); ++s) {
         const SegmentRecord& segment = edit.segments[s];
         if (segment.known) {
-            if (segment.identity == Digest{}) fail_argument(s, 0, "it is known and has no identity");
+            if (segment.identity == Digest{})
+                fail_argument(s, 0, "it is known and has no identity");
             continue;
         }
         if (segment.text.empty() || segment.text.size() > kMaxTextBytes)
-            fail_argument(s, 0, "its text has " + std::to_string(segment.text.size()) +
-                                    " bytes, not 1 to " + std::to_string(kMaxTextBytes));
+            fail_argument(s, 0,
+                          "its text has " + std::to_string(segment.text.size()) +
+                              " bytes, not 1 to " + std::to_string(kMaxTextBytes));
         for (size_t i = 0; i < segment.chunks.size(); ++i) {
             const ChunkRecord& chunk = segment.chunks[i];
             if (chunk.tokens.empty() || chunk.tokens.size() > model.chunk_tokens)
@@ -118,9 +121,9 @@ std::optional<size_t> DocumentWriterImpl::apply(Connection& connection, State& s
     for (size_t i = 0; i < prepared.size(); ++i) {
         const PreparedSegment& now = prepared[i];
         std::optional<SegmentRow> segment;
-        const bool grows = i == 0 && old.size() == 1 && old[0].is_open() && !now.known &&
-                           (now.identity == Digest{} ||
-                            !find_segment(connection, row.space, now.identity));
+        const bool grows =
+            i == 0 && old.size() == 1 && old[0].is_open() && !now.known &&
+            (now.identity == Digest{} || !find_segment(connection, row.space, now.identity));
         segment = grows ? segments.replace_open(old[0], now) : segments.put(now);
         if (!segment) return i;
         fresh.push_back({0, segment->id, segment->bytes, segment->chunks});

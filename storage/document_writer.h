@@ -19,7 +19,8 @@ class DocumentWriterImpl final : public DocumentWriter {
     DocumentWriterImpl(std::shared_ptr<StoreImpl> store, uint64_t space, const DocumentSpec& spec,
                        const std::optional<DocumentRow>& old);
     // One that is there already.
-    DocumentWriterImpl(std::shared_ptr<StoreImpl> store, DocumentRow row, std::vector<Place> places);
+    DocumentWriterImpl(std::shared_ptr<StoreImpl> store, DocumentRow row,
+                       std::vector<Place> places);
     ~DocumentWriterImpl() override;
 
     std::optional<size_t> commit(const Edit& edit, const CallControl& control) override;

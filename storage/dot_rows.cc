@@ -53,8 +53,7 @@ namespace {
 inline void fetch_rows(const uint16_t* rows, const uint32_t* which, size_t i, size_t n,
                        size_t columns) {
     for (const size_t end = std::min(i + 4, n); i < end; ++i)
-        for (size_t c = 0; c < columns; c += 32)
-            __builtin_prefetch(rows + which[i] * columns + c);
+        for (size_t c = 0; c < columns; c += 32) __builtin_prefetch(rows + which[i] * columns + c);
 }
 
 }  // namespace
@@ -128,9 +127,9 @@ __attribute__((target("avx2,fma,f16c"))) void dot_some_rows(const uint16_t* rows
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
         fetch_rows(rows, which, i + 4, n, columns);
-        const uint16_t* const four[4] = {
-            rows + which[i] * columns, rows + which[i + 1] * columns, rows + which[i + 2] * columns,
-            rows + which[i + 3] * columns};
+        const uint16_t* const four[4] = {rows + which[i] * columns, rows + which[i + 1] * columns,
+                                         rows + which[i + 2] * columns,
+                                         rows + which[i + 3] * columns};
         dot_four(four, columns, query, out + i);
     }
     for (; i < n; ++i) out[i] = dot_one(rows + which[i] * columns, columns, query);

@@ -168,8 +168,7 @@ bool GraphBuilder::run(unsigned threads) {
     std::vector<std::thread> helpers;
     helpers.reserve(threads);
     try {
-        for (unsigned i = 1; i < threads; ++i)
-            helpers.emplace_back([this, n] { insert_until(n); });
+        for (unsigned i = 1; i < threads; ++i) helpers.emplace_back([this, n] { insert_until(n); });
     } catch (const std::exception&) {  // no thread or no memory: fewer threads
     }
     insert_until(n);
@@ -202,9 +201,7 @@ void GraphBuilder::insert(uint32_t row, Scratch& scratch) {
     Step best{0, node};
     score({top}, scratch.key.data(), &best.node, 1, &best.score);
     for (uint32_t level = top;; --level) {
-        const auto links = [&](uint32_t at, uint32_t* out) {
-            return copy_list({level}, at, out);
-        };
+        const auto links = [&](uint32_t at, uint32_t* out) { return copy_list({level}, at, out); };
         const auto scores = [&](const uint32_t* nodes, size_t n, float* out) {
             score({level}, scratch.key.data(), nodes, n, out);
         };
@@ -227,8 +224,7 @@ void GraphBuilder::insert(uint32_t row, Scratch& scratch) {
             const Lock lock(locks_[row]);
             std::ranges::copy(scratch.chosen[level], list({level}, self));
         }
-        for (const uint32_t other : scratch.chosen[level])
-            link_back({level}, other, self, scratch);
+        for (const uint32_t other : scratch.chosen[level]) link_back({level}, other, self, scratch);
     }
 }
 
@@ -307,8 +303,7 @@ void GraphBuilder::connect_all() {
         if (reached[row]) continue;
         unit_key(row, scratch.key.data());
         walk(
-            root, kBuildBreadth,
-            [&](uint32_t at, uint32_t* out) { return copy_list({}, at, out); },
+            root, kBuildBreadth, [&](uint32_t at, uint32_t* out) { return copy_list({}, at, out); },
             [&](const uint32_t* nodes, size_t n, float* out) {
                 score({}, scratch.key.data(), nodes, n, out);
             },

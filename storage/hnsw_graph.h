@@ -17,7 +17,7 @@ namespace rpt::storage {
 class HnswGraph {
   public:
     // On disk, never change without a new version of the index file.
-    static constexpr uint32_t kUpperLinks = 16;                 // of a node, on each upper level
+    static constexpr uint32_t kUpperLinks = 16;                // of a node, on each upper level
     static constexpr uint32_t kGroundLinks = 2 * kUpperLinks;  // of every row
     static constexpr uint32_t kNoLink = UINT32_MAX;            // fills up a list, at its end
 

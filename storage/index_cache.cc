@@ -23,7 +23,7 @@ constexpr uint64_t kMagic = 0x3158444954505200;  // 00 "RPTIDX1" read as little-
 constexpr uint32_t kVersion = 2;
 constexpr size_t kAlign = 64;  // of sections: a cache line
 constexpr size_t kHeaderBytes = 64;
-constexpr size_t kEntryBytes = 64;                // of a run in the table
+constexpr size_t kEntryBytes = 64;  // of a run in the table
 constexpr size_t kFactBytes = 2 * 8 + 4 + 1;
 constexpr size_t kRowsAtOnce = 4096;
 
@@ -59,13 +59,15 @@ struct Entry {
     // Without padding. No overflow: reading has compared the counts with the size of the file.
     size_t bytes(int section, uint32_t dim) const {
         switch (section) {
-            case kFacts: return rows * kFactBytes;
-            case kKeys: return rows * padded_columns(dim) * sizeof(uint16_t);
-            case kGround: return has_graph * rows * HnswGraph::kGroundLinks * sizeof(uint32_t);
+            case kFacts:
+                return rows * kFactBytes;
+            case kKeys:
+                return rows * padded_columns(dim) * sizeof(uint16_t);
+            case kGround:
+                return has_graph * rows * HnswGraph::kGroundLinks * sizeof(uint32_t);
             default:
                 return has_graph * sizeof(uint32_t) *
-                       (size_t(upper_nodes) * 2 + 1 +
-                        size_t(upper_lists) * HnswGraph::kUpperLinks);
+                       (size_t(upper_nodes) * 2 + 1 + size_t(upper_lists) * HnswGraph::kUpperLinks);
         }
     }
 };
@@ -160,7 +162,7 @@ Entry describe(const RowRun& run) {
 
 // A run whose keys and links are views of the file. Absent if anything differs.
 std::optional<RowRun> read_run(const std::shared_ptr<const MappedFile>& file, uint32_t dim,
-                                    const Entry& entry, size_t& offset, uint64_t& digest) {
+                               const Entry& entry, size_t& offset, uint64_t& digest) {
     const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
                                file->bytes().size());
     // Bounds the counts, so that sizes computed from them do not overflow.

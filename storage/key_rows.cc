@@ -67,8 +67,8 @@ size_t KeyRows::first_from(uint64_t chunk, size_t from) const {
     while (from + step < size() && facts_[from + step].chunk < chunk) step *= 2;
     const auto begin = facts_.begin() + static_cast<ptrdiff_t>(from);
     const auto end = facts_.begin() + static_cast<ptrdiff_t>(std::min(size(), from + step + 1));
-    return static_cast<size_t>(
-        std::ranges::lower_bound(begin, end, chunk, {}, &RowFacts::chunk) - facts_.begin());
+    return static_cast<size_t>(std::ranges::lower_bound(begin, end, chunk, {}, &RowFacts::chunk) -
+                               facts_.begin());
 }
 
 int64_t KeyRows::find(uint64_t chunk) const {

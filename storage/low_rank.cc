@@ -148,8 +148,8 @@ bool read_low_rank(const uint8_t* body, size_t n, size_t dim, size_t rank, float
         for (size_t c = 0; c < dim; ++c) {
             double sum = 0;
             for (size_t k = 0; k < rank; ++k)
-                sum += static_cast<double>(f.scales[k]) * f.left[t * rank + k] *
-                       f.right[k * dim + c];
+                sum +=
+                    static_cast<double>(f.scales[k]) * f.left[t * rank + k] * f.right[k * dim + c];
             states[t * dim + c] = static_cast<float>(sum);
         }
     }

@@ -23,7 +23,9 @@ struct Layout {
     uint64_t page = 0, usable = 0;
     bool has_map = false;
 
-    uint64_t pages_of_map() const { return usable / kPointerBytes; }  // that one page of it describes
+    uint64_t pages_of_map() const {
+        return usable / kPointerBytes;
+    }  // that one page of it describes
     // The page of the map that describes `page`, or is it.
     uint64_t map_of(uint64_t number) const {
         const uint64_t owner = (number - 2) / (pages_of_map() + 1) * (pages_of_map() + 1) + 2;
@@ -75,14 +77,15 @@ void wipe_gaps(Connection& connection, uint64_t first, uint64_t n) {
             // Only the map tells a page of a tree from a page of a long value.
             const uint64_t owner = layout.map_of(at);
             if (owner >= at || at == kPendingByte / layout.page + 1) continue;
-            if (owner != map_page) connection.read_file(map.data(), map.size(), (owner - 1) * layout.page);
+            if (owner != map_page)
+                connection.read_file(map.data(), map.size(), (owner - 1) * layout.page);
             map_page = owner;
             const uint32_t kind = number(map, (at - owner - 1) * kPointerBytes, 1);
             if (kind != kRootPage && kind != kTreePage) continue;
         }
         connection.read_file(page.data(), page.size(), offset);
-        for (const ByteSpan& gap :
-             find_gaps(std::string_view(page).substr(0, layout.usable), at == 1 ? kFileHeader : 0)) {
+        for (const ByteSpan& gap : find_gaps(std::string_view(page).substr(0, layout.usable),
+                                             at == 1 ? kFileHeader : 0)) {
             const std::string_view bytes = std::string_view(page).substr(gap.begin, gap.size());
             if (bytes.find_first_not_of('\0') == std::string_view::npos) continue;
             connection.write_file(zeros.data(), gap.size(), offset + gap.begin);

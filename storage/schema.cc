@@ -65,16 +65,18 @@ uint32_t seal_of(const ModelBinding& model) {
 
 void fill(Connection& connection, const ModelBinding& model) {
     connection.exec(
-        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; PRAGMA "
+        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; "
+        "PRAGMA "
         "secure_delete=ON");
     Transaction transaction(connection, Transaction::Kind::kWrite);
     connection.exec(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str());
     connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
     connection.exec(kTables);
     const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
-    Query(connection,
-          "INSERT INTO store(one, fingerprint, dim, chunk_tokens, context_tokens, seal, generation, "
-          "budget) VALUES(1, ?, ?, ?, ?, ?, 1, 0)")
+    Query(
+        connection,
+        "INSERT INTO store(one, fingerprint, dim, chunk_tokens, context_tokens, seal, generation, "
+        "budget) VALUES(1, ?, ?, ?, ?, ?, 1, 0)")
         .bind_blob(fingerprint)
         .bind(model.dim)
         .bind(model.chunk_tokens)
@@ -127,14 +129,15 @@ ModelBinding verify_database(Connection& connection) {
                     store + ": store.sqlite is not a store of this library; restore a backup");
     const auto version = static_cast<uint32_t>(connection.read_number("PRAGMA user_version"));
     if (version != kFormatVersion)
-        throw Error(
-            Status::kVersion, "rpt",
-            store + " has format " + std::to_string(version) + ", this library reads format " +
-                std::to_string(kFormatVersion) +
-                (version > kFormatVersion ? "; update the library"
-                                          : "; upgrade it (rpt memory upgrade)"));
+        throw Error(Status::kVersion, "rpt",
+                    store + " has format " + std::to_string(version) +
+                        ", this library reads format " + std::to_string(kFormatVersion) +
+                        (version > kFormatVersion ? "; update the library"
+                                                  : "; upgrade it (rpt memory upgrade)"));
     ModelBinding model;
-    Query query(connection, "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal FROM store WHERE one = 1");
+    Query query(
+        connection,
+        "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal FROM store WHERE one = 1");
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());

@@ -99,7 +99,8 @@ SegmentRow SegmentEdit::replace_open(const SegmentRow& open, const PreparedSegme
     return row;
 }
 
-void SegmentEdit::insert_chunks(const SegmentRow& row, const PreparedSegment& prepared, size_t from) {
+void SegmentEdit::insert_chunks(const SegmentRow& row, const PreparedSegment& prepared,
+                                size_t from) {
     for (size_t i = from; i < prepared.chunks.size(); ++i) {
         const EncodedRecord& record = prepared.chunks[i];
         const ChunkPlace place{row.space, row.id, i, record.bytes, record.provisional};

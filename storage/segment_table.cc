@@ -10,8 +10,8 @@
 namespace rpt::storage {
 namespace {
 
-#define SELECT_SEGMENT                                                                      \
-    "SELECT id, space_id, identity, standing, bytes, n_tokens, n_chunks, flags, seal, "     \
+#define SELECT_SEGMENT                                                                  \
+    "SELECT id, space_id, identity, standing, bytes, n_tokens, n_chunks, flags, seal, " \
     "length(text) FROM segments"
 
 // segments.flags; on disk, never renumber.
@@ -38,8 +38,8 @@ uint32_t seal_of(const SegmentRow& row) {
 
 [[noreturn]] void fail_segment(Connection& connection, uint64_t id, const char* what) {
     throw Error(Status::kCorrupt, "rpt",
-                "store \"" + connection.label() + "\": segment " + std::to_string(id) + ": " + what +
-                    "; check the store, and restore a backup or read its documents again");
+                "store \"" + connection.label() + "\": segment " + std::to_string(id) + ": " +
+                    what + "; check the store, and restore a backup or read its documents again");
 }
 
 SegmentRow segment_of(Connection& connection, const Query& query) {
@@ -86,7 +86,8 @@ SegmentRow require_segment(Connection& connection, uint64_t id) {
 
 void insert_segment(Connection& connection, SegmentRow& row, std::string_view text) {
     Query(connection,
-          "INSERT INTO segments(space_id, identity, standing, bytes, n_tokens, n_chunks, flags, seal, "
+          "INSERT INTO segments(space_id, identity, standing, bytes, n_tokens, n_chunks, flags, "
+          "seal, "
           "text_seal, text) VALUES(?, NULL, ?, 0, 0, 0, 0, 0, 0, x'')")
         .bind(sql(row.space))
         .bind(static_cast<int64_t>(row.standing))
@@ -96,9 +97,10 @@ void insert_segment(Connection& connection, SegmentRow& row, std::string_view te
 }
 
 void update_segment(Connection& connection, const SegmentRow& row, std::string_view text) {
-    Query query(connection,
-                "UPDATE segments SET identity = ?, bytes = ?, n_tokens = ?, n_chunks = ?, flags = ?, "
-                "seal = ?, text_seal = ?, text = ? WHERE id = ?");
+    Query query(
+        connection,
+        "UPDATE segments SET identity = ?, bytes = ?, n_tokens = ?, n_chunks = ?, flags = ?, "
+        "seal = ?, text_seal = ?, text = ? WHERE id = ?");
     if (row.is_open()) {
         query.bind_null();
     } else {
@@ -138,8 +140,8 @@ std::string read_segment_text(Connection& connection, const SegmentRow& row) {
 std::vector<SegmentRow> list_unused(Connection& connection, uint64_t space, size_t limit) {
     std::vector<SegmentRow> rows;
     if (space != 0) {
-        Query query(connection,
-                    SELECT_SEGMENT " WHERE standing < 2 AND standing = 0 AND space_id = ? ORDER BY id LIMIT ?");
+        Query query(connection, SELECT_SEGMENT
+                    " WHERE standing < 2 AND standing = 0 AND space_id = ? ORDER BY id LIMIT ?");
         query.bind(sql(space)).bind(sql(limit));
         while (query.step()) rows.push_back(segment_of(connection, query));
     } else {
@@ -152,9 +154,10 @@ std::vector<SegmentRow> list_unused(Connection& connection, uint64_t space, size
 
 std::vector<Place> list_places(Connection& connection, uint64_t document) {
     std::vector<Place> places;
-    Query query(connection,
-                "SELECT place, segment_id, bytes, n_chunks FROM places WHERE document_id = ? ORDER BY "
-                "place");
+    Query query(
+        connection,
+        "SELECT place, segment_id, bytes, n_chunks FROM places WHERE document_id = ? ORDER BY "
+        "place");
     query.bind(sql(document));
     while (query.step())
         places.push_back({query.count(0), query.count(1), query.count(2), query.count(3)});
@@ -174,8 +177,9 @@ std::vector<Place> list_places(Connection& connection, uint64_t document, uint64
 }
 
 void insert_place(Connection& connection, uint64_t document, const Place& place) {
-    Query(connection,
-          "INSERT INTO places(document_id, place, segment_id, bytes, n_chunks) VALUES(?, ?, ?, ?, ?)")
+    Query(
+        connection,
+        "INSERT INTO places(document_id, place, segment_id, bytes, n_chunks) VALUES(?, ?, ?, ?, ?)")
         .bind(sql(document))
         .bind(sql(place.place))
         .bind(sql(place.segment))
@@ -197,9 +201,10 @@ uint64_t place_digest(const Place& place) {
 }
 
 Standing standing_by_documents(Connection& connection, uint64_t segment) {
-    Query query(connection,
-                "SELECT min(d.pending) FROM places p JOIN documents d ON d.id = p.document_id WHERE "
-                "p.segment_id = ?");
+    Query query(
+        connection,
+        "SELECT min(d.pending) FROM places p JOIN documents d ON d.id = p.document_id WHERE "
+        "p.segment_id = ?");
     query.bind(sql(segment));
     if (!query.step() || query.is_null(0)) return Standing::kUnused;
     return query.number(0) == 0 ? Standing::kVisible : Standing::kHidden;
@@ -209,10 +214,11 @@ std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segm
     Occurrence found;
     uint64_t digest = 0;
     {
-        Query query(connection,
-                    "SELECT p.document_id, p.place, d.places FROM places p JOIN documents d ON d.id = "
-                    "p.document_id WHERE p.segment_id = ? AND d.pending = 0 ORDER BY p.document_id, "
-                    "p.place LIMIT 1");
+        Query query(
+            connection,
+            "SELECT p.document_id, p.place, d.places FROM places p JOIN documents d ON d.id = "
+            "p.document_id WHERE p.segment_id = ? AND d.pending = 0 ORDER BY p.document_id, "
+            "p.place LIMIT 1");
         query.bind(sql(segment));
         if (!query.step()) return std::nullopt;
         found.document = query.count(0);

@@ -70,7 +70,8 @@ struct Occurrence {
     uint64_t byte_begin = 0, first_chunk = 0;  // of the segment in the document
     uint64_t next_segment = 0;                 // 0: the document ends with this one
 };
-// The first document (by number) and the first place in it; nothing if no visible document holds it.
+// The first document (by number) and the first place in it; nothing if no visible document holds
+// it.
 std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment);
 
 }  // namespace rpt::storage

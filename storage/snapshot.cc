@@ -50,8 +50,8 @@ void mark_dead(Snapshot& snapshot, std::span<const uint64_t> chunks) {
             const int64_t row = run.rows->find(chunk);
             if (row < 0 || !run.is_live(static_cast<size_t>(row))) continue;
             if (!dead) {
-                dead = run.dead ? std::make_shared<DeadRows>(*run.dead)
-                                    : std::make_shared<DeadRows>();
+                dead =
+                    run.dead ? std::make_shared<DeadRows>(*run.dead) : std::make_shared<DeadRows>();
                 dead->bits.resize((run.rows->size() + 63) / 64);
             }
             uint64_t& word = dead->bits[size_t(row) / 64];
@@ -117,8 +117,8 @@ void adopt_merged(Snapshot& snapshot, RowRun merged,
             before.push_back(run);
             continue;
         }
-        auto covered = run.dead ? std::make_shared<DeadRows>(*run.dead)
-                                    : std::make_shared<DeadRows>();
+        auto covered =
+            run.dead ? std::make_shared<DeadRows>(*run.dead) : std::make_shared<DeadRows>();
         covered->bits.resize((run.rows->size() + 63) / 64);
         for (size_t row = 0, at = 0; row < run.rows->size(); ++row) {
             if (!run.is_live(row)) continue;

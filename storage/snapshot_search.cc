@@ -126,7 +126,8 @@ std::vector<Candidate> choose(std::vector<Candidate>& candidates, size_t k,
     for (const Candidate& candidate : candidates) {
         if (chosen.size() == k) break;
         if (max_per_document != 0 &&
-            taken[documents.document_of({candidate.chunk, candidate.segment, 0})]++ >= max_per_document)
+            taken[documents.document_of({candidate.chunk, candidate.segment, 0})]++ >=
+                max_per_document)
             continue;
         chosen.push_back(candidate);
     }
@@ -151,8 +152,7 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     question.query.resize(padded_columns(query.size()));
     std::vector<RunSearch> searches;
     for (const auto& snapshot : snapshots)
-        for (const RowRun& run : snapshot->runs)
-            searches.emplace_back(run, question, filter.exact);
+        for (const RowRun& run : snapshot->runs) searches.emplace_back(run, question, filter.exact);
 
     std::vector<Candidate> chosen;
     for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {

@@ -135,7 +135,8 @@ std::string SpaceImpl::read_text(std::string_view key, uint64_t offset, size_t s
     const auto row = find_document_row(*lease, row_.id, key, false);
     if (!row) fail_missing(key);
     const uint64_t end = offset + std::min<uint64_t>(size, UINT64_MAX - offset);
-    return read_places_text(*lease, list_places(*lease, row->info.id, row->places), key, {offset, end});
+    return read_places_text(*lease, list_places(*lease, row->info.id, row->places), key,
+                            {offset, end});
 }
 
 std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t ordinal) {

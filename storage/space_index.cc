@@ -25,8 +25,7 @@ uint64_t digest_of(const Snapshot& snapshot) {
     for (const RowRun& run : snapshot.runs)
         for (size_t row = 0; row < run.rows->size(); ++row)
             if (run.is_live(row))
-                digest +=
-                    digest_part(run.rows->facts(row).chunk, run.rows->facts(row).seal);
+                digest += digest_part(run.rows->facts(row).chunk, run.rows->facts(row).seal);
     return digest;
 }
 
@@ -158,9 +157,8 @@ bool SpaceIndex::wants_build() const {
 
 bool SpaceIndex::has_dead_rows() const {
     const auto snapshot = current();
-    return snapshot && std::ranges::any_of(snapshot->runs, [](const RowRun& run) {
-        return run.dead != nullptr;
-    });
+    return snapshot && std::ranges::any_of(snapshot->runs,
+                                           [](const RowRun& run) { return run.dead != nullptr; });
 }
 
 bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool>& stop) {
@@ -202,7 +200,8 @@ uint64_t SpaceIndex::save_cache() {
     if (!snapshot || snapshot->live() < kIndexFileRows) return 0;
     if (saved_generation_ == snapshot->generation) return snapshot->generation;
     saved_generation_ = 0;
-    ::unlink(cache_file_.c_str());  // never two of them on the disk; not a removal that says something
+    ::unlink(
+        cache_file_.c_str());  // never two of them on the disk; not a removal that says something
     try {
         write_index_cache(cache_file_, space_, dim_, *snapshot);
     } catch (const std::exception&) {  // a cache that cannot be kept is built again

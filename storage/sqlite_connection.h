@@ -43,8 +43,9 @@ class Connection {
     // All of this database, as its open transaction sees it, into a file that does not exist yet.
     // kCancelled, kNoSpace, kIo.
     void copy_to(const std::string& file, const CallControl& control) const;
-    // The file itself, below SQLite but through its own handle: opening and closing another would lose
-    // the locks of the process. Reads and writes the whole piece. kCorrupt beyond the end, kIo.
+    // The file itself, below SQLite but through its own handle: opening and closing another would
+    // lose the locks of the process. Reads and writes the whole piece. kCorrupt beyond the end,
+    // kIo.
     void read_file(void* to, size_t size, uint64_t offset) const;
     void write_file(const void* from, size_t size, uint64_t offset);
     void sync_file();

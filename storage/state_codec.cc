@@ -59,8 +59,7 @@ void check_values(std::span<const float> states, uint32_t dim, StateCodec codec)
         if (!(std::abs(states[i]) <= limit))
             throw Error(Status::kArgument, "rpt",
                         "state " + std::to_string(i % dim) + " of token " +
-                            std::to_string(i / dim) +
-                            " is not a finite number of sensible size");
+                            std::to_string(i / dim) + " is not a finite number of sensible size");
 }
 
 }  // namespace
@@ -69,8 +68,7 @@ std::string encode_states(std::span<const float> states, uint32_t dim, StateCode
                           uint32_t rank) {
     const size_t tokens = dim == 0 ? 0 : states.size() / dim;
     const uint8_t raw = raw_byte(codec);
-    rank = static_cast<uint32_t>(
-        std::min({size_t(rank), tokens, size_t(dim), size_t(UINT16_MAX)}));
+    rank = static_cast<uint32_t>(std::min({size_t(rank), tokens, size_t(dim), size_t(UINT16_MAX)}));
     check_values(states, dim, codec);
     std::string body(body_bytes(raw, tokens, dim, rank), '\0');
     auto* out_body = reinterpret_cast<uint8_t*>(body.data());

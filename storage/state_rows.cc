@@ -121,8 +121,7 @@ void write_int4_row(const float* row, size_t dim, uint8_t* scale_out, uint8_t* m
     std::vector<float> scales(groups);
     float largest = 0;
     for (size_t g = 0; g < groups; ++g) {
-        scales[g] =
-            group_scale(row + g * kInt4Group, std::min(kInt4Group, dim - g * kInt4Group));
+        scales[g] = group_scale(row + g * kInt4Group, std::min(kInt4Group, dim - g * kInt4Group));
         largest = std::max(largest, std::abs(scales[g]));
     }
     const uint16_t bits = token_scale(largest);

@@ -1,5 +1,5 @@
-// The memory on disk: one directory, one SQLite database as the truth, a vector index as a cache. Knows bytes, keys
-// (float vectors) and states (float matrices); knows no model.
+// The memory on disk: one directory, one SQLite database as the truth, a vector index as a cache.
+// Knows bytes, keys (float vectors) and states (float matrices); knows no model.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct ModelBinding {
     Digest fingerprint{};
     uint32_t dim = 0;           // of keys and of a token's states
     uint32_t chunk_tokens = 0;  // m
-    // Tokens before a segment that its encoder may see, counted with the begin-of-text token. 0 when
-    // opening: whatever the store has.
+    // Tokens before a segment that its encoder may see, counted with the begin-of-text token. 0
+    // when opening: whatever the store has.
     uint32_t context_tokens = 0;
 };
 
@@ -38,7 +38,8 @@ struct StoreOptions {
     std::optional<ModelBinding> model;  // required to create; absent: administration only
     Packing packing;                    // of what is written; all that is there can be read
     uint64_t cache_bytes = 0;           // decoded states kept in memory; 0: 64 MiB
-    uint32_t flat_limit = 0;            // chunks of a space searched by exact scan; above: HNSW. 0: the library's choice
+    uint32_t flat_limit =
+        0;  // chunks of a space searched by exact scan; above: HNSW. 0: the library's choice
 };
 
 // What is retrieved as a whole.
@@ -53,8 +54,8 @@ struct ChunkRecord {
 // A stretch of a document between two content-defined borders, with the chunks that were made of it
 // and of nothing but it and its left context. Documents of one space share equal segments.
 struct SegmentRecord {
-    // Digest of all that the chunks depend on: equal identities, equal chunks. Zeros: the segment is
-    // open, belongs to one document and may be replaced by a longer one.
+    // Digest of all that the chunks depend on: equal identities, equal chunks. Zeros: the segment
+    // is open, belongs to one document and may be replaced by a longer one.
     Digest identity{};
     std::string text;
     std::vector<ChunkRecord> chunks;
@@ -99,22 +100,22 @@ struct Edit {
 };
 
 struct SearchFilter {
-    std::string exclude_key;      // this document is skipped ...
-    ByteSpan exclude_bytes;       // ... or, if not empty, only chunks that overlap this part of it
+    std::string exclude_key;  // this document is skipped ...
+    ByteSpan exclude_bytes;   // ... or, if not empty, only chunks that overlap this part of it
     uint32_t max_per_document = 0;
     std::optional<float> min_score;
     bool exact = false;
 };
 
 struct Hit {
-    uint64_t chunk_id = 0;        // unique in the store, never reused
-    float score = 0;              // <query, key> / sqrt(dim), rescored exactly from the fp16 key
+    uint64_t chunk_id = 0;  // unique in the store, never reused
+    float score = 0;        // <query, key> / sqrt(dim), rescored exactly from the fp16 key
 };
 
 // Where a hit stands, for people.
 struct HitInfo {
     uint64_t chunk_id = 0, document_id = 0, revision = 0, ordinal = 0;
-    ByteSpan bytes, next_bytes;   // the chunk and its successor (empty if there is none)
+    ByteSpan bytes, next_bytes;  // the chunk and its successor (empty if there is none)
     std::string owner, collection, key, uri;
     int64_t timestamp_ms = 0;
 };
@@ -138,16 +139,16 @@ struct SegmentTokens {
 struct StoreStats {
     uint32_t format_version = 0;
     uint64_t spaces = 0, documents = 0;
-    uint64_t chunks = 0, tokens = 0;  // kept: what documents share counts once
+    uint64_t chunks = 0, tokens = 0;                    // kept: what documents share counts once
     uint64_t document_chunks = 0, document_tokens = 0;  // of all documents
     uint64_t text_bytes = 0;                            // of all documents' original text
     uint64_t text_bytes_disk = 0;                       // compressed, shared text once
-    uint64_t state_bytes_raw = 0;    // fp32
-    uint64_t state_bytes_disk = 0;   // encoded
+    uint64_t state_bytes_raw = 0;                       // fp32
+    uint64_t state_bytes_disk = 0;                      // encoded
     uint64_t key_bytes = 0, index_bytes = 0, meta_bytes = 0, disk_bytes = 0, reclaimable_bytes = 0;
     uint64_t cache_bytes = 0, cache_hits = 0, cache_misses = 0;
     uint64_t generation = 0, index_generation = 0;
-    uint64_t budget = 0;            // 0: none
+    uint64_t budget = 0;  // 0: none
     Digest model_fingerprint{};
 };
 
@@ -181,8 +182,8 @@ class DocumentWriter {
     virtual std::vector<int32_t> read_tokens(uint64_t segment_id) const = 0;
 };
 
-// (owner, collection) of one store, held as a handle: there is no other way to its chunks. Shared by
-// threads. Keeps its store alive.
+// (owner, collection) of one store, held as a handle: there is no other way to its chunks. Shared
+// by threads. Keeps its store alive.
 class Space {
   public:
     virtual ~Space() = default;
@@ -205,20 +206,22 @@ class Space {
     // The record of one chunk as stored, bytes counted in the document, states decoded (empty if
     // they were dropped).
     virtual std::optional<ChunkRecord> read_chunk(std::string_view key, uint64_t ordinal) = 0;
-    // Bytes on disk that the space may take; 0: no limit. kNoSpace if keys and texts alone are more.
+    // Bytes on disk that the space may take; 0: no limit. kNoSpace if keys and texts alone are
+    // more.
     virtual void set_budget(uint64_t bytes) = 0;
 };
 
 // Shared by threads. One process writes (lock file), many read.
 class Store : public std::enable_shared_from_this<Store> {
   public:
-    // kNotFound, kExists, kBusy (names the process that holds the lock), kModelMismatch (names both fingerprints),
-    // kVersion, kCorrupt, kIo, kReadOnly, kNoSpace, kArgument.
+    // kNotFound, kExists, kBusy (names the process that holds the lock), kModelMismatch (names both
+    // fingerprints), kVersion, kCorrupt, kIo, kReadOnly, kNoSpace, kArgument.
     static std::shared_ptr<Store> open(const std::string& path, const StoreOptions& options);
-    // Brings a store of an older format to this one, in place, whole or not at all. False if there was
-    // nothing to do. kBusy if it is open anywhere, kVersion if it is newer, kNoSpace, kCorrupt.
+    // Brings a store of an older format to this one, in place, whole or not at all. False if there
+    // was nothing to do. kBusy if it is open anywhere, kVersion if it is newer, kNoSpace, kCorrupt.
     static bool upgrade(const std::string& path, const CallControl& control = {});
-    // Deletes a closed store after checking that it is one; never unknown files. kBusy if open anywhere.
+    // Deletes a closed store after checking that it is one; never unknown files. kBusy if open
+    // anywhere.
     static void destroy(const std::string& path);
     virtual ~Store() = default;
 
@@ -226,14 +229,20 @@ class Store : public std::enable_shared_from_this<Store> {
     virtual const ModelBinding& model() const = 0;
     virtual bool read_only() const = 0;
     // Names are 1 to 255 bytes of UTF-8 without control characters. kNotFound unless `create`.
-    virtual std::shared_ptr<Space> open_space(std::string_view owner, std::string_view collection, bool create) = 0;
-    virtual void drop_space(std::string_view owner, std::string_view collection, const CallControl& control = {}) = 0;
-    virtual void list_spaces(const std::function<bool(const std::string& owner, const std::string& collection)>& visit) = 0;
+    virtual std::shared_ptr<Space> open_space(std::string_view owner, std::string_view collection,
+                                              bool create) = 0;
+    virtual void drop_space(std::string_view owner, std::string_view collection,
+                            const CallControl& control = {}) = 0;
+    virtual void list_spaces(const std::function<bool(const std::string& owner,
+                                                      const std::string& collection)>& visit) = 0;
 
-    // Best k chunks of the union of `spaces` (1 to 64, all of this store) by score, ties to the lower chunk id.
-    // Provisional and whole chunks alike. A snapshot; takes no lock that a writer holds while it works.
-    virtual std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces, std::span<const float> query,
-                                    size_t k, const SearchFilter& filter, const CallControl& control = {}) = 0;
+    // Best k chunks of the union of `spaces` (1 to 64, all of this store) by score, ties to the
+    // lower chunk id. Provisional and whole chunks alike. A snapshot; takes no lock that a writer
+    // holds while it works.
+    virtual std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces,
+                                    std::span<const float> query, size_t k,
+                                    const SearchFilter& filter,
+                                    const CallControl& control = {}) = 0;
     // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states.
     virtual std::optional<HitInfo> describe(uint64_t chunk_id) = 0;
     virtual std::vector<HitStates> load_states(std::span<const Hit> hits) = 0;
@@ -242,8 +251,8 @@ class Store : public std::enable_shared_from_this<Store> {
                                                              size_t context_tokens) = 0;
     // Its chunks as stored, bytes counted in the segment; empty if it is not there.
     virtual std::vector<ChunkRecord> read_segment(uint64_t segment_id) = 0;
-    // States made again, by chunk of the segment: kept in memory, and on disk if this process writes
-    // and the writer is not at work. Returns them as they would have come from the disk.
+    // States made again, by chunk of the segment: kept in memory, and on disk if this process
+    // writes and the writer is not at work. Returns them as they would have come from the disk.
     virtual std::vector<std::shared_ptr<const std::vector<float>>> restore_states(
         uint64_t segment_id, const std::vector<std::vector<float>>& states) = 0;
     virtual std::string read_hit_text(uint64_t chunk_id, bool successor) = 0;
@@ -263,7 +272,8 @@ class Store : public std::enable_shared_from_this<Store> {
     virtual void sync() = 0;
     virtual StoreStats stats() = 0;
     virtual void rebuild_index(const CallControl& control = {}) = 0;
-    // Throws the first failure of syncing and closing; called by the destructor without throwing otherwise.
+    // Throws the first failure of syncing and closing; called by the destructor without throwing
+    // otherwise.
     virtual void close() = 0;
 };
 

@@ -1,8 +1,9 @@
 // How a store keeps within its bytes: states that were not wanted for longest leave the disk first.
 //
-// What counts is the folder: database, write-ahead log, shared memory of SQLite, index files. The log
-// gets a fixed part of the budget, the index what its rows need; the database has the rest. Room is
-// made before a commit inserts, so that freed pages are used again and the file never grows past it.
+// What counts is the folder: database, write-ahead log, shared memory of SQLite, index files. The
+// log gets a fixed part of the budget, the index what its rows need; the database has the rest.
+// Room is made before a commit inserts, so that freed pages are used again and the file never grows
+// past it.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -122,8 +123,7 @@ bool StoreImpl::purge_some(Connection& connection, SpaceRow& here, bool all_spac
     return erased > 0;
 }
 
-bool StoreImpl::free_some(Connection& connection, SpaceRow& here, bool all_spaces,
-                          uint64_t bytes) {
+bool StoreImpl::free_some(Connection& connection, SpaceRow& here, bool all_spaces, uint64_t bytes) {
     if (purge_some(connection, here, all_spaces, bytes)) return true;
     std::vector<std::pair<StoredStates, uint64_t>> oldest;
     const auto gather = [&](uint64_t space) {
@@ -243,14 +243,16 @@ void StoreImpl::set_budget(uint64_t bytes) {
                 .run();
             if (bytes == 0) return;
             const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
-            const auto free = static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+            const auto free =
+                static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
             const auto chunks = static_cast<uint64_t>(
                 connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
             // What states fill at most, whole pages and what is left over in them.
             const auto states = static_cast<uint64_t>(connection.read_number(
                 "SELECT ifnull(sum(CASE WHEN state_disk > 2000 THEN state_disk / 4092 + 1.0 ELSE "
                 "(state_disk + 32) / 2000.0 END), 0) FROM chunks WHERE state_disk > 0"));
-            if (pages - free > states + database_pages(chunks) && list_unused(connection, 0, 1).empty())
+            if (pages - free > states + database_pages(chunks) &&
+                list_unused(connection, 0, 1).empty())
                 fail_budget("store \"" + path() + "\"", bytes);
         });
         if (!shrink()) {
@@ -288,15 +290,16 @@ bool StoreImpl::shrink() {
                 connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
             const uint64_t limit = database_pages(chunks);
             const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
-            const auto free = static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+            const auto free =
+                static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
             SpaceRow nowhere;
             more = pages > limit;
             if (pages - free > limit && !free_some(connection, nowhere, true, commit_bytes()))
                 more = fits = false;
             if (pages > limit)
-                connection.exec(("PRAGMA incremental_vacuum(" +
-                                 std::to_string(commit_bytes() / kPage) + ")")
-                                    .c_str());
+                connection.exec(
+                    ("PRAGMA incremental_vacuum(" + std::to_string(commit_bytes() / kPage) + ")")
+                        .c_str());
         });
     }
     const std::lock_guard guard(writer_mutex_);

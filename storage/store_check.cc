@@ -87,8 +87,8 @@ class Inspector {
         const std::string name = "space \"" + space->owner + "\" / \"" + space->collection + "\": ";
         const auto same = [&](const char* what, uint64_t kept, uint64_t counted) {
             if (kept != counted)
-                damage(name + "its row counts " + std::to_string(kept) + " " + what + ", its rows are " +
-                       std::to_string(counted) + "; restore a backup");
+                damage(name + "its row counts " + std::to_string(kept) + " " + what +
+                       ", its rows are " + std::to_string(counted) + "; restore a backup");
         };
         same("chunks", space->chunks, sums.chunks);
         same("tokens", space->tokens, sums.tokens);
@@ -138,15 +138,16 @@ class Inspector {
         if (row.standing != standing_by_documents(connection_, id))
             damage(name + "its standing does not follow from the documents that hold it");
         if ((row.standing == Standing::kUnused) == placed.contains(id))
-            damage(name + "it is " + (placed.contains(id) ? "unused and has a place"
-                                                          : "in use and has no place"));
+            damage(name + "it is " +
+                   (placed.contains(id) ? "unused and has a place" : "in use and has no place"));
         const std::vector<ChunkRow> chunks = list_chunks(connection_, id);
         uint64_t tokens = 0;
         for (size_t i = 0; i < chunks.size(); ++i) {
             const ChunkRow& chunk = chunks[i];
             tokens += chunk.n_tokens;
             sums.state_disk += chunk.state_disk;
-            if (row.standing == Standing::kVisible) sums.digest += digest_part(chunk.id, chunk.key_seal);
+            if (row.standing == Standing::kVisible)
+                sums.digest += digest_part(chunk.id, chunk.key_seal);
             if (chunk.place.ordinal != i || chunk.place.bytes.end > row.bytes ||
                 chunk.place.space != row.space)
                 damage(name + "chunk " + std::to_string(chunk.id) + " does not fit it");
@@ -174,7 +175,8 @@ class Inspector {
         none("chunks without a segment",
              "SELECT count(*) FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments)");
         none("states without a chunk, or of a chunk that says they were dropped",
-             "SELECT count(*) FROM states WHERE chunk_id NOT IN (SELECT id FROM chunks WHERE state_disk > "
+             "SELECT count(*) FROM states WHERE chunk_id NOT IN (SELECT id FROM chunks WHERE "
+             "state_disk > "
              "0)");
         none("chunks whose states are missing",
              "SELECT count(*) FROM chunks WHERE state_disk > 0 AND id NOT IN (SELECT chunk_id FROM "

@@ -55,9 +55,7 @@ void StoreImpl::compact(const CallControl& control) {
     uint64_t done = 0;
     while (purge_step()) control.report(done += kSegmentsAtOnce, total);
     for (uint64_t free = free_pages(); free > 0;) {
-        write([&](Connection& connection) {
-            connection.exec("PRAGMA incremental_vacuum(512)");
-        });
+        write([&](Connection& connection) { connection.exec("PRAGMA incremental_vacuum(512)"); });
         const uint64_t left = free_pages();
         if (left >= free) break;  // a store from before this pragma was on
         free = left;
@@ -68,9 +66,9 @@ void StoreImpl::compact(const CallControl& control) {
     with_empty_log(control, [](Connection&) {});
 }
 
-// Step by step, so that a writer waits for one of them at most. Rows that a commit between two steps
-// lays out anew can carry what was not cleared yet to a page that was: then all is done again, at last
-// in one step.
+// Step by step, so that a writer waits for one of them at most. Rows that a commit between two
+// steps lays out anew can carry what was not cleared yet to a page that was: then all is done
+// again, at last in one step.
 void StoreImpl::wipe_database(const CallControl& control) {
     for (int pass = 0;; ++pass) {
         const bool alone = pass == kPassesWithOthers;
@@ -80,10 +78,12 @@ void StoreImpl::wipe_database(const CallControl& control) {
             with_empty_log(control, [&](Connection& connection) {
                 if (next == 1) writes = n_writes_;
                 undisturbed = undisturbed && writes == n_writes_;
-                const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
+                const auto pages =
+                    static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
                 do {
                     control.report(next - 1, pages);
-                    const uint64_t n = std::min(kPagesAtOnce * 4, pages + 1 - std::min(next, pages + 1));
+                    const uint64_t n =
+                        std::min(kPagesAtOnce * 4, pages + 1 - std::min(next, pages + 1));
                     wipe_gaps(connection, next, n);
                     next += n;
                     more = n > 0;
@@ -98,8 +98,8 @@ void StoreImpl::wipe_database(const CallControl& control) {
 }
 
 void StoreImpl::clean_indexes(const CallControl& control) {
-    // Files of spaces that are not loaded may be older than a deletion; those of dropped spaces are left
-    // by an interrupted drop.
+    // Files of spaces that are not loaded may be older than a deletion; those of dropped spaces are
+    // left by an interrupted drop.
     for (const uint64_t space : directory_.spaces_of_index_files()) {
         ConnectionPool::Lease lease(readers_);
         const auto row = read_space(*lease, space);
@@ -141,10 +141,11 @@ void StoreImpl::with_empty_log(const CallControl& control,
             throw Error(Status::kState, "rpt", "store \"" + path() + "\" is closed; open it again");
         if (try_truncate_log()) return work(*writer_);
         if (attempt == 10)
-            throw Error(Status::kBusy, "rpt",
-                        "store \"" + path() +
-                            "\" cannot be made compact while readers use an older state of its log; "
-                            "end them and compact again");
+            throw Error(
+                Status::kBusy, "rpt",
+                "store \"" + path() +
+                    "\" cannot be made compact while readers use an older state of its log; "
+                    "end them and compact again");
     }
 }
 

@@ -1,7 +1,7 @@
 #include "storage/store_directory.h"
 
-#include <fcntl.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string_view>
 #include <string_view>
 #include <vector>
 
@@ -39,7 +38,8 @@ uint64_t blocks_of(const std::string& file) {
 
 bool is_index_file(const std::string& name) {
     const size_t dot = name.find('.');
-    return dot != std::string::npos && dot > 0 && name.compare(dot, kIndexEnding.size(), kIndexEnding) == 0 &&
+    return dot != std::string::npos && dot > 0 &&
+           name.compare(dot, kIndexEnding.size(), kIndexEnding) == 0 &&
            std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(dot),
                        [](char c) { return c >= '0' && c <= '9'; });
 }

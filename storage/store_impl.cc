@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "storage/name_rules.h"
-#include "storage/schema.h"
 #include "storage/chunk_documents.h"
 #include "storage/document_text.h"
 #include "storage/document_writer.h"
+#include "storage/name_rules.h"
+#include "storage/schema.h"
 #include "storage/snapshot_search.h"
 #include "storage/space_impl.h"
 #include "storage/state_codec.h"
@@ -46,13 +46,15 @@ void erase_space(Connection& connection, uint64_t space, const CallControl& cont
     std::vector<uint64_t> segments;
     {
         // By indexes alone: other spaces' rows are not looked at.
-        Query query(connection,
-                    "SELECT segment_id FROM places WHERE document_id IN (SELECT id FROM documents WHERE "
-                    "space_id = ?1) UNION SELECT id FROM segments WHERE standing < 2 AND space_id = ?1");
+        Query query(
+            connection,
+            "SELECT segment_id FROM places WHERE document_id IN (SELECT id FROM documents WHERE "
+            "space_id = ?1) UNION SELECT id FROM segments WHERE standing < 2 AND space_id = ?1");
         query.bind(id);
         while (query.step()) segments.push_back(query.count(0));
     }
-    Query(connection, "DELETE FROM places WHERE document_id IN (SELECT id FROM documents WHERE space_id = ?)")
+    Query(connection,
+          "DELETE FROM places WHERE document_id IN (SELECT id FROM documents WHERE space_id = ?)")
         .bind(id)
         .run();
     Query(connection, "DELETE FROM documents WHERE space_id = ?").bind(id).run();
@@ -186,8 +188,8 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
                            const CallControl& control) {
     check_name(owner, "owner", kMaxSpaceNameBytes);
     check_name(collection, "collection", kMaxSpaceNameBytes);
-    // Under a budget the log has no room for all pages of a space. States are most of them and can be
-    // made again, so that they may go ahead of the rest, in portions.
+    // Under a budget the log has no room for all pages of a space. States are most of them and can
+    // be made again, so that they may go ahead of the rest, in portions.
     for (bool more = budget_ != 0; more;) {
         control.check();
         write([&](Connection& connection) {
@@ -250,7 +252,8 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
 }
 
 std::optional<ChunkRow> StoreImpl::successor_of(Connection& connection, const ChunkRow& chunk) {
-    if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1)) return next;
+    if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1))
+        return next;
     const auto at = first_occurrence(connection, chunk.place.segment);
     if (!at || at->next_segment == 0) return std::nullopt;
     return find_chunk(connection, at->next_segment, 0);
@@ -277,8 +280,8 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
         // The first chunk of a segment follows another segment, be it the same one once more.
         const bool behind = next->place.ordinal == 0;
         info.next_bytes = in_document(
-            *next, at->byte_begin +
-                       (behind ? require_segment(*lease, chunk->place.segment).bytes : 0));
+            *next,
+            at->byte_begin + (behind ? require_segment(*lease, chunk->place.segment).bytes : 0));
     }
     info.owner = space->owner;
     info.collection = space->collection;
@@ -357,8 +360,8 @@ std::vector<StateCache::States> StoreImpl::restore_states(
     std::vector<std::string> bodies;
     for (size_t i = 0; i < chunks.size(); ++i) {
         if (states[i].size() != size_t(chunks[i].n_tokens) * model_.dim) return restored;
-        bodies.push_back(encode_states(states[i], model_.dim, options_.packing.codec,
-                                       options_.packing.level));
+        bodies.push_back(
+            encode_states(states[i], model_.dim, options_.packing.codec, options_.packing.level));
         restored.push_back(std::make_shared<const std::vector<float>>(
             decode_states(bodies[i], model_.dim, chunks[i].n_tokens)));
         states_.insert(chunks[i].id, restored[i]);

@@ -74,9 +74,9 @@ class StoreImpl final : public Store {
     // Erases a replacement that will not be finished.
     void erase_pending(const DocumentRow& row);
 
-    // Within a write transaction, before anything is inserted: evicts until `prepared` fits into the
-    // budgets of store and space, and takes the states of `prepared` itself where nothing else is
-    // left. kNoSpace.
+    // Within a write transaction, before anything is inserted: evicts until `prepared` fits into
+    // the budgets of store and space, and takes the states of `prepared` itself where nothing else
+    // is left. kNoSpace.
     void make_room(Connection& connection, SpaceRow& space, std::vector<PreparedSegment>& prepared);
     // Within a write transaction, after everything else: gives pages back that the database has no
     // more room for.
@@ -119,7 +119,8 @@ class StoreImpl final : public Store {
     void check_model();
     void erase_unfinished_replacements();
     StateCache::States states_of(Connection& connection, const ChunkRow& chunk);
-    void write_restored(const std::vector<ChunkRow>& chunks, const std::vector<std::string>& bodies);
+    void write_restored(const std::vector<ChunkRow>& chunks,
+                        const std::vector<std::string>& bodies);
     std::optional<ChunkRow> successor_of(Connection& connection, const ChunkRow& chunk);
 
     const StoreDirectory directory_;
@@ -130,12 +131,12 @@ class StoreImpl final : public Store {
     StateCache states_;
     std::mutex writer_mutex_;  // guards writer_ and its transaction
     std::unique_ptr<Connection> writer_;
-    uint64_t n_writes_ = 0;  // transactions; guarded likewise
+    uint64_t n_writes_ = 0;     // transactions; guarded likewise
     std::mutex indexes_mutex_;  // guards indexes_
     std::map<uint64_t, std::shared_ptr<SpaceIndex>> indexes_;
     std::mutex claims_mutex_;  // guards claims_
     std::set<std::pair<uint64_t, std::string>> claims_;
-    std::mutex uses_mutex_;  // guards uses_
+    std::mutex uses_mutex_;    // guards uses_
     std::set<uint64_t> uses_;  // chunks whose states were read since the last commit
     std::atomic<uint64_t> budget_{0};
     std::atomic<bool> closed_{false};

@@ -15,9 +15,10 @@ StoreStats StoreImpl::stats() {
         static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
     stats.spaces = static_cast<uint64_t>(connection.read_number("SELECT count(*) FROM spaces"));
     {
-        Query query(connection,
-                    "SELECT count(*), ifnull(sum(bytes), 0), ifnull(sum(chunks), 0), ifnull(sum(tokens), "
-                    "0) FROM documents WHERE pending = 0");
+        Query query(
+            connection,
+            "SELECT count(*), ifnull(sum(bytes), 0), ifnull(sum(chunks), 0), ifnull(sum(tokens), "
+            "0) FROM documents WHERE pending = 0");
         query.step();
         stats.documents = query.count(0);
         stats.text_bytes = query.count(1);
@@ -25,9 +26,10 @@ StoreStats StoreImpl::stats() {
         stats.document_tokens = query.count(3);
     }
     {
-        Query query(connection,
-                    "SELECT ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(sum(text_disk), 0), "
-                    "ifnull(sum(state_disk), 0) FROM spaces");
+        Query query(
+            connection,
+            "SELECT ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(sum(text_disk), 0), "
+            "ifnull(sum(state_disk), 0) FROM spaces");
         query.step();
         stats.chunks = query.count(0);
         stats.tokens = query.count(1);

@@ -21,7 +21,8 @@ namespace {
 
 constexpr uint64_t kPageBytes = 65536;
 constexpr size_t kChunksOfSegment = 16;
-constexpr uint64_t kContextChunks = 1;  // what stores of format 2 were made with when this was written
+constexpr uint64_t kContextChunks =
+    1;  // what stores of format 2 were made with when this was written
 
 int64_t sql(uint64_t value) {
     return static_cast<int64_t>(value);
@@ -62,8 +63,8 @@ class Upgrade {
 
     void run() {
         check_structure();
-        const auto total =
-            static_cast<uint64_t>(from_.read_number("SELECT count(*) FROM documents WHERE pending = 0"));
+        const auto total = static_cast<uint64_t>(
+            from_.read_number("SELECT count(*) FROM documents WHERE pending = 0"));
         Query spaces(from_, "SELECT id, owner, collection, seal FROM spaces ORDER BY id");
         while (spaces.step()) {
             ByteWriter sealed;
@@ -71,10 +72,11 @@ class Upgrade {
             if (crc32c(sealed.str().data(), sealed.str().size()) != spaces.count(3))
                 fail(from_, "checksum of space " + std::to_string(spaces.count(0)) + " differs");
             SpaceRow space = insert_space(to_, spaces.blob(1), spaces.blob(2));
-            Query documents(from_,
-                            "SELECT id, key, revision, uri, meta, timestamp_ms, bytes, flags, content_hash, "
-                            "bytes_searchable, tokens, chunks, text_disk, state_disk, seal "
-                            "FROM documents WHERE space_id = ? AND pending = 0 ORDER BY id");
+            Query documents(
+                from_,
+                "SELECT id, key, revision, uri, meta, timestamp_ms, bytes, flags, content_hash, "
+                "bytes_searchable, tokens, chunks, text_disk, state_disk, seal "
+                "FROM documents WHERE space_id = ? AND pending = 0 ORDER BY id");
             documents.bind(spaces.number(0));
             while (documents.step()) {
                 control_.report(done_++, total);
@@ -92,8 +94,9 @@ class Upgrade {
         std::ranges::replace(found, '\n', ' ');
         if (found != "ok") fail(from_, "its database is damaged (" + found + ")");
         control_.check();
-        if (from_.read_number("SELECT count(*) FROM documents WHERE space_id NOT IN (SELECT id FROM "
-                              "spaces) OR pending NOT IN (0, 1)") != 0)
+        if (from_.read_number(
+                "SELECT count(*) FROM documents WHERE space_id NOT IN (SELECT id FROM "
+                "spaces) OR pending NOT IN (0, 1)") != 0)
             fail(from_, "a document belongs to no space");
     }
 
@@ -103,7 +106,9 @@ class Upgrade {
         sealed.u64(query.count(0)).u64(space).text(query.blob(1)).u8(0).u64(query.count(2));
         sealed.text(query.blob(3)).text(query.blob(4)).u64(query.count(5)).u64(query.count(6));
         sealed.u64(query.count(9)).u64(query.count(10)).u64(query.count(11)).u64(query.count(7));
-        sealed.raw(query.blob(8).data(), query.blob(8).size()).u64(query.count(12)).u64(query.count(13));
+        sealed.raw(query.blob(8).data(), query.blob(8).size())
+            .u64(query.count(12))
+            .u64(query.count(13));
         if (query.blob(8).size() != sizeof(Digest) ||
             crc32c(sealed.str().data(), sealed.str().size()) != query.count(14))
             fail(from_, "checksum of document " + std::to_string(query.count(0)) + " differs");
@@ -133,7 +138,8 @@ class Upgrade {
             const bool last = i + n == chunks.size();
             uint64_t end = last ? bytes : chunks[i + n - 1].bytes.end;
             end = std::min(end, begin + kMaxTextBytes);
-            if (end <= begin && !last) fail(from_, "document \"" + row.info.key + "\" has chunks out of order");
+            if (end <= begin && !last)
+                fail(from_, "document \"" + row.info.key + "\" has chunks out of order");
             copy_segment(old, {begin, end}, std::span(chunks).subspan(i, n), space, row);
             i += n;
             begin = end;
@@ -186,9 +192,10 @@ class Upgrade {
 
     std::string read_pages(uint64_t space, uint64_t document, uint64_t bytes) {
         std::string text;
-        Query query(from_,
-                    "SELECT page, seal, body FROM text_pages WHERE space_id = ? AND document_id = ? ORDER "
-                    "BY page");
+        Query query(
+            from_,
+            "SELECT page, seal, body FROM text_pages WHERE space_id = ? AND document_id = ? ORDER "
+            "BY page");
         query.bind(sql(space)).bind(sql(document));
         for (uint64_t page = 0; text.size() < bytes; ++page) {
             std::optional<std::string> raw;
@@ -196,7 +203,8 @@ class Upgrade {
                 query.count(1) == seal_part(4, {space, document, page}, query.blob(2)))
                 raw = decode_text(query.blob(2));
             if (!raw || raw->empty() || raw->size() > kPageBytes)
-                fail(from_, "a page of text of document " + std::to_string(document) + " is damaged");
+                fail(from_,
+                     "a page of text of document " + std::to_string(document) + " is damaged");
             text += *raw;
         }
         return text;
@@ -204,10 +212,12 @@ class Upgrade {
 
     std::vector<OldChunk> read_chunks(uint64_t space, uint64_t document) {
         std::vector<OldChunk> chunks;
-        Query query(from_,
-                    "SELECT c.id, c.ordinal, c.byte_begin, c.byte_end, c.provisional, c.n_tokens, "
-                    "c.key_seal, c.tokens_seal, c.key, c.tokens, s.seal, s.body FROM chunks c JOIN states s "
-                    "ON s.chunk_id = c.id WHERE c.space_id = ? AND c.document_id = ? ORDER BY c.ordinal");
+        Query query(
+            from_,
+            "SELECT c.id, c.ordinal, c.byte_begin, c.byte_end, c.provisional, c.n_tokens, "
+            "c.key_seal, c.tokens_seal, c.key, c.tokens, s.seal, s.body FROM chunks c JOIN states "
+            "s "
+            "ON s.chunk_id = c.id WHERE c.space_id = ? AND c.document_id = ? ORDER BY c.ordinal");
         query.bind(sql(space)).bind(sql(document));
         while (query.step()) {
             OldChunk chunk;
@@ -223,8 +233,8 @@ class Upgrade {
             chunk.states = query.blob(11);
             const auto seal = [&](uint8_t kind, std::string_view blob) {
                 return seal_part(kind,
-                                 {space, document, chunk.ordinal, chunk.bytes.begin, chunk.bytes.end,
-                                  uint64_t(chunk.provisional)},
+                                 {space, document, chunk.ordinal, chunk.bytes.begin,
+                                  chunk.bytes.end, uint64_t(chunk.provisional)},
                                  blob);
             };
             if (seal(2, chunk.key) != query.count(6) || seal(1, chunk.tokens) != query.count(7) ||

@@ -80,8 +80,8 @@ rpt_doc_info finish_document(const Settings& settings, const Document& document)
     return info;
 }
 
-rpt_doc_info add_stdin(const Settings& settings, rpt_space* space, const std::string& key, bool replace,
-                       Progress& progress) {
+rpt_doc_info add_stdin(const Settings& settings, rpt_space* space, const std::string& key,
+                       bool replace, Progress& progress) {
     replace = replace || is_unfinished(space, key);
     const Document document = begin_document(space, key, "", 0, replace);
     Keeper keeper(document.get());

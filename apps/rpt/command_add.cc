@@ -80,8 +80,9 @@ class Adder {
         if (options_.key.empty()) return walk;
         const size_t documents = walk.files.size() + (reads_stdin() ? 1 : 0);
         if (documents != 1)
-            throw Failure("--key names one document, but the paths hold " + std::to_string(documents),
-                          kExitUsage);
+            throw Failure(
+                "--key names one document, but the paths hold " + std::to_string(documents),
+                kExitUsage);
         for (FoundFile& file : walk.files) file.key = options_.key;
         return walk;
     }
@@ -139,7 +140,8 @@ class Adder {
     void open_for_looking() {
         if (place_.store) return;
         std::error_code ignored;
-        if (!std::filesystem::exists(std::filesystem::path(options_.store) / "store.sqlite", ignored))
+        if (!std::filesystem::exists(std::filesystem::path(options_.store) / "store.sqlite",
+                                     ignored))
             return;
         place_.open_store(settings_, options_.store, Access::kRead);
         rpt_space* opened = nullptr;
@@ -164,7 +166,8 @@ class Adder {
     void read(const std::vector<Wanted>& wanted, bool from_stdin, Totals& totals) {
         uint64_t total = 0, before = 0;
         for (const Wanted& one : wanted) total += one.file.size;
-        Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes, settings_.quiet);
+        Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes,
+                          settings_.quiet);
         for (const Wanted& one : wanted) {
             if (interrupted()) fail_interrupted();
             read_file(one, progress, totals);
@@ -197,7 +200,8 @@ class Adder {
             if (*got == 0) break;
             Call call(settings_);
             Error error;
-            error.check(rpt_doc_append(document.get(), piece.data(), *got, call.get(), error.out()));
+            error.check(
+                rpt_doc_append(document.get(), piece.data(), *got, call.get(), error.out()));
             unflushed += *got;
             if (unflushed >= kFlushBytes) {
                 error.check(rpt_doc_flush(document.get(), 0, call.get(), nullptr, error.out()));
@@ -218,8 +222,7 @@ class Adder {
             if (!stored(key)) continue;
             open_for_writing();
             Error error;
-            error.check(
-                rpt_doc_delete(place_.spaces.front().get(), key.c_str(), error.out()));
+            error.check(rpt_doc_delete(place_.spaces.front().get(), key.c_str(), error.out()));
             ++totals.deleted;
         }
         std::erase_if(seen_, [&](const std::string& key) { return !now.contains(key); });

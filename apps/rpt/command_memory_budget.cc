@@ -12,7 +12,8 @@ struct Options {
 };
 
 int run(const Settings& settings, const Options& options) {
-    const auto size = options.size == "none" ? std::optional<uint64_t>(0) : parse_size(options.size);
+    const auto size =
+        options.size == "none" ? std::optional<uint64_t>(0) : parse_size(options.size);
     if (!size || (*size == 0 && options.size != "none"))
         throw Failure("\"" + options.size + "\" is not of the form 512M or none", kExitUsage);
     Workplace place(settings);

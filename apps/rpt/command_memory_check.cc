@@ -65,10 +65,11 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_check(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        add_memory_command(registry, memory, "check", "Look for damage; exits with 1 if there is any",
-                           "rpt memory check notes", options->store);
-    auto* quick = command->add_flag("--quick", options->quick, "Structure, catalogue and sums alone");
+    CLI::App* command = add_memory_command(registry, memory, "check",
+                                           "Look for damage; exits with 1 if there is any",
+                                           "rpt memory check notes", options->store);
+    auto* quick =
+        command->add_flag("--quick", options->quick, "Structure, catalogue and sums alone");
     command
         ->add_flag("--deep", options->deep,
                    "Also encode every text again with the model and compare")

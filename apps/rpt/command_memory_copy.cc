@@ -40,7 +40,8 @@ int back_up(const Settings& settings, const Options& options) {
         Progress progress("copying", 0, Progress::Unit::kCount, settings.quiet);
         Call call(settings, &progress);
         Error error;
-        error.check(rpt_store_backup(place.store.get(), options.to.c_str(), call.get(), error.out()));
+        error.check(
+            rpt_store_backup(place.store.get(), options.to.c_str(), call.get(), error.out()));
     }
     return report(settings, "copied", options.to, start);
 }

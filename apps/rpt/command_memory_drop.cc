@@ -28,7 +28,8 @@ int run(const Settings& settings, const Options& options) {
     if (options.all) {
         names = list_spaces(place.store.get());
         std::erase_if(names, [&](const SpaceName& name) { return name.owner != settings.owner; });
-        if (names.empty()) throw Failure("owner \"" + settings.owner + "\" has nothing in this memory");
+        if (names.empty())
+            throw Failure("owner \"" + settings.owner + "\" has nothing in this memory");
     }
     const std::string what =
         settings.owner + "/" + (options.all ? "*" : settings.collections.front());
@@ -52,8 +53,8 @@ int run(const Settings& settings, const Options& options) {
                     {"collection", options.all ? "*" : settings.collections.front()},
                     {"documents", documents}});
     } else {
-        print_line("dropped " + printable(what) + " with " +
-                   std::to_string(documents) + (documents == 1 ? " document" : " documents"));
+        print_line("dropped " + printable(what) + " with " + std::to_string(documents) +
+                   (documents == 1 ? " document" : " documents"));
         flush_output();
     }
     return kExitDone;

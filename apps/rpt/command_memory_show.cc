@@ -50,8 +50,8 @@ std::string read_part(rpt_space* space, const std::string& key, uint64_t ordinal
     error.check(
         rpt_doc_read_chunk(space, key.c_str(), ordinal, part, nullptr, 0, &size, error.out()));
     std::string bytes(size, '\0');
-    error.check(rpt_doc_read_chunk(space, key.c_str(), ordinal, part, bytes.data(), bytes.size(), &size,
-                                   error.out()));
+    error.check(rpt_doc_read_chunk(space, key.c_str(), ordinal, part, bytes.data(), bytes.size(),
+                                   &size, error.out()));
     return bytes;
 }
 
@@ -92,9 +92,10 @@ void show_record(const Settings& settings, rpt_space* space, const std::string& 
     print_line("key " + print_numbers(chunk_key));
     const size_t dim = chunk_key.size();
     for (size_t token = 0; dim > 0 && (token + 1) * dim <= states.size(); ++token)
-        print_line("state " + std::to_string(token) + ": " +
-                   print_numbers(std::vector<float>(states.begin() + ptrdiff_t(token * dim),
-                                                    states.begin() + ptrdiff_t((token + 1) * dim))));
+        print_line(
+            "state " + std::to_string(token) + ": " +
+            print_numbers(std::vector<float>(states.begin() + ptrdiff_t(token * dim),
+                                             states.begin() + ptrdiff_t((token + 1) * dim))));
     if (states.empty()) print_line("states are not on the disk; a budget took them");
 }
 
@@ -105,7 +106,8 @@ nlohmann::ordered_json show_segments(const Settings& settings, rpt_space* space,
         rpt_segment_info info = {};
         info.struct_size = sizeof(info);
         Error error;
-        const rpt_status status = rpt_doc_get_segment(space, key.c_str(), number, &info, error.out());
+        const rpt_status status =
+            rpt_doc_get_segment(space, key.c_str(), number, &info, error.out());
         if (status == RPT_ERR_NOT_FOUND) return list;
         error.check(status);
         const std::string identity = hex(info.identity, sizeof(info.identity));
@@ -116,8 +118,8 @@ nlohmann::ordered_json show_segments(const Settings& settings, rpt_space* space,
                         {"identity", identity}});
         if (!settings.json)
             print_line("segment " + std::to_string(info.segment_id) + "  [" +
-                       std::to_string(info.span.begin) + ", " + std::to_string(info.span.end) + ")  " +
-                       std::to_string(info.chunks) + " chunks  " + identity.substr(0, 16));
+                       std::to_string(info.span.begin) + ", " + std::to_string(info.span.end) +
+                       ")  " + std::to_string(info.chunks) + " chunks  " + identity.substr(0, 16));
     }
 }
 
@@ -202,7 +204,8 @@ void register_memory_show(Registry& registry, CLI::App& memory) {
     auto* chunk = command->add_option("--chunk", options->chunk, "This chunk alone, in full")
                       ->type_name("N")
                       ->check(CLI::NonNegativeNumber);
-    command->add_flag("--record", options->record, "With its token ids, key and states")->needs(chunk);
+    command->add_flag("--record", options->record, "With its token ids, key and states")
+        ->needs(chunk);
     command->add_flag("--segments", options->segments, "The segments that its text is cut into")
         ->excludes(chunk);
     command->add_flag("--text", options->text, "The whole text, byte for byte")->excludes(chunk);

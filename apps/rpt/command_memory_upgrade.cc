@@ -15,7 +15,8 @@ int run(const Settings& settings, const Options& options) {
         Progress progress("upgrading", 0, Progress::Unit::kCount, settings.quiet);
         Call call(settings, &progress);
         Error error;
-        error.check(rpt_store_upgrade(place.env.get(), options.store.c_str(), call.get(), error.out()));
+        error.check(
+            rpt_store_upgrade(place.env.get(), options.store.c_str(), call.get(), error.out()));
     }
     place.open_store(settings, options.store, Access::kRead);
     const rpt_store_stats stats = read_stats(place.store.get());
@@ -33,9 +34,9 @@ int run(const Settings& settings, const Options& options) {
 
 void register_memory_upgrade(Registry& registry, CLI::App& memory) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_memory_command(registry, memory, "upgrade",
-                                           "Bring a memory of an older version to this one's format",
-                                           "rpt memory upgrade notes", options->store);
+    CLI::App* command = add_memory_command(
+        registry, memory, "upgrade", "Bring a memory of an older version to this one's format",
+        "rpt memory upgrade notes", options->store);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

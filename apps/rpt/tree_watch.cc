@@ -17,8 +17,8 @@ namespace {
 
 constexpr uint32_t kChanges = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
                               IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB;
-constexpr int kQuietMs = 200;   // without a change: the burst is over
-constexpr int kLookMs = 500;    // how long a Ctrl-C waits
+constexpr int kQuietMs = 200;  // without a change: the burst is over
+constexpr int kLookMs = 500;   // how long a Ctrl-C waits
 
 int64_t nanoseconds(const timespec& time) {
     return int64_t(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
@@ -64,13 +64,14 @@ void TreeWatch::watch_all() {
             continue;
         }
         watch_folder(path);
-        for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied,
-                                                 error),
+        for (fs::recursive_directory_iterator
+                 it(path, fs::directory_options::skip_permission_denied, error),
              end;
              !error && it != end; it.increment(error)) {
             if (!it->is_directory(error) || it->is_symlink(error)) continue;
             std::error_code ignored;
-            if (it->path().filename() == ".git" || fs::weakly_canonical(it->path(), ignored) == store_) {
+            if (it->path().filename() == ".git" ||
+                fs::weakly_canonical(it->path(), ignored) == store_) {
                 it.disable_recursion_pending();
                 continue;
             }

@@ -1,5 +1,5 @@
-// What a reader needs of a model, as plain numbers: the seam behind which LibTorch stands today and native kernels
-// may stand tomorrow.
+// What a reader needs of a model, as plain numbers: the seam behind which LibTorch stands today and
+// native kernels may stand tomorrow.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ namespace rpt::engine {
 
 // One chunk as the lower half sees it. n_tokens < m only for the provisional tail of a document.
 struct EncodedChunk {
-    uint64_t index = 0;           // number in its document or session, from 0
+    uint64_t index = 0;  // number in its document or session, from 0
     uint32_t n_tokens = 0;
-    std::vector<float> key;       // [d]
-    std::vector<float> query;     // [d]
-    std::vector<float> states;    // [n_tokens, d]
+    std::vector<float> key;     // [d]
+    std::vector<float> query;   // [d]
+    std::vector<float> states;  // [n_tokens, d]
 };
 
 // One neighbour: the states of a chunk and of its successor. Borrowed for the duration of a call.
@@ -35,34 +35,39 @@ struct NeighbourUse {
     float gate = 1.0f;
 };
 
-// Both halves, for reading and continuing. Tokens go through advance_lower(), then the neighbours of every chunk that
-// closed are set, then advance_upper(). One thread at a time.
+// Both halves, for reading and continuing. Tokens go through advance_lower(), then the neighbours
+// of every chunk that closed are set, then advance_upper(). One thread at a time.
 class Stream {
   public:
     virtual ~Stream() = default;
-    virtual uint64_t position() const = 0;            // tokens read
+    virtual uint64_t position() const = 0;  // tokens read
     // Tokens until the end of the current block: the most that one advance_lower() takes (1 .. S).
     virtual size_t room() const = 0;
-    // Returns the chunks that closed within these tokens, in order. Feeding S tokens, pieces, or one at a time gives
-    // the same numbers within 1e-4 (spec S6).
+    // Returns the chunks that closed within these tokens, in order. Feeding S tokens, pieces, or
+    // one at a time gives the same numbers within 1e-4 (spec S6).
     virtual std::vector<EncodedChunk> advance_lower(std::span<const int32_t> tokens) = 0;
-    // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal answer, and any
-    // number costs what it costs.
-    virtual std::vector<NeighbourUse> set_neighbours(uint64_t chunk, std::span<const Neighbour> neighbours) = 0;
-    // Once, before any token: neighbours for the first m - 1 tokens, which have no chunk before them and otherwise read
-    // no memory at all (spec 1.13). Training has no such neighbours; this is for questions shorter than a chunk.
-    virtual std::vector<NeighbourUse> set_opening_neighbours(std::span<const Neighbour> neighbours) = 0;
+    // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal
+    // answer, and any number costs what it costs.
+    virtual std::vector<NeighbourUse> set_neighbours(uint64_t chunk,
+                                                     std::span<const Neighbour> neighbours) = 0;
+    // Once, before any token: neighbours for the first m - 1 tokens, which have no chunk before
+    // them and otherwise read no memory at all (spec 1.13). Training has no such neighbours; this
+    // is for questions shorter than a chunk.
+    virtual std::vector<NeighbourUse> set_opening_neighbours(
+        std::span<const Neighbour> neighbours) = 0;
     // The upper half over the tokens of the last advance_lower().
     // Logits of the last token, [vocab].
     virtual void advance_upper(std::span<float> last_logits) = 0;
-    // Natural log-probability of `next[i]` after token i, one for each token; then as above if wanted.
+    // Natural log-probability of `next[i]` after token i, one for each token; then as above if
+    // wanted.
     virtual void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                                       std::span<float> last_logits) = 0;
     // An independent copy of the whole state (a checkpoint for rewind).
     virtual std::unique_ptr<Stream> clone() const = 0;
 };
 
-// Immutable and shared; its streams may run on different threads, though one model call at a time is fastest.
+// Immutable and shared; its streams may run on different threads, though one model call at a time
+// is fastest.
 class Engine {
   public:
     virtual ~Engine() = default;
@@ -71,10 +76,11 @@ class Engine {
     virtual const Digest& fingerprint() const = 0;
     virtual uint64_t parameters() const = 0;
     virtual uint64_t weight_bytes() const = 0;
-    // Lower half over one segment, all of it in one pass. `context` (empty or a multiple of m tokens) is read before it
-    // and gives no chunks. Chunk i is tokens [i m, (i + 1) m); the last may be short. A pure function of its arguments:
-    // at an equal number of threads of one machine, equal arguments give bit-equal chunks. No tokens give no chunks.
-    // Throws kArgument for a context of another length and for ids outside the vocabulary.
+    // Lower half over one segment, all of it in one pass. `context` (empty or a multiple of m
+    // tokens) is read before it and gives no chunks. Chunk i is tokens [i m, (i + 1) m); the last
+    // may be short. A pure function of its arguments: at an equal number of threads of one machine,
+    // equal arguments give bit-equal chunks. No tokens give no chunks. Throws kArgument for a
+    // context of another length and for ids outside the vocabulary.
     virtual std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                                      std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;
@@ -89,15 +95,17 @@ struct EngineOptions {
     Precision precision = Precision::kModel;
 };
 
-// Opens a package with LibTorch. Throws what Package::open throws, kDevice for a device that is not there.
-std::shared_ptr<const Engine> open_torch_engine(const std::string& path, const EngineOptions& options,
+// Opens a package with LibTorch. Throws what Package::open throws, kDevice for a device that is not
+// there.
+std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
+                                                const EngineOptions& options,
                                                 const CallControl& control = {});
 // Threads of one model call, process-wide inside LibTorch. 0: physical cores.
 void set_compute_threads(int threads);
 int compute_threads();
 
-// Rates of this machine that bound a model, measured on the spot: matrix products at the model's own shapes
-// (FLOP/s), and reading memory (bytes/s). For `rpt bench`.
+// Rates of this machine that bound a model, measured on the spot: matrix products at the model's
+// own shapes (FLOP/s), and reading memory (bytes/s). For `rpt bench`.
 struct MachineRates {
     double gemm_flops = 0;
     double read_bytes = 0;

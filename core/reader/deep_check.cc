@@ -31,8 +31,7 @@ void check_segment(const SegmentEncoder& encoder, storage::Store& store, uint64_
     const auto tokens = store.read_segment_tokens(segment, 2 * size_t(encoder.context_tokens()));
     if (!tokens || tokens->tokens.empty()) return;
     const std::vector<storage::ChunkRecord> stored = store.read_segment(segment);
-    const std::vector<engine::EncodedChunk> made =
-        encoder.again(tokens->context, tokens->tokens);
+    const std::vector<engine::EncodedChunk> made = encoder.again(tokens->context, tokens->tokens);
     const auto tell = [&](size_t chunk, const char* what) {
         found({storage::Finding::Severity::kDamage,
                "document \"" + key + "\", segment " + std::to_string(segment) + ", chunk " +

@@ -7,8 +7,8 @@
 namespace rpt::reader {
 namespace {
 
-// How far from a border the bytes that decide about it may lie; a forced border's place moves by up to
-// three bytes within a code point.
+// How far from a border the bytes that decide about it may lie; a forced border's place moves by up
+// to three bytes within a code point.
 constexpr uint64_t kBorderMargin = 8;
 
 // The new text from where cutting begins, read piece by piece.
@@ -107,8 +107,7 @@ SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& 
     };
 
     const uint64_t left = begin - std::min<uint64_t>(begin, text::Segmenter::left_bytes(borders));
-    text::Segmenter segmenter =
-        text::Segmenter::resume(document.read_text({left, begin}), borders);
+    text::Segmenter segmenter = text::Segmenter::resume(document.read_text({left, begin}), borders);
     NewText source(document, segments, begin, where, bytes);
     const uint64_t change_end = where.begin + bytes.size();  // in the new text
     // An old border at this place of the new text, behind which all segments see what they saw. The
@@ -117,8 +116,8 @@ SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& 
     const auto is_old_again = [&](uint64_t place) -> size_t {
         if (place < change_end + text::Segmenter::left_bytes(borders) + kBorderMargin) return 0;
         const uint64_t old = place - change_end + where.end;
-        const auto segment =
-            std::ranges::find_if(segments, [&](const auto& info) { return info.bytes.begin == old; });
+        const auto segment = std::ranges::find_if(
+            segments, [&](const auto& info) { return info.bytes.begin == old; });
         if (segment == segments.end() || segment->identity == Digest{}) return 0;
         const auto index = static_cast<size_t>(segment - segments.begin());
         return context == context_before(document, segments, index, encoder) ? index : 0;

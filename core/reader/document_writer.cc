@@ -22,12 +22,12 @@ struct DocumentWriter::Impl {
 
     text::Utf8Gate gate;
     text::Segmenter segmenter;
-    uint64_t segmenter_begin = 0;      // where in the document the segmenter began
-    std::deque<uint64_t> closed;       // borders in the document behind which open() still begins
+    uint64_t segmenter_begin = 0;  // where in the document the segmenter began
+    std::deque<uint64_t> closed;   // borders in the document behind which open() still begins
     uint64_t open_begin = 0;
-    std::string buffer;                // from `head` on: the text behind the last border dealt with
+    std::string buffer;  // from `head` on: the text behind the last border dealt with
     size_t head = 0;
-    std::vector<int32_t> context;      // tokens that a segment at open_begin may see
+    std::vector<int32_t> context;  // tokens that a segment at open_begin may see
 
     // What the next commit takes; the texts stay here for segments that get lost meanwhile.
     std::vector<storage::SegmentRecord> waiting;
@@ -43,7 +43,7 @@ struct DocumentWriter::Impl {
     Sha256 hash;
     bool hash_runs = true;
     std::optional<Digest> finishing;  // of the whole text; a finish that failed waits for the next
-    bool astray = false;  // a splice is stored, and what followed it failed
+    bool astray = false;              // a splice is stored, and what followed it failed
     bool finished = false;
     text::Utf8Gate::Mode mode;
 
@@ -59,9 +59,10 @@ struct DocumentWriter::Impl {
 
     void require_open(const char* what) const {
         if (astray)
-            throw Error(Status::kState, "rpt",
-                        std::string("document: cannot ") + what +
-                            " after a splice that was stored and could not be read back; resume it");
+            throw Error(
+                Status::kState, "rpt",
+                std::string("document: cannot ") + what +
+                    " after a splice that was stored and could not be read back; resume it");
         if (finished || finishing)
             throw Error(Status::kState, "rpt",
                         std::string("document: cannot ") + what +
@@ -92,8 +93,8 @@ struct DocumentWriter::Impl {
         std::vector<uint64_t> found;
         segmenter.append(open(), found);  // an upgraded store's segments may hold borders
         for (const uint64_t border : found) closed.push_back(segmenter_begin + border);
-        context = context_before(*store, segments, segments.empty() ? 0 : segments.size() - 1,
-                                 encoder);
+        context =
+            context_before(*store, segments, segments.empty() ? 0 : segments.size() - 1, encoder);
         open_stored = !segments.empty();
         stored_text.clear();
         gate = text::Utf8Gate(mode);
@@ -127,7 +128,8 @@ struct DocumentWriter::Impl {
         record.identity = encoder.identity(context, record.text, text_discarded);
         record.known = brings(waiting, record.identity) || space->has_segment(record.identity);
         const SpannedTokens tokens = encoder.tokenise(record.text, true);
-        if (!record.known) record.chunks = encoder.encode(context, tokens, tokens.ids.size(), false);
+        if (!record.known)
+            record.chunks = encoder.encode(context, tokens, tokens.ids.size(), false);
         std::vector<int32_t> next = encoder.context_behind(context, tokens.ids);
         waiting_contexts.reserve(waiting.size() + 1);
         waiting_bytes += estimate(record);
@@ -158,8 +160,8 @@ struct DocumentWriter::Impl {
         }
     }
 
-    // What waits takes the place of the open segment that is stored, and `unfinished` becomes the new
-    // one if it has text.
+    // What waits takes the place of the open segment that is stored, and `unfinished` becomes the
+    // new one if it has text.
     void commit(const CallControl& control, storage::SegmentRecord unfinished,
                 std::optional<Digest> content_hash) {
         storage::Edit edit;
@@ -194,8 +196,8 @@ struct DocumentWriter::Impl {
         close_segments(control);
         storage::SegmentRecord record;
         record.text = open().substr(0, open().size() - gate.pending());
-        const bool same = open_stored && waiting.empty() && record.text == stored_text &&
-                          tail == stored_tail;
+        const bool same =
+            open_stored && waiting.empty() && record.text == stored_text && tail == stored_tail;
         if (same) return;
         if (!record.text.empty()) {
             const SpannedTokens tokens = encoder.tokenise(record.text, false);
@@ -245,10 +247,9 @@ struct DocumentWriter::Impl {
         check_splice(where, bytes);
         flush(false, control);
         require_whole_code_points(where);
-        SplicePlan plan = plan_splice(*store, *space, encoder, borders, where, bytes,
-                                      text_discarded, control);
-        while (const auto lost = store->commit(plan.edit, control))
-            plan.encode(*lost, encoder);
+        SplicePlan plan =
+            plan_splice(*store, *space, encoder, borders, where, bytes, text_discarded, control);
+        while (const auto lost = store->commit(plan.edit, control)) plan.encode(*lost, encoder);
         astray = true;
         stand_at_end();
         astray = false;
@@ -281,9 +282,10 @@ struct DocumentWriter::Impl {
                         "splice: the text of this document is not kept; begin it again");
         if (mode == text::Utf8Gate::Mode::kReplace) return;
         if (const size_t valid = text::valid_utf8_prefix(bytes); valid != bytes.size())
-            throw Error(Status::kUtf8, "rpt",
-                        "splice: invalid utf-8 at byte " + std::to_string(valid) + " of the new text",
-                        static_cast<int64_t>(valid));
+            throw Error(
+                Status::kUtf8, "rpt",
+                "splice: invalid utf-8 at byte " + std::to_string(valid) + " of the new text",
+                static_cast<int64_t>(valid));
     }
 };
 

@@ -13,16 +13,16 @@
 namespace rpt::reader {
 
 struct SpliceResult {
-    ByteSpan bytes;          // of the new text: what was looked at again
-    uint64_t tokens = 0;     // encoded; segments that the space knew cost none
+    ByteSpan bytes;       // of the new text: what was looked at again
+    uint64_t tokens = 0;  // encoded; segments that the space knew cost none
 };
 
 // Law: a finished document's records depend on its text alone, however it was appended, flushed and
 // spliced. One thread at a time.
 //
 // The text is cut into segments by text::Segmenter; each is encoded by itself (SegmentEncoder) and
-// only if its space does not hold it already. Spans count the original bytes, also where invalid ones
-// are read as U+FFFD; the stored text is the original.
+// only if its space does not hold it already. Spans count the original bytes, also where invalid
+// ones are read as U+FFFD; the stored text is the original.
 class DocumentWriter {
   public:
     // Throws what Space::begin_document throws; kUnsupported if the model has no retriever, whose
@@ -40,8 +40,8 @@ class DocumentWriter {
 
     // All bytes or none: invalid UTF-8 is refused with its document offset before anything is
     // taken. Segments are encoded as they close; what is encoded is not durable before flush(), but
-    // past a bound whole segments are committed early, to bound memory. A call that fails later than
-    // the check of its bytes (cancel, device, early commit) has accepted them all, as
+    // past a bound whole segments are committed early, to bound memory. A call that fails later
+    // than the check of its bytes (cancel, device, early commit) has accepted them all, as
     // bytes_accepted() tells; the work is then taken up by the next call.
     void append(std::string_view bytes, const CallControl& control = {});
     // All text up to the last whole code point becomes durable, and complete chunks searchable (a
@@ -53,8 +53,8 @@ class DocumentWriter {
     // invalid bytes are refused, one that cuts a code point, kUtf8 for invalid bytes (offset in
     // `bytes`): the text has not changed then. The document is unfinished until finish().
     SpliceResult splice(ByteSpan where, std::string_view bytes, const CallControl& control = {});
-    // Writes all, ends the document, publishes a replacement. A cut code point throws kUtf8 with its
-    // offset and leaves the writer open; so does any other failure. An empty document is legal.
+    // Writes all, ends the document, publishes a replacement. A cut code point throws kUtf8 with
+    // its offset and leaves the writer open; so does any other failure. An empty document is legal.
     storage::DocumentInfo finish(const CallControl& control = {});
     uint64_t bytes_accepted() const;
 

@@ -28,8 +28,7 @@ SegmentEncoder::SegmentEncoder(const engine::Engine& engine, uint32_t context_to
     if (!engine_.config().has_retriever())
         throw Error(Status::kUnsupported, "rpt",
                     "this model has no retriever and so no keys to store; open one that has");
-    if (bos_ < 0)
-        throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
+    if (bos_ < 0) throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
 }
 
 SpannedTokens SegmentEncoder::tokenise(std::string_view text, bool ends) const {
@@ -112,8 +111,7 @@ std::vector<storage::ChunkRecord> SegmentEncoder::encode(std::span<const int32_t
     if (n_tokens == 0) return records;
     const size_t bos = seen(context).empty() ? 1 : 0;  // its place in the first chunk
     uint64_t begin = 0;
-    for (engine::EncodedChunk& chunk :
-         run(context, std::span(tokens.ids).first(n_tokens))) {
+    for (engine::EncodedChunk& chunk : run(context, std::span(tokens.ids).first(n_tokens))) {
         storage::ChunkRecord record;
         const size_t first = size_t(chunk.index) * chunk_;  // counted with <|bos|>
         const size_t end = first + chunk.n_tokens - bos;    // counted in the text

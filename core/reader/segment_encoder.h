@@ -1,4 +1,5 @@
-// One segment of a document into its record: a pure function of its text and of the tokens before it.
+// One segment of a document into its record: a pure function of its text and of the tokens before
+// it.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,10 @@ struct SpannedTokens {
     size_t n_final = 0;          // no further text can change the first n_final of them
 };
 
-// Shared by threads; borrows the engine. The model reads <|bos|>, up to `context_tokens` - 1 tokens before the segment in
-// whole chunks (none where there are too few), and the segment, whose first token begins a chunk. Where
-// nothing stands before it, <|bos|> is the first token of the segment's first chunk.
+// Shared by threads; borrows the engine. The model reads <|bos|>, up to `context_tokens` - 1 tokens
+// before the segment in whole chunks (none where there are too few), and the segment, whose first
+// token begins a chunk. Where nothing stands before it, <|bos|> is the first token of the segment's
+// first chunk.
 class SegmentEncoder {
   public:
     // kUnsupported if the model has no retriever or its tokenizer no <|bos|>.

@@ -1,6 +1,6 @@
-// What an edit costs, beside the length of the document and the place of the edit; what an unchanged, a
-// renamed and a changed text cost to add again; and what a budget does to the folder's size. Through the
-// C interface.
+// What an edit costs, beside the length of the document and the place of the edit; what an
+// unchanged, a renamed and a changed text cost to add again; and what a budget does to the folder's
+// size. Through the C interface.
 //
 //   edit_bench MODEL TEXT [--bytes 40k,400k,4M] [--budget 16M] [--dir DIR]
 //
@@ -59,7 +59,9 @@ std::string text_of(const std::string& book, uint64_t bytes) {
         std::istringstream words(book);
         std::string line;
         while (std::getline(words, line) && text.size() < bytes)
-            text += line + (line.empty() ? "" : " " + std::to_string(round * 7919 + int(line.size()))) + "\n";
+            text += line +
+                    (line.empty() ? "" : " " + std::to_string(round * 7919 + int(line.size()))) +
+                    "\n";
     }
     text.resize(bytes);
     while (!text.empty() && (text.back() & 0xC0) == 0x80) text.pop_back();
@@ -70,8 +72,8 @@ std::string text_of(const std::string& book, uint64_t bytes) {
 uint64_t folder_bytes(const fs::path& folder) {
     uint64_t bytes = 0;
     std::error_code ignored;
-    for (auto it = fs::recursive_directory_iterator(folder, ignored); it != fs::recursive_directory_iterator();
-         it.increment(ignored)) {
+    for (auto it = fs::recursive_directory_iterator(folder, ignored);
+         it != fs::recursive_directory_iterator(); it.increment(ignored)) {
         struct stat facts {};
         if (::lstat(it->path().c_str(), &facts) == 0) bytes += uint64_t(facts.st_blocks) * 512;
     }
@@ -135,12 +137,14 @@ void measure_edits(Place& place, const std::string& text) {
             spliced.struct_size = sizeof spliced;
             const std::string word = "inserted" + std::to_string(i) + " ";
             const auto start = Clock::now();
-            check(rpt_doc_splice(doc, at, at, word.data(), word.size(), nullptr, &spliced, &failure));
+            check(
+                rpt_doc_splice(doc, at, at, word.data(), word.size(), nullptr, &spliced, &failure));
             times.push_back(seconds_since(start));
             now.insert(at, word);
             tokens.push_back(double(spliced.tokens));
         }
-        std::printf(", \"%s_ms\": %.1f, \"%s_tokens\": %.0f", name, median(times) * 1e3, name, median(tokens));
+        std::printf(", \"%s_ms\": %.1f, \"%s_tokens\": %.0f", name, median(times) * 1e3, name,
+                    median(tokens));
     }
     check(rpt_doc_finish(doc, nullptr, nullptr, &failure));
     rpt_doc_free(doc);
@@ -156,12 +160,13 @@ void measure_edits(Place& place, const std::string& text) {
     rpt_hash_free(hash);
     check(rpt_doc_stat(place.space, "renamed", &info, &failure));
     if (std::memcmp(digest, info.content_hash, sizeof digest) != 0) std::exit(1);
-    std::printf(", \"rename_s\": %.4f, \"replace_s\": %.4f, \"unchanged_s\": %.4f}\n", renamed, replaced,
-                seconds_since(start));
+    std::printf(", \"rename_s\": %.4f, \"replace_s\": %.4f, \"unchanged_s\": %.4f}\n", renamed,
+                replaced, seconds_since(start));
     std::fflush(stdout);
 }
 
-// Documents until what was read would take four times the budget; the folder is sampled all the while.
+// Documents until what was read would take four times the budget; the folder is sampled all the
+// while.
 void measure_budget(Place& place, const std::string& book, uint64_t budget) {
     check(rpt_store_set_budget(place.store, budget, nullptr, &failure));
     std::atomic<bool> stop{false};
@@ -177,7 +182,11 @@ void measure_budget(Place& place, const std::string& book, uint64_t budget) {
     uint64_t tokens = 0;
     for (int i = 0; double(tokens) * bytes_a_token < 4.0 * double(budget); ++i) {
         const std::string key = "doc" + std::to_string(i);
-        place.add(key.c_str(), text_of(std::to_string(i) + " " + book.substr(size_t(i) * 1000 % (book.size() / 2)), 200000), false);
+        place.add(
+            key.c_str(),
+            text_of(std::to_string(i) + " " + book.substr(size_t(i) * 1000 % (book.size() / 2)),
+                    200000),
+            false);
         rpt_doc_info info{};
         info.struct_size = sizeof info;
         check(rpt_doc_stat(place.space, key.c_str(), &info, &failure));
@@ -189,19 +198,22 @@ void measure_budget(Place& place, const std::string& book, uint64_t budget) {
     stats.struct_size = sizeof stats;
     check(rpt_store_get_stats(place.store, &stats, &failure));
     const uint64_t du = folder_bytes(place.folder);
-    std::printf("{\"budget\": %llu, \"tokens\": %llu, \"samples\": %llu, \"most\": %llu, \"most_share\": %.4f, "
-                "\"stat_disk_bytes\": %llu, \"du\": %llu}\n",
-                static_cast<unsigned long long>(budget), static_cast<unsigned long long>(tokens),
-                static_cast<unsigned long long>(samples.load()), static_cast<unsigned long long>(most.load()),
-                double(most.load()) / double(budget), static_cast<unsigned long long>(stats.disk_bytes),
-                static_cast<unsigned long long>(du));
+    std::printf(
+        "{\"budget\": %llu, \"tokens\": %llu, \"samples\": %llu, \"most\": %llu, \"most_share\": "
+        "%.4f, "
+        "\"stat_disk_bytes\": %llu, \"du\": %llu}\n",
+        static_cast<unsigned long long>(budget), static_cast<unsigned long long>(tokens),
+        static_cast<unsigned long long>(samples.load()),
+        static_cast<unsigned long long>(most.load()), double(most.load()) / double(budget),
+        static_cast<unsigned long long>(stats.disk_bytes), static_cast<unsigned long long>(du));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 3) {
-        std::fprintf(stderr, "edit_bench MODEL TEXT [--bytes 40k,400k,4M] [--budget 16M] [--dir DIR]\n");
+        std::fprintf(stderr,
+                     "edit_bench MODEL TEXT [--bytes 40k,400k,4M] [--budget 16M] [--dir DIR]\n");
         return 2;
     }
     std::string sizes = "40k,400k,4M", budget = "16M";

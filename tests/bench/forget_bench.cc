@@ -1,8 +1,10 @@
-// How long forgetting takes: a short and a long document out of a store of 1M tokens, and compaction.
+// How long forgetting takes: a short and a long document out of a store of 1M tokens, and
+// compaction.
 //
 //   forget_bench [--folder F] [--flat_limit N] [--rounds N]
 //
-// Chunks of 64 tokens and 256 values; 1M tokens are 15,625 chunks, a document of 4,000 tokens is 63.
+// Chunks of 64 tokens and 256 values; 1M tokens are 15,625 chunks, a document of 4,000 tokens
+// is 63.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -22,7 +24,8 @@ constexpr uint64_t kShortChunks = 63, kLongChunks = 15625;
 constexpr uint32_t kChunksOfSegment = 8;
 
 double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 void write(Space& space, const std::string& key, uint64_t& seed, uint64_t chunks) {
@@ -34,7 +37,8 @@ void write(Space& space, const std::string& key, uint64_t& seed, uint64_t chunks
         Edit edit;
         edit.first = place;
         for (int i = 0; i < 16 && done < chunks; ++i, ++place) {
-            const auto n = static_cast<uint32_t>(std::min<uint64_t>(kChunksOfSegment, chunks - done));
+            const auto n =
+                static_cast<uint32_t>(std::min<uint64_t>(kChunksOfSegment, chunks - done));
             edit.segments.push_back(synthetic::segment_of({seed++, n, false}, kShape));
             done += n;
         }
@@ -70,8 +74,8 @@ void run(const std::string& folder, uint32_t flat_limit, int rounds) {
     for (int i = 0; i < 10 * rounds; ++i)
         shorts.push_back(timed([&] { space->delete_document("short " + std::to_string(i)); }));
     std::ranges::sort(shorts);
-    std::printf("delete 4,000 tokens: median %.2f ms, worst %.2f ms of %zu\n", shorts[shorts.size() / 2],
-                shorts.back(), shorts.size());
+    std::printf("delete 4,000 tokens: median %.2f ms, worst %.2f ms of %zu\n",
+                shorts[shorts.size() / 2], shorts.back(), shorts.size());
     for (int i = 0; i < rounds; ++i) {
         write(*space, "long", seed, kLongChunks);
         search();
@@ -93,7 +97,8 @@ int main(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string option = argv[i];
         if (option == "--folder") folder = argv[i + 1];
-        if (option == "--flat_limit") flat_limit = static_cast<uint32_t>(std::strtoul(argv[i + 1], nullptr, 10));
+        if (option == "--flat_limit")
+            flat_limit = static_cast<uint32_t>(std::strtoul(argv[i + 1], nullptr, 10));
         if (option == "--rounds") rounds = std::atoi(argv[i + 1]);
     }
     rpt::storage::run(folder, flat_limit, rounds);

@@ -292,8 +292,8 @@ void time_whole_searches(const Snapshot& snapshot, const Vector& queries) {
     Times times;
     for (size_t q = 0; q < queries.size() / kDim; ++q) {
         const Stopwatch watch;
-        search_snapshots({&shared, 1}, std::span(queries).subspan(q * kDim, kDim), 2, filter, documents,
-                         {});
+        search_snapshots({&shared, 1}, std::span(queries).subspan(q * kDim, kDim), 2, filter,
+                         documents, {});
         times.add(watch);
     }
     times.say("search of two chunks");
@@ -305,8 +305,7 @@ void measure(const Snapshot& snapshot, Source& source, Random& random, const Opt
     Vector queries(options.queries * kDim);
     for (size_t q = 0; q < options.queries; ++q) source.query(random, queries.data() + q * kDim);
     Stopwatch watch;
-    const auto answers =
-        exact_answers(rows, queries, std::min(options.exact, options.queries), 10);
+    const auto answers = exact_answers(rows, queries, std::min(options.exact, options.queries), 10);
     std::printf("%-24s %.1f s for %zu queries\n", "exact scans", watch.seconds(), answers.size());
     time_whole_searches(snapshot, queries);
     time_whole_searches(snapshot, queries);
@@ -378,9 +377,9 @@ int run(const Options& options) {
         if (!snapshot) return 1;
     }
     say_memory("after opening");
-    std::printf("%-24s %.1f bytes a chunk\n", "index in memory",
-                static_cast<double>(snapshot->memory_bytes()) /
-                    static_cast<double>(snapshot->live()));
+    std::printf(
+        "%-24s %.1f bytes a chunk\n", "index in memory",
+        static_cast<double>(snapshot->memory_bytes()) / static_cast<double>(snapshot->live()));
     Random asked(13);
     measure(*snapshot, *source, asked, options);
     say_memory("after searching");

@@ -21,13 +21,14 @@ struct Options {
 };
 
 [[noreturn]] void tell_usage(int code) {
-    std::fprintf(code == 0 ? stdout : stderr,
-                 "isolation_bench [--only crowd|growth|secrets] [--folder PATH] [--json] [--seed N]\n"
-                 "  crowd:   [--owners 1000] [--operations 1000000] [--session-every 40] [--threads 2]\n"
-                 "           [--pause-us 2000]  chunks of other owners that 10^6 operations got: 0\n"
-                 "  growth:  [--others 0] [--others 10000] ...  recall of a small space beside others\n"
-                 "  secrets: [--samples 20000] [--ingest-samples 5000] [--token-cost-us 5]  area under\n"
-                 "           the curve of times by whether another owner stored the text: 0.5\n");
+    std::fprintf(
+        code == 0 ? stdout : stderr,
+        "isolation_bench [--only crowd|growth|secrets] [--folder PATH] [--json] [--seed N]\n"
+        "  crowd:   [--owners 1000] [--operations 1000000] [--session-every 40] [--threads 2]\n"
+        "           [--pause-us 2000]  chunks of other owners that 10^6 operations got: 0\n"
+        "  growth:  [--others 0] [--others 10000] ...  recall of a small space beside others\n"
+        "  secrets: [--samples 20000] [--ingest-samples 5000] [--token-cost-us 5]  area under\n"
+        "           the curve of times by whether another owner stored the text: 0.5\n");
     std::exit(code);
 }
 
@@ -79,19 +80,19 @@ Options read_options(int argc, char** argv) {
 
 void tell_crowd(const Options& o) {
     const auto r = rpt::many::ask_crowd(o.crowd);
-    std::printf(o.json ? "\"crowd\": {\"owners\": %u, \"searches\": %llu, \"sessions\": %llu, "
-                         "\"chunks_seen\": %llu, \"empty\": %llu, \"gone\": %llu, \"foreign\": %llu, "
-                         "\"changes\": %llu, \"documents\": %llu, \"chunks\": %llu, \"findings\": "
-                         "%llu, \"stale\": %d, \"check_seconds\": %.1f, \"seconds\": %.1f}"
-                       : "crowd: %u owners, %llu searches, %llu sessions, %llu chunks seen, %llu "
-                         "empty answers, %llu hits gone, %llu FOREIGN; %llu changes, %llu documents, "
-                         "%llu chunks, %llu findings, index stale: %d, check %.1f s, %.1f s\n",
-                o.crowd.owners, (unsigned long long)r.searches, (unsigned long long)r.sessions,
-                (unsigned long long)r.chunks_seen, (unsigned long long)r.empty,
-                (unsigned long long)r.gone, (unsigned long long)r.foreign,
-                (unsigned long long)r.changes, (unsigned long long)r.documents,
-                (unsigned long long)r.chunks, (unsigned long long)r.findings, int(r.stale),
-                r.check_seconds, r.seconds);
+    std::printf(
+        o.json ? "\"crowd\": {\"owners\": %u, \"searches\": %llu, \"sessions\": %llu, "
+                 "\"chunks_seen\": %llu, \"empty\": %llu, \"gone\": %llu, \"foreign\": %llu, "
+                 "\"changes\": %llu, \"documents\": %llu, \"chunks\": %llu, \"findings\": "
+                 "%llu, \"stale\": %d, \"check_seconds\": %.1f, \"seconds\": %.1f}"
+               : "crowd: %u owners, %llu searches, %llu sessions, %llu chunks seen, %llu "
+                 "empty answers, %llu hits gone, %llu FOREIGN; %llu changes, %llu documents, "
+                 "%llu chunks, %llu findings, index stale: %d, check %.1f s, %.1f s\n",
+        o.crowd.owners, (unsigned long long)r.searches, (unsigned long long)r.sessions,
+        (unsigned long long)r.chunks_seen, (unsigned long long)r.empty, (unsigned long long)r.gone,
+        (unsigned long long)r.foreign, (unsigned long long)r.changes,
+        (unsigned long long)r.documents, (unsigned long long)r.chunks,
+        (unsigned long long)r.findings, int(r.stale), r.check_seconds, r.seconds);
     if (r.foreign != 0) std::fprintf(stderr, "first foreign: %s\n", r.first_foreign.c_str());
 }
 
@@ -99,10 +100,11 @@ void tell_growth(const Options& o) {
     const auto steps = rpt::many::watch_recall(o.growth);
     if (o.json) std::printf("\"growth\": [");
     for (size_t i = 0; i < steps.size(); ++i)
-        std::printf(o.json ? "%s{\"others\": %llu, \"recall_at_2\": %.4f, \"changed\": %llu, "
-                             "\"search_us_p50\": %.1f}"
-                           : "%sgrowth: %llu chunks of others: recall@2 %.4f, %llu answers changed, "
-                             "p50 %.1f us\n",
+        std::printf(o.json
+                        ? "%s{\"others\": %llu, \"recall_at_2\": %.4f, \"changed\": %llu, "
+                          "\"search_us_p50\": %.1f}"
+                        : "%sgrowth: %llu chunks of others: recall@2 %.4f, %llu answers changed, "
+                          "p50 %.1f us\n",
                     o.json && i > 0 ? ", " : "", (unsigned long long)steps[i].others,
                     steps[i].recall, (unsigned long long)steps[i].changed, steps[i].search_us_p50);
     if (o.json) std::printf("]");
@@ -112,10 +114,11 @@ void tell_secrets(const Options& o) {
     const auto tells = rpt::many::time_secrets(o.secrets);
     if (o.json) std::printf("\"secrets\": [");
     for (size_t i = 0; i < tells.size(); ++i)
-        std::printf(o.json ? "%s{\"what\": \"%s\", \"samples\": %llu, \"area\": %.4f, \"low\": %.4f, "
-                             "\"high\": %.4f, \"stored_us_p50\": %.1f, \"other_us_p50\": %.1f}"
-                           : "%s%s: %llu samples each, area %.4f [%.4f, %.4f], p50 %.1f us stored, "
-                             "%.1f us not\n",
+        std::printf(o.json
+                        ? "%s{\"what\": \"%s\", \"samples\": %llu, \"area\": %.4f, \"low\": %.4f, "
+                          "\"high\": %.4f, \"stored_us_p50\": %.1f, \"other_us_p50\": %.1f}"
+                        : "%s%s: %llu samples each, area %.4f [%.4f, %.4f], p50 %.1f us stored, "
+                          "%.1f us not\n",
                     o.json && i > 0 ? ", " : "", tells[i].what.c_str(),
                     (unsigned long long)tells[i].samples, tells[i].area, tells[i].low,
                     tells[i].high, tells[i].stored_us_p50, tells[i].other_us_p50);

@@ -201,16 +201,17 @@ double median(std::vector<double> values) {
 void tell(const Options& o, const Cost& small, const Cost& large) {
     const double wall[] = {median(small.wall_us), median(large.wall_us)};
     const double cpu[] = {median(small.cpu_us), median(large.cpu_us)};
-    std::printf(o.json ? "{\"small\": %llu, \"large\": %llu, \"generations\": %zu, \"tokens\": [%llu, "
-                         "%llu], \"retrievals\": [%llu, %llu], \"wall_us\": [%.1f, %.1f], "
-                         "\"wall_ratio\": %.4f, \"cpu_us\": [%.1f, %.1f], \"cpu_ratio\": %.4f}\n"
-                       : "memories of %llu and %llu tokens, %zu generations each: %llu and %llu "
-                         "tokens, %llu and %llu retrievals\na token: %.1f and %.1f us, ratio %.4f; "
-                         "of processor time %.1f and %.1f us, ratio %.4f\n",
+    std::printf(o.json
+                    ? "{\"small\": %llu, \"large\": %llu, \"generations\": %zu, \"tokens\": [%llu, "
+                      "%llu], \"retrievals\": [%llu, %llu], \"wall_us\": [%.1f, %.1f], "
+                      "\"wall_ratio\": %.4f, \"cpu_us\": [%.1f, %.1f], \"cpu_ratio\": %.4f}\n"
+                    : "memories of %llu and %llu tokens, %zu generations each: %llu and %llu "
+                      "tokens, %llu and %llu retrievals\na token: %.1f and %.1f us, ratio %.4f; "
+                      "of processor time %.1f and %.1f us, ratio %.4f\n",
                 (unsigned long long)o.small, (unsigned long long)o.large, small.wall_us.size(),
                 (unsigned long long)small.tokens, (unsigned long long)large.tokens,
-                (unsigned long long)small.retrievals, (unsigned long long)large.retrievals,
-                wall[0], wall[1], wall[1] / wall[0], cpu[0], cpu[1], cpu[1] / cpu[0]);
+                (unsigned long long)small.retrievals, (unsigned long long)large.retrievals, wall[0],
+                wall[1], wall[1] / wall[0], cpu[0], cpu[1], cpu[1] / cpu[0]);
 }
 
 }  // namespace

@@ -2,7 +2,8 @@
 // each kind of call went, and whether anything that was read was wrong.
 //
 //   readers_bench [--seconds 600] [--readers 8] [--documents 400] [--segments 20]
-//                 [--flat-limit 3000] [--pause-us 20000] [--reader-pause-us 0] [--rival-every-ms 2000]
+//                 [--flat-limit 3000] [--pause-us 20000] [--reader-pause-us 0] [--rival-every-ms
+//                 2000]
 //                 [--kill-every-ms 60000] [--compact-every-ms 20000] [--path PATH] [--json]
 #include <algorithm>
 #include <cstdio>
@@ -39,7 +40,8 @@ void tell_calls(const ReaderFigures& all, bool json) {
     if (!json) std::printf("microseconds, p50 / p99 / max:\n");
     for (size_t i = 0; i < kCalls; ++i) {
         const CallFigures& call = all.calls[i];
-        std::printf(json ? "%s\"%s\": {\"n\": %llu, \"over_50ms\": %llu, " : "%s%s: n %llu, blocked over 50 ms: %llu;",
+        std::printf(json ? "%s\"%s\": {\"n\": %llu, \"over_50ms\": %llu, "
+                         : "%s%s: n %llu, blocked over 50 ms: %llu;",
                     json && i > 0 ? ", " : "", name_of(Call(i)), (unsigned long long)call.wall.n,
                     (unsigned long long)call.over_50ms);
         tell_histogram("wall", call.wall, json, json ? ", " : ";");
@@ -92,7 +94,8 @@ void tell(const ReadersResult& r, bool json) {
         {"documents", r.documents},
         {"chunks", r.chunks},
         {"disk_bytes", r.disk_bytes}};
-    for (const auto& [name, n] : counts) std::printf(json ? "\"%s\": %llu, " : "%s %llu\n", name, n);
+    for (const auto& [name, n] : counts)
+        std::printf(json ? "\"%s\": %llu, " : "%s %llu\n", name, n);
     tell_histogram("rival", r.rival_times, json, json ? ", " : "\n");
     tell_histogram("commit", r.writer.commits, json, json ? ", " : "\n");
     std::printf(json ? "\"load_average\": %.2f, \"steal_share\": %.4f}\n"
@@ -109,17 +112,16 @@ int main(int argc, char** argv) {
     ReadersOptions o;
     o.path = (std::filesystem::temp_directory_path() / "rpt_readers_bench").string();
     bool json = false;
-    const std::map<std::string, uint32_t*> numbers = {
-        {"--seconds", &o.seconds},
-        {"--readers", &o.readers},
-        {"--documents", &o.documents},
-        {"--segments", &o.max_segments},
-        {"--flat-limit", &o.flat_limit},
-        {"--pause-us", &o.pause_us},
-        {"--reader-pause-us", &o.reader_pause_us},
-        {"--rival-every-ms", &o.rival_every_ms},
-        {"--kill-every-ms", &o.kill_every_ms},
-        {"--compact-every-ms", &o.compact_every_ms}};
+    const std::map<std::string, uint32_t*> numbers = {{"--seconds", &o.seconds},
+                                                      {"--readers", &o.readers},
+                                                      {"--documents", &o.documents},
+                                                      {"--segments", &o.max_segments},
+                                                      {"--flat-limit", &o.flat_limit},
+                                                      {"--pause-us", &o.pause_us},
+                                                      {"--reader-pause-us", &o.reader_pause_us},
+                                                      {"--rival-every-ms", &o.rival_every_ms},
+                                                      {"--kill-every-ms", &o.kill_every_ms},
+                                                      {"--compact-every-ms", &o.compact_every_ms}};
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];
         if (name == "--help") tell_usage(0);

@@ -216,9 +216,7 @@ std::vector<Row> codec_rows() {
     using storage::StateCodec;
     std::vector<Row> rows;
     const auto add = [&](const std::string& name, StateCodec codec, uint32_t rank) {
-        rows.push_back({name,
-                        "fp16",
-                        [=](const DocumentReader& reader, uint64_t, double& bytes) {
+        rows.push_back({name, "fp16", [=](const DocumentReader& reader, uint64_t, double& bytes) {
                             return stored(reader.whole(), codec, rank, bytes);
                         }});
     };
@@ -233,16 +231,14 @@ std::vector<Row> codec_rows() {
 std::vector<Row> segment_rows(int64_t chunk) {
     std::vector<Row> rows;
     const auto add = [&](const std::string& name, int64_t unit, int64_t context) {
-        rows.push_back({name + ", context " + std::to_string(context),
-                        "as computed",
+        rows.push_back({name + ", context " + std::to_string(context), "as computed",
                         [=](const DocumentReader& reader, uint64_t seed, double&) {
-                            return reader.segmented(
-                                draw_borders(reader.tokens(), seed, unit), context);
+                            return reader.segmented(draw_borders(reader.tokens(), seed, unit),
+                                                    context);
                         }});
     };
     // what another grid of chunks does by itself
-    rows.push_back({"one segment, chunks half a chunk later",
-                    "as computed",
+    rows.push_back({"one segment, chunks half a chunk later", "as computed",
                     [=](const DocumentReader& reader, uint64_t, double&) {
                         return reader.segmented({chunk / 2, reader.tokens()}, 0);
                     }});
@@ -254,8 +250,8 @@ std::vector<Row> segment_rows(int64_t chunk) {
 
 // Of the documents of one file, or of all if `file` is `files`. `against`: the row to compare with;
 // empty: each row's own.
-void print_table(const std::vector<Row>& rows, const std::vector<Document>& documents,
-                 size_t file, size_t files, const std::string& against) {
+void print_table(const std::vector<Row>& rows, const std::vector<Document>& documents, size_t file,
+                 size_t files, const std::string& against) {
     const auto chosen = [&](const std::vector<double>& of) {
         std::vector<double> values;
         for (size_t d = 0; d < documents.size(); ++d)
@@ -274,13 +270,14 @@ void print_table(const std::vector<Row>& rows, const std::vector<Document>& docu
     double all = 0;
     for (const int64_t t : tokens) all += static_cast<double>(t);
     std::printf("%zu documents, %.0f tokens\n", tokens.size(), all);
-    std::printf("| states | nats a token | difference %% | 95 %% interval | bytes a token | "
-                "encoded a token |\n|---|---:|---:|---|---:|---:|\n");
+    std::printf(
+        "| states | nats a token | difference %% | 95 %% interval | bytes a token | "
+        "encoded a token |\n|---|---:|---:|---|---:|---:|\n");
     for (const Row& row : rows) {
         const std::vector<double> nats = chosen(row.nats);
         const std::string& name = against.empty() ? row.reference : against;
-        const auto other = std::find_if(rows.begin(), rows.end(),
-                                        [&](const Row& r) { return r.name == name; });
+        const auto other =
+            std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
         const std::vector<double> reference = chosen(other->nats);
         const double base = sum(reference) / all;
         const eval::Difference difference =
@@ -355,8 +352,7 @@ int run(int argc, char** argv) {
         bytes = 4.0 * static_cast<double>(memory.states.numel());
         return memory;
     };
-    std::vector<Row> rows{{"as computed", "as computed", whole},
-                          {"no memory", "as computed", {}}};
+    std::vector<Row> rows{{"as computed", "as computed", whole}, {"no memory", "as computed", {}}};
     const auto append = [&](std::vector<Row> more) {
         for (Row& row : more) rows.push_back(std::move(row));
     };

@@ -15,7 +15,8 @@ static uint64_t fingerprint(rpt_space* space, const char* key) {
         for (part = RPT_CHUNK_TOKENS; part <= RPT_CHUNK_STATES; ++part) {
             unsigned char bytes[8192];
             size_t size = 0, i;
-            EXPECT_OK(rpt_doc_read_chunk(space, key, ordinal, part, bytes, sizeof bytes, &size, &err));
+            EXPECT_OK(
+                rpt_doc_read_chunk(space, key, ordinal, part, bytes, sizeof bytes, &size, &err));
             EXPECT(size > 0 && size <= sizeof bytes);
             for (i = 0; i < size; ++i) hash = (hash ^ bytes[i]) * 1099511628211u;
         }
@@ -30,7 +31,8 @@ static void check_clean(rpt_store* store, int32_t level) {
     EXPECT(damaged == 0);
 }
 
-/* A splice in the middle, a resumed document that grows: as if the last text had been read at once. */
+/* A splice in the middle, a resumed document that grows: as if the last text had been read at once.
+ */
 static void edits(const place* p) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_store* store = place_store(p, "edits", RPT_STORE_CREATE);
@@ -48,13 +50,15 @@ static void edits(const place* p) {
     remember(space, "book", text, size);
     EXPECT_OK(rpt_doc_get_segment(space, "book", 1, &segment, &err));
     EXPECT(segment.span.begin > 0 && segment.span.end > segment.span.begin && segment.chunks > 0);
-    EXPECT_FAILS(rpt_doc_get_segment(space, "book", 1000, &segment, &err), RPT_ERR_NOT_FOUND, "1000");
+    EXPECT_FAILS(rpt_doc_get_segment(space, "book", 1000, &segment, &err), RPT_ERR_NOT_FOUND,
+                 "1000");
 
     EXPECT_FAILS(rpt_doc_resume(space, "nothing", 0, &doc, &err), RPT_ERR_NOT_FOUND, "nothing");
     EXPECT_OK(rpt_doc_resume(space, "book", 0, &doc, &err));
     EXPECT(rpt_doc_offset(doc) == size);
     EXPECT_FAILS(rpt_doc_splice(doc, 5, 4, "x", 1, NULL, &info, &err), RPT_ERR_ARGUMENT, "60000");
-    EXPECT_FAILS(rpt_doc_splice(doc, 0, size + 1, "x", 1, NULL, &info, &err), RPT_ERR_ARGUMENT, "60000");
+    EXPECT_FAILS(rpt_doc_splice(doc, 0, size + 1, "x", 1, NULL, &info, &err), RPT_ERR_ARGUMENT,
+                 "60000");
     EXPECT_FAILS(rpt_doc_splice(doc, 0, 0, "\xff", 1, NULL, &info, &err), RPT_ERR_UTF8, "byte 0");
     EXPECT_OK(rpt_doc_splice(doc, at, at + 7, "an inserted sentence. ", 22, NULL, &info, &err));
     EXPECT(info.looked_at.begin < at && info.looked_at.end > at);

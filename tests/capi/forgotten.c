@@ -1,5 +1,5 @@
-/* A store that read a document, deleted it and was compacted continues as one that never read it, and no file of it
- * holds a byte of what was deleted. */
+/* A store that read a document, deleted it and was compacted continues as one that never read it,
+ * and no file of it holds a byte of what was deleted. */
 #include <dirent.h>
 
 #include "expect.h"
@@ -33,10 +33,10 @@ static void ask(const place* p, rpt_space* space, answer* out) {
     for (i = 0; i < rpt_hits_count(hits); ++i) {
         rpt_hit hit = {.struct_size = sizeof hit};
         EXPECT_OK(rpt_hits_get(hits, i, &hit, &err));
-        out->size += (size_t)snprintf(out->text + out->size, sizeof out->text - out->size,
-                                      "%a %llu-%llu %.*s\n", (double)hit.score,
-                                      (unsigned long long)hit.span.begin, (unsigned long long)hit.span.end,
-                                      (int)hit.key.size, hit.key.data);
+        out->size += (size_t)snprintf(
+            out->text + out->size, sizeof out->text - out->size, "%a %llu-%llu %.*s\n",
+            (double)hit.score, (unsigned long long)hit.span.begin, (unsigned long long)hit.span.end,
+            (int)hit.key.size, hit.key.data);
     }
     with.spaces = &space;
     with.n_spaces = 1;
@@ -61,7 +61,8 @@ static int folder_holds(const char* folder, const char* bytes, size_t size) {
         if (entry->d_type != DT_REG) continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         whole = read_whole(path, &n);
-        for (at = 0; n >= size && at <= n - size; ++at) found |= memcmp(whole + at, bytes, size) == 0;
+        for (at = 0; n >= size && at <= n - size; ++at)
+            found |= memcmp(whole + at, bytes, size) == 0;
         free(whole);
     }
     closedir(names);

@@ -3,7 +3,8 @@
 //
 //   store_crash [--rounds N] [--seed S] [--folder F]
 //
-// The process that works is forked; so is the one that looks, for this one must stay without threads.
+// The process that works is forked; so is the one that looks, for this one must stay without
+// threads.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -41,15 +42,15 @@ constexpr int kUpgradeEvery = 8;  // rounds
 // Written by the children, read by the parent, also after a child's death.
 struct Shared {
     std::atomic<uint32_t> begun, acknowledged;
-    std::atomic<uint32_t> kind;        // of the step that was begun last
-    std::atomic<uint32_t> candidate;   // which one the store equals
-    uint8_t refused[kMostSteps];       // by step, valid once acknowledged
+    std::atomic<uint32_t> kind;       // of the step that was begun last
+    std::atomic<uint32_t> candidate;  // which one the store equals
+    uint8_t refused[kMostSteps];      // by step, valid once acknowledged
     char message[1 << 16];
 };
 
 struct Tally {
     uint64_t rounds = 0, inside = 0, between = 0, steps = 0, failures = 0;
-    uint64_t before = 0, after = 0;    // of the kills inside
+    uint64_t before = 0, after = 0;  // of the kills inside
     uint64_t backups_whole = 0, backups_none = 0;
     uint64_t upgrades_old = 0, upgrades_new = 0;
     std::array<uint64_t, size_t(Kind::kKinds)> kills{};
@@ -90,8 +91,8 @@ class Harness {
             }
         } catch (const std::exception& error) {
             ++tally_.failures;
-            std::printf("round %lu (seed %lu), kill in \"%s\": %s\n",
-                        static_cast<unsigned long>(n), static_cast<unsigned long>(seed_),
+            std::printf("round %lu (seed %lu), kill in \"%s\": %s\n", static_cast<unsigned long>(n),
+                        static_cast<unsigned long>(seed_),
                         name_of(static_cast<Kind>(shared_->kind.load())), error.what());
             std::fflush(stdout);
             keep_remains();
@@ -101,12 +102,14 @@ class Harness {
 
     int report() const {
         const auto n = [](uint64_t value) { return static_cast<unsigned long>(value); };
-        std::printf("%lu rounds, seed %lu: %lu steps acknowledged, %lu kills inside a step, %lu between\n",
-                    n(tally_.rounds), n(seed_), n(tally_.steps), n(tally_.inside), n(tally_.between));
+        std::printf(
+            "%lu rounds, seed %lu: %lu steps acknowledged, %lu kills inside a step, %lu between\n",
+            n(tally_.rounds), n(seed_), n(tally_.steps), n(tally_.inside), n(tally_.between));
         std::printf("a killed step had done nothing %lu times, all %lu times\n", n(tally_.before),
                     n(tally_.after));
         for (size_t kind = 0; kind < tally_.kills.size(); ++kind)
-            std::printf("  inside %-14s %lu\n", name_of(static_cast<Kind>(kind)), n(tally_.kills[kind]));
+            std::printf("  inside %-14s %lu\n", name_of(static_cast<Kind>(kind)),
+                        n(tally_.kills[kind]));
         std::printf("killed backups: %lu whole, %lu none; killed upgrades: %lu old, %lu new\n",
                     n(tally_.backups_whole), n(tally_.backups_none), n(tally_.upgrades_old),
                     n(tally_.upgrades_new));
@@ -123,7 +126,8 @@ class Harness {
         const std::string kept = folder_ + "-failure-" + std::to_string(tally_.failures);
         std::error_code ignored;
         std::filesystem::remove_all(kept, ignored);
-        if (tally_.failures <= 3) std::filesystem::copy(folder_, kept, std::filesystem::copy_options::recursive, ignored);
+        if (tally_.failures <= 3)
+            std::filesystem::copy(folder_, kept, std::filesystem::copy_options::recursive, ignored);
         for (const auto& entry : std::filesystem::directory_iterator(folder_))
             std::filesystem::remove_all(entry.path(), ignored);
     }
@@ -157,7 +161,8 @@ class Harness {
     void run(const std::function<void()>& work) const {
         const int status = wait_for(start(work));
         if (WIFSIGNALED(status))
-            throw std::runtime_error("looking at the store dies of signal " + std::to_string(WTERMSIG(status)));
+            throw std::runtime_error("looking at the store dies of signal " +
+                                     std::to_string(WTERMSIG(status)));
         if (status != 0) throw std::runtime_error(shared_->message);
     }
 
@@ -166,8 +171,9 @@ class Harness {
     void kill_at_random(pid_t child, Numbers& numbers) const {
         const uint64_t choice = numbers.below(4);
         const uint32_t after_step = 1 + static_cast<uint32_t>(numbers.below(60));
-        static constexpr Kind kWanted[] = {Kind::kReplace, Kind::kSplice, Kind::kDelete, Kind::kDropSpace,
-                                           Kind::kCompact, Kind::kBackup, Kind::kRebuildIndex, Kind::kSetBudget};
+        static constexpr Kind kWanted[] = {Kind::kReplace,      Kind::kSplice,   Kind::kDelete,
+                                           Kind::kDropSpace,    Kind::kCompact,  Kind::kBackup,
+                                           Kind::kRebuildIndex, Kind::kSetBudget};
         const Kind wanted = kWanted[numbers.below(std::size(kWanted))];
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
         const auto waits = [&] {
@@ -188,8 +194,10 @@ class Harness {
     // It must have died of our signal and of nothing before.
     void require_killed(int status) const {
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return;
-        throw std::runtime_error(WIFSIGNALED(status) ? "the working process died of signal " + std::to_string(WTERMSIG(status))
-                                                     : std::string("the working process failed: ") + shared_->message);
+        throw std::runtime_error(
+            WIFSIGNALED(status)
+                ? "the working process died of signal " + std::to_string(WTERMSIG(status))
+                : std::string("the working process failed: ") + shared_->message);
     }
 
     void work(Durability durability) {
@@ -262,19 +270,21 @@ class Harness {
         if (last && last->kind == Kind::kBackup) {
             const bool whole = std::filesystem::exists(backup(acknowledged) + "/store.sqlite");
             ++(whole ? tally_.backups_whole : tally_.backups_none);
-            if (whole) run([&] { look_at(backup(acknowledged), durability, {candidates[0]}, false); });
+            if (whole)
+                run([&] { look_at(backup(acknowledged), durability, {candidates[0]}, false); });
         }
         for (uint32_t i = 0; i <= acknowledged; ++i) std::filesystem::remove_all(backup(i));
         twin_ = candidates[found];
     }
 
     // The store must be one of the candidates; says which in shared_->candidate.
-    void look_at(const std::string& path, Durability durability, const std::vector<Twin>& candidates,
-                 bool die) const {
+    void look_at(const std::string& path, Durability durability,
+                 const std::vector<Twin>& candidates, bool die) const {
         const auto opened = Store::open(path, options_of(durability));
         std::string damage;
         opened->check(storage::CheckLevel::kFull, [&](const storage::Finding& finding) {
-            if (finding.severity == storage::Finding::Severity::kDamage) damage += finding.text + "\n";
+            if (finding.severity == storage::Finding::Severity::kDamage)
+                damage += finding.text + "\n";
         });
         if (!damage.empty()) throw std::runtime_error("check: " + damage);
         const View seen = view_of(*opened);
@@ -322,7 +332,8 @@ class Harness {
         }
     }
 
-    void look_at_upgraded(const std::string& path, const std::string& texts, bool may_be_old) const {
+    void look_at_upgraded(const std::string& path, const std::string& texts,
+                          bool may_be_old) const {
         const storage::StoreOptions options;
         shared_->candidate = 1;
         try {
@@ -330,7 +341,8 @@ class Harness {
         } catch (const Error& error) {
             if (error.status() != Status::kVersion || !may_be_old) throw;
             shared_->candidate = 0;
-            if (!Store::upgrade(path)) throw std::runtime_error("upgrade says that there is nothing to do");
+            if (!Store::upgrade(path))
+                throw std::runtime_error("upgrade says that there is nothing to do");
         }
         const auto opened = Store::open(path, options);
         opened->check(storage::CheckLevel::kFull, [](const storage::Finding& finding) {

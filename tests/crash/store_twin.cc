@@ -39,7 +39,8 @@ std::vector<SegmentName> draw_segments(Numbers& numbers, Twin& twin, size_t n) {
 }
 
 // The next commit of a document that so far has `segments`.
-void draw_growth(Numbers& numbers, Twin& twin, const std::vector<SegmentName>& segments, Step& step) {
+void draw_growth(Numbers& numbers, Twin& twin, const std::vector<SegmentName>& segments,
+                 Step& step) {
     step.shape.first = segments.size();
     if (!segments.empty() && segments.back().open) {
         SegmentName longer = segments.back();
@@ -94,8 +95,7 @@ bool draw_splice(Numbers& numbers, Twin& twin, Step& step) {
         draw_growth(numbers, twin, segments, step);
     } else {
         step.shape.first = numbers.below(segments.size() + 1);
-        step.shape.n_old =
-            std::min<uint64_t>(numbers.below(4), segments.size() - step.shape.first);
+        step.shape.n_old = std::min<uint64_t>(numbers.below(4), segments.size() - step.shape.first);
         // Only the end of a document may be open.
         step.fresh = draw_segments(numbers, twin, numbers.below(4));
         if (step.shape.first == segments.size() && !segments.empty() && segments.back().open)
@@ -121,9 +121,9 @@ void change(DocumentTwin& document, const Step& step) {
 }  // namespace
 
 const char* name_of(Kind kind) {
-    static constexpr const char* kNames[] = {"ingest",       "replace",       "splice",     "delete",
-                                             "drop space",   "compact",       "backup",     "rebuild index",
-                                             "set budget",   "sync",          "reopen",     "upgrade"};
+    static constexpr const char* kNames[] = {"ingest",     "replace", "splice", "delete",
+                                             "drop space", "compact", "backup", "rebuild index",
+                                             "set budget", "sync",    "reopen", "upgrade"};
     return kNames[static_cast<size_t>(kind)];
 }
 
@@ -272,7 +272,8 @@ void Session::splice(const Step& step) {
     const uint64_t begin = begin_of(edit.first), end = begin_of(edit.first + edit.n_old);
     text.replace(begin, end - begin, synthetic::text_of(step.fresh));
     edit.content_hash = edit.finish ? sha256(text.data(), text.size()) : Digest{};
-    for (const SegmentName& name : step.fresh) edit.segments.push_back(synthetic::segment_of(name, kShape));
+    for (const SegmentName& name : step.fresh)
+        edit.segments.push_back(synthetic::segment_of(name, kShape));
     if (writer->commit(edit)) throw std::runtime_error("a segment given in full is lost");
 }
 
@@ -302,8 +303,10 @@ bool Session::run(const Step& step, const std::string& backup_target) {
                 store_->rebuild_index();
                 break;
             case Kind::kSetBudget:
-                store_->set_budget(step.drop_budget ? 0
-                                                    : std::max<uint64_t>(2 << 20, store_->stats().disk_bytes * 7 / 10));
+                store_->set_budget(
+                    step.drop_budget
+                        ? 0
+                        : std::max<uint64_t>(2 << 20, store_->stats().disk_bytes * 7 / 10));
                 break;
             case Kind::kSync:
                 store_->sync();
@@ -370,7 +373,8 @@ View view_of(const Twin& twin) {
                 segments.emplace_back(name.open ? Digest{} : sha256(text.data(), text.size()),
                                       name.chunks);
                 tokens += uint64_t(name.chunks) * kShape.chunk_tokens;
-                if (name.open || seen.emplace(name.seed, name.chunks).second) add_scores(name, scores);
+                if (name.open || seen.emplace(name.seed, name.chunks).second)
+                    add_scores(name, scores);
             }
             const std::string text = synthetic::text_of(document.segments);
             add_document(view.words, key, document.finished, document.revision, text,
@@ -412,8 +416,8 @@ View view_of(Store& store) {
                 throw std::runtime_error("\"" + info.key + "\" counts other chunks than it has");
             if (chunks > 0 && !space->read_chunk(info.key, info.bytes % chunks))
                 throw std::runtime_error("\"" + info.key + "\" lacks a chunk");
-            add_document(view.words, info.key, info.finished, info.revision, text, info.content_hash,
-                         segments, info.tokens);
+            add_document(view.words, info.key, info.finished, info.revision, text,
+                         info.content_hash, segments, info.tokens);
         }
         storage::SearchFilter exact;
         exact.exact = true;
@@ -432,8 +436,7 @@ View view_of(Store& store) {
 }
 
 std::string difference(const View& expected, const View& seen) {
-    if (expected.words != seen.words)
-        return "expected\n" + expected.words + "seen\n" + seen.words;
+    if (expected.words != seen.words) return "expected\n" + expected.words + "seen\n" + seen.words;
     for (size_t i = 0; i < expected.scores.size(); ++i) {
         const auto& a = expected.scores[i];
         const auto& b = seen.scores[i];

@@ -16,8 +16,19 @@ namespace rpt::crash {
 inline constexpr synthetic::Shape kShape{24, 8};
 
 enum class Kind : uint8_t {
-    kIngest, kReplace, kSplice, kDelete, kDropSpace, kCompact, kBackup, kRebuildIndex, kSetBudget,
-    kSync, kReopen, kUpgrade, kKinds
+    kIngest,
+    kReplace,
+    kSplice,
+    kDelete,
+    kDropSpace,
+    kCompact,
+    kBackup,
+    kRebuildIndex,
+    kSetBudget,
+    kSync,
+    kReopen,
+    kUpgrade,
+    kKinds
 };
 const char* name_of(Kind kind);
 
@@ -59,8 +70,8 @@ struct Step {
     Kind kind = Kind::kSync;
     size_t space = 0;
     std::string key;
-    bool begin = false;    // a writer begins; else the one that is open goes on
-    storage::Edit shape;   // first, n_old, finish
+    bool begin = false;   // a writer begins; else the one that is open goes on
+    storage::Edit shape;  // first, n_old, finish
     std::vector<synthetic::SegmentName> fresh;
     bool drop_budget = false;
 };
@@ -92,7 +103,8 @@ class Session {
     std::vector<synthetic::SegmentName> written_;  // by writer_
 };
 
-// All that readers can see. Throws std::runtime_error naming what is damaged or differs within itself.
+// All that readers can see. Throws std::runtime_error naming what is damaged or differs within
+// itself.
 struct View {
     std::string words;
     std::vector<std::vector<float>> scores;  // of every space's chunks, falling

@@ -238,7 +238,8 @@ class FakeStream : public engine::Stream {
         for (; upper_ < tokens_.size(); ++upper_) {
             // Neighbours of chunk u are in force from its last token on, for m tokens.
             const size_t closed = (upper_ + 1) / m;
-            history_ = mix(mix(history_, hashes_[upper_]), closed == 0 ? opening_ : sets_[closed - 1]);
+            history_ =
+                mix(mix(history_, hashes_[upper_]), closed == 0 ? opening_ : sets_[closed - 1]);
             const bool is_last = upper_ + 1 == tokens_.size();
             if (next.empty() && !is_last) continue;
             const std::vector<float> logits = logits_at(upper_);

@@ -1,4 +1,5 @@
-// Segments out of a number: the same number, the same text, tokens, keys and states, on every machine.
+// Segments out of a number: the same number, the same text, tokens, keys and states, on every
+// machine.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +27,8 @@ class Numbers {
     float normal() {
         const uint64_t bits = next();
         float sum = -2;
-        for (int i = 0; i < 4; ++i) sum += static_cast<float>((bits >> (16 * i)) & 0xffff) * 0x1p-16f;
+        for (int i = 0; i < 4; ++i)
+            sum += static_cast<float>((bits >> (16 * i)) & 0xffff) * 0x1p-16f;
         return sum * 1.7320508f;
     }
     std::vector<float> vector(size_t n) {
@@ -69,7 +71,8 @@ inline std::vector<int32_t> chunk_tokens_of(Numbers& numbers, const Shape& shape
 
 // 48 bytes, of no other chunk.
 inline std::string chunk_text_of(Numbers& numbers) {
-    static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
+    static constexpr char kLetters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
     std::string text(48, ' ');
     for (char& c : text) c = kLetters[numbers.below(64)];
     return text;

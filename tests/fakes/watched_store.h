@@ -71,9 +71,8 @@ class WatchedSpace : public storage::Space {
         return space_->find_document(key);
     }
     void delete_document(std::string_view key) override { space_->delete_document(key); }
-    void list_documents(
-        std::string_view after_key,
-        const std::function<bool(const storage::DocumentInfo&)>& visit) override {
+    void list_documents(std::string_view after_key,
+                        const std::function<bool(const storage::DocumentInfo&)>& visit) override {
         space_->list_documents(after_key, visit);
     }
     std::vector<storage::SegmentInfo> list_segments(std::string_view key) override {
@@ -108,10 +107,9 @@ class WatchedStore : public storage::Store {
         options.durability = storage::Durability::kNone;
         options.packing.codec = storage::StateCodec::kInt8;  // near enough to be compared
         options.cache_bytes = cache_bytes;
-        options.model = storage::ModelBinding{engine.fingerprint(),
-                                              static_cast<uint32_t>(engine.config().dim),
-                                              static_cast<uint32_t>(engine.config().chunk),
-                                              context_tokens};
+        options.model =
+            storage::ModelBinding{engine.fingerprint(), static_cast<uint32_t>(engine.config().dim),
+                                  static_cast<uint32_t>(engine.config().chunk), context_tokens};
         store_ = storage::Store::open(folder_, options);
     }
     ~WatchedStore() override {

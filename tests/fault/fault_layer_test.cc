@@ -48,9 +48,9 @@ Status status_of(const std::function<void()>& work) {
 class Database {
   public:
     Database(const std::string& file, const std::string& synchronous) {
-        code_ = sqlite3_open_v2(
-            file.c_str(), &db_,
-            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, nullptr);
+        code_ = sqlite3_open_v2(file.c_str(), &db_,
+                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE,
+                                nullptr);
         exec("PRAGMA journal_mode=WAL");
         exec("PRAGMA wal_autocheckpoint=12");
         exec("PRAGMA synchronous=" + synchronous);

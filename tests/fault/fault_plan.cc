@@ -21,10 +21,10 @@ int& FaultGate::Suspend::depth() {
 
 const char* name_of(Op op) {
     static constexpr const char* kNames[] = {
-        "sql open", "sql read",   "sql write",    "sql truncate", "sql sync", "sql delete",
-        "sql look", "sql size",   "sql shm map",  "open",         "read",     "write",
-        "truncate", "sync",       "rename",       "unlink",       "mkdir",    "stat",
-        "map",      "lock",       "operator new", "sql malloc",   "nothing"};
+        "sql open", "sql read", "sql write",    "sql truncate", "sql sync", "sql delete",
+        "sql look", "sql size", "sql shm map",  "open",         "read",     "write",
+        "truncate", "sync",     "rename",       "unlink",       "mkdir",    "stat",
+        "map",      "lock",     "operator new", "sql malloc",   "nothing"};
     static_assert(std::size(kNames) == static_cast<size_t>(Op::kCount) + 1);
     return kNames[static_cast<uint32_t>(op)];
 }

@@ -155,10 +155,25 @@ int file_unfetch(sqlite3_file* file, sqlite3_int64 offset, void* data) {
 }
 
 constexpr sqlite3_io_methods kMethods = {
-    3,           file_close,  file_read,       file_write,   file_truncate,
-    file_sync,   file_size,   file_lock,       file_unlock,  file_check_lock,
-    file_control, file_sector_size, file_characteristics, shm_map, shm_lock,
-    shm_barrier, shm_unmap,   file_fetch,      file_unfetch,
+    3,
+    file_close,
+    file_read,
+    file_write,
+    file_truncate,
+    file_sync,
+    file_size,
+    file_lock,
+    file_unlock,
+    file_check_lock,
+    file_control,
+    file_sector_size,
+    file_characteristics,
+    shm_map,
+    shm_lock,
+    shm_barrier,
+    shm_unmap,
+    file_fetch,
+    file_unfetch,
 };
 // SQLite looks whether there is shared memory at all; an immutable file has none.
 constexpr sqlite3_io_methods kMethodsWithoutShm = [] {
@@ -182,16 +197,16 @@ int vfs_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int*
     if (name != nullptr && (flags & SQLITE_OPEN_DELETEONCLOSE) == 0) {
         facts->path = name;
         facts->sync_folder =
-            existed == 0 && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL |
-                                  SQLITE_OPEN_WAL)) != 0;
+            existed == 0 &&
+            (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL)) != 0;
         tell([&](PowerCut& cut) {
             facts->node = cut.opened(facts->path, (flags & SQLITE_OPEN_CREATE) != 0);
         });
     }
     reinterpret_cast<File*>(file)->facts = facts.release();
     const sqlite3_io_methods* methods = real(file)->pMethods;
-    file->pMethods = methods->iVersion >= 3 && methods->xShmMap != nullptr ? &kMethods
-                                                                           : &kMethodsWithoutShm;
+    file->pMethods =
+        methods->iVersion >= 3 && methods->xShmMap != nullptr ? &kMethods : &kMethodsWithoutShm;
     return SQLITE_OK;
 }
 

@@ -1,11 +1,10 @@
-// Bad bytes in a store: damage, foreign files, other versions. Every case ends in a status; none in an abort
-// or in a wrong answer.
+// Bad bytes in a store: damage, foreign files, other versions. Every case ends in a status; none in
+// an abort or in a wrong answer.
 #include <fcntl.h>
 
 #include "tests/fault/store_fault.h"
 
 namespace rpt::storage {
-
 
 TEST_F(StoreFault, flipped_bytes_are_found_or_do_not_matter) {
     fill();
@@ -48,16 +47,15 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
         std::filesystem::remove_all(path_ + "/index");
         run_sql(database(), sql.c_str());
         std::string text;
-        EXPECT_EQ(status_of(
-                      [&] {
-                          auto store = open();
-                          store->list_spaces([](const std::string&, const std::string&) {
-                              return true;
-                          });
-                          work(*store, store->open_space("o", "c", false));
-                      },
-                      &text),
-                  Status::kCorrupt)
+        EXPECT_EQ(
+            status_of(
+                [&] {
+                    auto store = open();
+                    store->list_spaces([](const std::string&, const std::string&) { return true; });
+                    work(*store, store->open_space("o", "c", false));
+                },
+                &text),
+            Status::kCorrupt)
             << sql;
         EXPECT_NE(text.find(name), std::string::npos) << sql << ": " << text;
         EXPECT_NE(text.find("restore a backup"), std::string::npos) << text;
@@ -81,25 +79,30 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
 
     with("UPDATE chunks SET key = zeroblob(48) WHERE id = 8", "\"1\"", search);
     with("UPDATE chunks SET key = zeroblob(47) WHERE id = 8", "\"1\"", search);
-    for (const char* change : {"byte_begin = 11", "byte_end = 21", "provisional = 1", "ordinal = 9"})
+    for (const char* change :
+         {"byte_begin = 11", "byte_end = 21", "provisional = 1", "ordinal = 9"})
         with(std::string("UPDATE chunks SET ") + change + " WHERE id = 8", "\"1\"", search);
     with("UPDATE chunks SET segment_id = 2 WHERE id = 9", "\"0\"", search);  // wandered
     with("UPDATE chunks SET tokens = x'020000' WHERE id = 8", "\"1\"", chunk);
     with("UPDATE chunks SET n_tokens = 7 WHERE id = 8", "\"1\"", chunk);
     with("UPDATE chunks SET key_seal = key_seal + 1 WHERE id = 8", "\"1\"", search);
     with("UPDATE chunks SET tokens_seal = tokens_seal + 1 WHERE id = 8", "\"1\"", chunk);
-    with("DELETE FROM states WHERE chunk_id = 8; DELETE FROM chunks WHERE id = 8", "space 1", search);
+    with("DELETE FROM states WHERE chunk_id = 8; DELETE FROM chunks WHERE id = 8", "space 1",
+         search);
 
     with("UPDATE states SET body = zeroblob(10) WHERE chunk_id = 8", "\"1\"", chunk);
-    with("UPDATE states SET (seal, body) = (SELECT seal, body FROM states WHERE chunk_id = 4) WHERE "
-         "chunk_id = 8",
-         "\"1\"", chunk);
+    with(
+        "UPDATE states SET (seal, body) = (SELECT seal, body FROM states WHERE chunk_id = 4) WHERE "
+        "chunk_id = 8",
+        "\"1\"", chunk);
     with("DELETE FROM states WHERE chunk_id = 8", "\"1\"", chunk);
 
     with("UPDATE segments SET text = x'0000' WHERE id = 3", "segment 3", text);
-    with("UPDATE segments SET (text, text_seal) = (SELECT text, text_seal FROM segments WHERE id = 1) "
-         "WHERE id = 3",
-         "segment 3", text);
+    with(
+        "UPDATE segments SET (text, text_seal) = (SELECT text, text_seal FROM segments WHERE id = "
+        "1) "
+        "WHERE id = 3",
+        "segment 3", text);
     for (const char* change : {"identity = zeroblob(32)", "identity = NULL", "identity = x'01'",
                                "bytes = 39", "n_tokens = 1", "n_chunks = 3", "flags = 2",
                                "space_id = 2", "seal = seal + 1", "text_seal = text_seal + 1"})
@@ -111,14 +114,13 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
          {"key = '2'", "pending = 1", "revision = 2", "uri = 'x'", "meta = 'x'", "timestamp_ms = 1",
           "bytes = 59", "bytes_searchable = 59", "tokens = 1", "chunks = 5", "flags = 0",
           "content_hash = zeroblob(32)", "places = places + 1", "seal = seal + 1"})
-        with(std::string("UPDATE documents SET ") + change + " WHERE id = 2", "checksum of document",
-             [](Store&, const std::shared_ptr<Space>& space) {
+        with(std::string("UPDATE documents SET ") + change + " WHERE id = 2",
+             "checksum of document", [](Store&, const std::shared_ptr<Space>& space) {
                  space->list_documents("", [](const DocumentInfo&) { return true; });
              });
     with("UPDATE documents SET tokens = 1 WHERE id = 2", "\"1\"", info);
 
-    with("UPDATE spaces SET owner = 'p' WHERE id = 1", "space 1",
-         nothing);
+    with("UPDATE spaces SET owner = 'p' WHERE id = 1", "space 1", nothing);
     with("UPDATE spaces SET seal = seal + 1", "space 1", nothing);
     with("UPDATE spaces SET digest = digest + 1", "space 1", search);
 
@@ -140,7 +142,8 @@ TEST_F(StoreFault, damaged_places_are_corrupt_whoever_reads_them) {
              "UPDATE places SET segment_id = 1 WHERE document_id = 2 AND segment_id = 3",
              "UPDATE places SET bytes = bytes + 1 WHERE document_id = 2 AND segment_id = 3",
              "UPDATE places SET n_chunks = n_chunks - 1 WHERE document_id = 2 AND segment_id = 3",
-             "UPDATE places SET place = place + (SELECT max(place) FROM places) WHERE document_id = 2 "
+             "UPDATE places SET place = place + (SELECT max(place) FROM places) WHERE document_id "
+             "= 2 "
              "AND segment_id = 3",
              "INSERT INTO places VALUES(2, 5, 1, 40, 4)",
          }) {

@@ -1,5 +1,5 @@
-// Bad machines for a store: no room, no permission, dead writers. Every case ends in a status; none in an
-// abort or in a wrong answer.
+// Bad machines for a store: no room, no permission, dead writers. Every case ends in a status; none
+// in an abort or in a wrong answer.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -8,7 +8,6 @@
 #include "tests/fault/store_fault.h"
 
 namespace rpt::storage {
-
 
 TEST_F(StoreFault, second_writer_is_told_who_holds_the_store) {
     auto store = open();

@@ -269,8 +269,7 @@ std::string dump_database(const std::string& file) {
     if (!rows("PRAGMA foreign_key_check").empty())
         throw Error(Status::kCorrupt, "test", "foreign_key_check finds rows");
     std::string dump;
-    const auto tables =
-        rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1");
+    const auto tables = rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1");
     for (const auto& table : tables) {
         std::string columns;
         for (const auto& column : rows("SELECT name FROM pragma_table_info('" + table[0] + "')"))

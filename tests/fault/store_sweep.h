@@ -52,8 +52,8 @@ SweepResult sweep(const std::string& folder, const StoreOperation& operation,
                   const SweptFaults& faults);
 
 struct PowerResult {
-    uint64_t points = 0;   // moments at which the power went
-    uint64_t stores = 0;   // disks that were looked at
+    uint64_t points = 0;  // moments at which the power went
+    uint64_t stores = 0;  // disks that were looked at
     uint64_t before = 0, after = 0;
 };
 

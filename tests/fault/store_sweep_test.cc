@@ -116,14 +116,14 @@ class StoreSweep : public storage::StoreTest {
             const auto space = store.open_space(owner, collection, false);
             all += "space " + owner + "/" + collection + "\n";
             for (const Hit& hit : find(store, space, std::vector<float>(kDim, 1), 5000))
-                all += "hit " + std::to_string(hit.chunk_id) + " " + std::to_string(hit.score) +
-                       "\n";
+                all +=
+                    "hit " + std::to_string(hit.chunk_id) + " " + std::to_string(hit.score) + "\n";
         }
         return all;
     }
 
-    // What people get from a store that is whole: hits and texts, and no damage. Rows that wait to be
-    // erased do not count.
+    // What people get from a store that is whole: hits and texts, and no damage. Rows that wait to
+    // be erased do not count.
     static std::string observe_answers(const std::string& path) {
         auto store = Store::open(path, writing(Durability::kFlush));
         std::string all = seen_in(*store);
@@ -147,14 +147,16 @@ class StoreSweep : public storage::StoreTest {
         store->close();
         return all;
     }
-    static StoreOperation on_answers(const std::string& name, const std::function<void(Store&)>& work) {
+    static StoreOperation on_answers(const std::string& name,
+                                     const std::function<void(Store&)>& work) {
         StoreOperation operation = on_open_store(name, work);
         operation.observe = observe_answers;
         return operation;
     }
     static void write_document(Store& store, const std::string& key, bool replace) {
         storage::Numbers numbers(9);
-        add(*store.open_space("owner", "first", false), key, storage::make_document(numbers, 6), replace);
+        add(*store.open_space("owner", "first", false), key, storage::make_document(numbers, 6),
+            replace);
     }
 
     // An operation on a store that is open before the faults begin.
@@ -212,14 +214,15 @@ TEST_F(StoreSweep, opening_a_store_to_read) {
                .run = [](const std::string& path,
                          std::shared_ptr<Store>& store) { store = opened_to_read(path); },
                .observe = [](const std::string& path) { return seen_in(*opened(path)); },
-               .verify = [](const std::string& path, std::shared_ptr<Store>& store) {
-                   if (!store) return;
-                   auto writer = opened(path);
-                   writer->open_space("owner", "later", true);
-                   store->open_space("owner", "later", false);
-                   writer->drop_space("owner", "later");
-                   writer->close();
-               }});
+               .verify =
+                   [](const std::string& path, std::shared_ptr<Store>& store) {
+                       if (!store) return;
+                       auto writer = opened(path);
+                       writer->open_space("owner", "later", true);
+                       store->open_space("owner", "later", false);
+                       writer->drop_space("owner", "later");
+                       writer->close();
+                   }});
 }
 
 TEST_F(StoreSweep, making_a_space) {
@@ -402,12 +405,13 @@ TEST_F(StoreSweep, backing_up) {
 
 TEST_F(StoreSweep, power_cut_while_writing_a_document) {
     sweep_power(folder_ + "/sweep",
-                on_answers("write", [](Store& store) { write_document(store, "new", true); }), 10, true);
+                on_answers("write", [](Store& store) { write_document(store, "new", true); }), 10,
+                true);
 }
 
 TEST_F(StoreSweep, power_cut_while_compacting) {
-    sweep_power(folder_ + "/sweep", on_answers("compact", [](Store& store) { store.compact(); }), 10,
-                true);
+    sweep_power(folder_ + "/sweep", on_answers("compact", [](Store& store) { store.compact(); }),
+                10, true);
 }
 
 TEST_F(StoreSweep, power_cut_while_creating_a_store) {

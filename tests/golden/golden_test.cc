@@ -75,7 +75,8 @@ Golden load(const std::filesystem::path& folder) {
         one.uri = fields[9];
         std::string name = owner + "." + collection + "." + one.key;
         std::ranges::replace(name, '/', '_');
-        if (!one.discarded && one.bytes > 0) one.text = content_of(golden.folder + "/texts/" + name);
+        if (!one.discarded && one.bytes > 0)
+            one.text = content_of(golden.folder + "/texts/" + name);
         golden.documents.push_back(one);
     }
     return golden;
@@ -84,7 +85,8 @@ Golden load(const std::filesystem::path& folder) {
 const std::vector<Golden>& goldens() {
     static const std::vector<Golden> all = [] {
         std::vector<Golden> found;
-        for (const auto& entry : std::filesystem::directory_iterator(RPT_SOURCE_DIR "/tests/golden"))
+        for (const auto& entry :
+             std::filesystem::directory_iterator(RPT_SOURCE_DIR "/tests/golden"))
             if (entry.is_directory()) found.push_back(load(entry.path()));
         std::ranges::sort(found, {}, &Golden::version);
         return found;
@@ -126,15 +128,15 @@ class GoldenTest : public testing::Test {
 
     static void expect_same(Store& store, const Golden& golden) {
         store.check(CheckLevel::kFull, [&](const Finding& finding) {
-            EXPECT_EQ(finding.severity, Finding::Severity::kNote) << golden.version << ": " << finding.text;
+            EXPECT_EQ(finding.severity, Finding::Severity::kNote)
+                << golden.version << ": " << finding.text;
         });
         std::set<std::pair<std::string, std::string>> spaces;
         size_t documents = 0;
         store.list_spaces([&](const std::string& owner, const std::string& collection) {
             spaces.emplace(owner, collection);
-            store.open_space(owner, collection, false)->list_documents("", [&](const DocumentInfo&) {
-                return ++documents > 0;
-            });
+            store.open_space(owner, collection, false)
+                ->list_documents("", [&](const DocumentInfo&) { return ++documents > 0; });
             return true;
         });
         EXPECT_EQ(spaces, golden.spaces);
@@ -178,8 +180,8 @@ class GoldenTest : public testing::Test {
         }
     }
 
-    // Whatever a damaged store does must be an error of ours, a finding, or right. Returns what went
-    // wrong otherwise.
+    // Whatever a damaged store does must be an error of ours, a finding, or right. Returns what
+    // went wrong otherwise.
     std::string exercise(const Golden& golden) const {
         static const std::set<Status> kSensible{Status::kCorrupt, Status::kVersion, Status::kIo,
                                                 Status::kNotFound, Status::kNoMemory};
@@ -194,7 +196,8 @@ class GoldenTest : public testing::Test {
                 if (!kSensible.contains(error.status()) ||
                     std::string(error.what()).find_first_of("\n\r") != std::string::npos)
                     wrong += std::string(what) + " gives status " +
-                             std::to_string(static_cast<int>(error.status())) + ": " + error.what() + "\n";
+                             std::to_string(static_cast<int>(error.status())) + ": " +
+                             error.what() + "\n";
                 return false;
             } catch (const std::exception& error) {
                 wrong += std::string(what) + " throws what is not ours: " + error.what() + "\n";
@@ -222,8 +225,9 @@ class GoldenTest : public testing::Test {
                     return;
                 }
                 if (info->revision != listed.revision || info->finished != listed.finished ||
-                    info->bytes != listed.bytes || info->chunks != listed.chunks || info->uri != listed.uri ||
-                    info->timestamp_ms != listed.timestamp_ms || info->text_discarded != listed.discarded)
+                    info->bytes != listed.bytes || info->chunks != listed.chunks ||
+                    info->uri != listed.uri || info->timestamp_ms != listed.timestamp_ms ||
+                    info->text_discarded != listed.discarded)
                     amiss += "\"" + listed.key + "\" says other things of itself; ";
                 if (!listed.discarded && space->read_text(listed.key, 0, 1 << 24) != listed.text)
                     wrong += "the text of \"" + listed.key + "\" is silently another\n";
@@ -247,7 +251,8 @@ class GoldenTest : public testing::Test {
         return wrong;
     }
 
-    void expect_sensible(const Golden& golden, const std::string& database, const std::string& damage) {
+    void expect_sensible(const Golden& golden, const std::string& database,
+                         const std::string& damage) {
         copy(database);
         const std::string wrong = exercise(golden);
         if (wrong.empty() || ++complaints_ > 12) return;
@@ -311,7 +316,8 @@ TEST_F(GoldenTest, golden_cancelled_upgrade_changes_nothing) {
         for (int stop = 1; stop < 100; ++stop) {
             copy(golden.database);
             int calls = 0;
-            const CallControl control(nullptr, 0, [&](uint64_t, uint64_t) { return ++calls < stop; });
+            const CallControl control(nullptr, 0,
+                                      [&](uint64_t, uint64_t) { return ++calls < stop; });
             const Status status = status_of([&] { Store::upgrade(path_, control); });
             if (status == Status::kOk) break;
             EXPECT_EQ(status, Status::kCancelled);
@@ -340,7 +346,8 @@ TEST_F(GoldenTest, golden_goes_on_being_written) {
             EXPECT_EQ(space->read_text(listed.key, 0, 1 << 24), text);
         }
         store->check(CheckLevel::kFull, [&](const Finding& finding) {
-            EXPECT_EQ(finding.severity, Finding::Severity::kNote) << golden.version << ": " << finding.text;
+            EXPECT_EQ(finding.severity, Finding::Severity::kNote)
+                << golden.version << ": " << finding.text;
         });
         for (const Listed& listed : golden.documents)
             store->open_space(listed.owner, listed.collection, false)->delete_document(listed.key);
@@ -376,7 +383,9 @@ TEST_F(GoldenTest, golden_missing_table_is_an_error) {
             ASSERT_EQ(sqlite3_open((path_ + "/store.sqlite").c_str(), &db), SQLITE_OK);
             if (first) {
                 sqlite3_exec(
-                    db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                    db,
+                    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE "
+                    "'sqlite_%'",
                     [](void* out, int, char** values, char**) {
                         static_cast<std::vector<std::string>*>(out)->push_back(values[0]);
                         return 0;
@@ -386,7 +395,8 @@ TEST_F(GoldenTest, golden_missing_table_is_an_error) {
             }
             const std::string table = tables.back();
             tables.pop_back();
-            EXPECT_EQ(sqlite3_exec(db, ("DROP TABLE " + table).c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+            EXPECT_EQ(sqlite3_exec(db, ("DROP TABLE " + table).c_str(), nullptr, nullptr, nullptr),
+                      SQLITE_OK);
             sqlite3_close(db);
             const std::string database = content_of(path_ + "/store.sqlite");
             expect_sensible(golden, database, "without table " + table);
@@ -404,12 +414,13 @@ TEST_F(GoldenTest, golden_missing_table_is_an_error) {
 // Valid segments, each under its seal, but not those of the document.
 TEST_F(GoldenTest, golden_other_segments_are_an_error) {
     const Golden& golden = goldens().back();
-    for (const char* sql :
-         {"UPDATE places SET segment_id = (SELECT max(segment_id) FROM places) WHERE document_id = 1 AND "
-          "place = (SELECT min(place) FROM places WHERE document_id = 1)",
-          "DELETE FROM places WHERE document_id = 1 AND place = (SELECT max(place) FROM places WHERE "
-          "document_id = 1)",
-          "UPDATE places SET place = -place WHERE document_id = 1"}) {
+    for (const char* sql : {"UPDATE places SET segment_id = (SELECT max(segment_id) FROM places) "
+                            "WHERE document_id = 1 AND "
+                            "place = (SELECT min(place) FROM places WHERE document_id = 1)",
+                            "DELETE FROM places WHERE document_id = 1 AND place = (SELECT "
+                            "max(place) FROM places WHERE "
+                            "document_id = 1)",
+                            "UPDATE places SET place = -place WHERE document_id = 1"}) {
         copy(golden.database);
         sqlite3* db = nullptr;
         ASSERT_EQ(sqlite3_open((path_ + "/store.sqlite").c_str(), &db), SQLITE_OK);

@@ -25,7 +25,8 @@ std::vector<SegmentName> closed(uint64_t first, uint64_t n) {
 
 Edit edit_of(const std::vector<SegmentName>& names, bool finish) {
     Edit edit;
-    for (const SegmentName& name : names) edit.segments.push_back(synthetic::segment_of(name, kShape));
+    for (const SegmentName& name : names)
+        edit.segments.push_back(synthetic::segment_of(name, kShape));
     edit.finish = finish;
     if (finish) edit.content_hash = synthetic::hash_of(names);
     return edit;
@@ -37,7 +38,8 @@ DocumentSpec named(const std::string& key) {
     return spec;
 }
 
-void write(Space& space, DocumentSpec spec, const std::vector<SegmentName>& names, bool finish = true) {
+void write(Space& space, DocumentSpec spec, const std::vector<SegmentName>& names,
+           bool finish = true) {
     spec.uri = "file:///golden/" + spec.key;
     spec.meta_json = "{\"n\":" + std::to_string(names.size()) + "}";
     spec.timestamp_ms = 1700000000000 + static_cast<int64_t>(names.size());
@@ -94,8 +96,8 @@ void list(Store& store, const std::string& folder) {
             documents << "document\t" << info.key << "\t" << info.revision << "\t"
                       << (info.finished ? "finished" : "open") << "\t"
                       << (info.text_discarded ? "discarded" : "kept") << "\t" << info.bytes << "\t"
-                      << info.tokens << "\t" << info.chunks << "\t" << info.timestamp_ms << "\t" << info.uri
-                      << "\n";
+                      << info.tokens << "\t" << info.chunks << "\t" << info.timestamp_ms << "\t"
+                      << info.uri << "\n";
             if (info.text_discarded || info.bytes == 0) return true;
             std::string name = owner + "." + collection + "." + info.key;
             for (char& c : name) c = c == '/' ? '_' : c;

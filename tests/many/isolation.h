@@ -73,16 +73,16 @@ struct SecretOptions {
 struct Tell {
     std::string what;
     double area = 0, low = 0, high = 0;
-    uint64_t samples = 0;                       // of each class
+    uint64_t samples = 0;  // of each class
     double stored_us_p50 = 0, other_us_p50 = 0;
 };
 
 // In every trial one owner stores a fresh text or, by a coin, another of the same length; the other
 // text is stored in another store, so that all texts are read as often. Then a second owner asks
 // for, or stores, the fresh text and is timed.
-// Two more: nobody stores the text, but the first owner asked for it a moment ago, which warms pages
-// that both owners' rows share; and, last, a control that must be seen: the second owner itself had
-// stored the text.
+// Two more: nobody stores the text, but the first owner asked for it a moment ago, which warms
+// pages that both owners' rows share; and, last, a control that must be seen: the second owner
+// itself had stored the text.
 std::vector<Tell> time_secrets(const SecretOptions& options);
 
 // Mann and Whitney's area: P(a < b) + P(a = b) / 2.

@@ -43,8 +43,7 @@ struct Asked {
 
     void judge(bool allowed, const std::string& what) const {
         if (allowed) return;
-        if (result->foreign++ == 0)
-            result->first_foreign = owner_name(owner) + " got " + what;
+        if (result->foreign++ == 0) result->first_foreign = owner_name(owner) + " got " + what;
     }
     void judge_states(std::span<const float> states, const char* what) const {
         if (states.empty()) return;
@@ -55,11 +54,11 @@ struct Asked {
                   collection_name(mark.collection));
     }
     void judge_info(const storage::HitInfo& info) const {
-        judge(info.owner == owner_name(owner) &&
-                  std::ranges::any_of(
-                      collections,
-                      [&](uint32_t c) { return info.collection == collection_name(c); }),
-              "a hit in " + info.owner + "/" + info.collection);
+        judge(
+            info.owner == owner_name(owner) &&
+                std::ranges::any_of(
+                    collections, [&](uint32_t c) { return info.collection == collection_name(c); }),
+            "a hit in " + info.owner + "/" + info.collection);
     }
     void judge_text(const std::string& text) const {
         judge(text_allows(text, owner_name(owner)), "the text \"" + text.substr(0, 20) + "\"");
@@ -115,7 +114,7 @@ class Crowd {
         choices.create = true;
         choices.durability = storage::Durability::kNone;
         choices.packing.codec = storage::StateCodec::kInt8;  // states carry marks
-        choices.flat_limit = 200;  // the largest owners have graphs
+        choices.flat_limit = 200;                            // the largest owners have graphs
         model_.fingerprint = engine.fingerprint();
         model_.dim = uint32_t(engine.config().dim);
         model_.chunk_tokens = uint32_t(engine.config().chunk);
@@ -231,9 +230,8 @@ class Crowd {
         const Mark mark{owner, uint32_t(random.below(kCollections))};
         storage::Space& here = *space(mark.owner, mark.collection);
         const bool common = random.once_in(2);
-        const uint64_t document =
-            common ? random.below(kCommonDocuments)
-                   : kOwnDocuments + random.below(2 * size_of(owner));
+        const uint64_t document = common ? random.below(kCommonDocuments)
+                                         : kOwnDocuments + random.below(2 * size_of(owner));
         const std::string key = document_key(document);
         if (random.once_in(4)) {
             try {
@@ -244,10 +242,10 @@ class Crowd {
             return;
         }
         const size_t n = 2 + random.below(8);
-        put_document(here, model_, mark, key,
-                     common ? common_texts(document, n)
-                            : own_texts(mark, document, random.below(1000), n),
-                     true);
+        put_document(
+            here, model_, mark, key,
+            common ? common_texts(document, n) : own_texts(mark, document, random.below(1000), n),
+            true);
     }
 
     // Somebody's text: the asker's, another's, or everybody's.
@@ -262,8 +260,7 @@ class Crowd {
     static storage::SearchFilter some_filter(Random& random) {
         storage::SearchFilter filter;
         filter.exact = random.once_in(4);
-        if (random.once_in(4))
-            filter.exclude_key = document_key(random.below(kCommonDocuments));
+        if (random.once_in(4)) filter.exclude_key = document_key(random.below(kCommonDocuments));
         if (random.once_in(8)) filter.exclude_bytes = {0, 60};
         if (random.once_in(4)) filter.max_per_document = 1 + uint32_t(random.below(2));
         if (random.once_in(8)) filter.min_score = 0.1f;

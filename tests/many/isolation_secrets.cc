@@ -213,7 +213,8 @@ std::vector<Tell> time_secrets(const SecretOptions& options) {
     tells.push_back(Secrets(options, "cold", 1).searching("search, states from the disk", 0));
     tells.push_back(Secrets(options, "first", 0).searching("search, first time", 0));
     tells.push_back(Secrets(options, "warm", 0).searching("search, states in memory", 1));
-    tells.push_back(Secrets(options, "asking", 0).asking("search, another asked and did not store"));
+    tells.push_back(
+        Secrets(options, "asking", 0).asking("search, another asked and did not store"));
     tells.push_back(Secrets(options, "store", 0).storing("store", 0));
     tells.push_back(Secrets(options, "control", 0).storing("store, control: one's own text", 1));
     return tells;

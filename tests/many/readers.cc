@@ -85,8 +85,7 @@ class Run {
         start_writer(0);
         wait_for((*memory_).committed, 0);
         for (uint32_t i = 0; i < options_.readers; ++i)
-            children_.push_back(
-                start([&, i] { read_until_stopped(options_, *memory_, i); }));
+            children_.push_back(start([&, i] { read_until_stopped(options_, *memory_, i); }));
         watch();
         (*memory_).stop = true;
         for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
@@ -251,8 +250,7 @@ double Histogram::quantile(double q) const {
 }
 
 ReadersResult read_together(const ReadersOptions& options) {
-    if (options.readers > kMaxReaders)
-        throw Error(Status::kArgument, "rpt", "at most 64 readers");
+    if (options.readers > kMaxReaders) throw Error(Status::kArgument, "rpt", "at most 64 readers");
     return Run(options).run();
 }
 

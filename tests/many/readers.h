@@ -18,8 +18,8 @@ struct ReadersOptions {
     uint32_t flat_limit = 3000;  // chunks; the index grows past it
     uint32_t pause_us = 20000;   // of the writer between changes
     uint32_t reader_pause_us = 0;
-    uint32_t rival_every_ms = 2000;    // a second writer tries
-    uint32_t kill_every_ms = 60000;    // the writer is killed and another takes over; 0: never
+    uint32_t rival_every_ms = 2000;  // a second writer tries
+    uint32_t kill_every_ms = 60000;  // the writer is killed and another takes over; 0: never
     uint32_t compact_every_ms = 20000;
     storage::Durability durability = storage::Durability::kFlush;
     uint64_t seed = 1;
@@ -62,7 +62,7 @@ struct ReaderFigures {
     LongCall longest;
     uint64_t checks = 0;  // texts, lines, scores and states that were compared
     uint64_t wrong = 0, failed = 0;
-    uint64_t gone = 0;                    // hits deleted between two calls
+    uint64_t gone = 0;                        // hits deleted between two calls
     uint64_t asked_self = 0, found_self = 0;  // searches by graph for a line that is there
     char first_wrong[256] = {}, first_failed[256] = {};
 };
@@ -80,7 +80,7 @@ struct ReadersResult {
     WriterFigures writer;
     uint64_t rivals = 0, rivals_right = 0;  // got kBusy with the writer's number
     Histogram rival_times;
-    std::string first_rival;  // what it was told
+    std::string first_rival;                           // what it was told
     std::vector<double> takeover_ms, first_commit_ms;  // from the kill
     uint64_t findings = 0, wrong_at_end = 0;
     uint64_t documents = 0, chunks = 0, disk_bytes = 0;

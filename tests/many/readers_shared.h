@@ -14,10 +14,10 @@ inline constexpr uint32_t kMaxReaders = 64;
 // In shared memory. Each reader has figures of its own; of the writers only one lives.
 struct Shared {
     std::atomic<bool> stop{false};
-    std::atomic<int> turn{0};           // number of the writer that may open the store
-    std::atomic<int> opened{-1};        // number of the writer that has opened it
-    std::atomic<int> committed{-1};     // ... and of the one that has committed
-    std::atomic<uint64_t> stamp{1};     // of lines, across writers
+    std::atomic<int> turn{0};        // number of the writer that may open the store
+    std::atomic<int> opened{-1};     // number of the writer that has opened it
+    std::atomic<int> committed{-1};  // ... and of the one that has committed
+    std::atomic<uint64_t> stamp{1};  // of lines, across writers
     WriterFigures writer;
     ReaderFigures readers[kMaxReaders];
 };

@@ -45,8 +45,8 @@ inline std::string random_text(Random& random, size_t size, bool broken) {
 
 // One short period over and over: borders have nothing to hold on to.
 inline std::string periodic_text(Random& random, size_t size) {
-    static const char* const kPeriods[] = {
-        "a", "ab", "abc", " ", "\n", "a\n", "\xC3\xBC", "\xF0\x9F\x98\x80"};
+    static const char* const kPeriods[] = {"a",  "ab",  "abc",      " ",
+                                           "\n", "a\n", "\xC3\xBC", "\xF0\x9F\x98\x80"};
     const std::string period = kPeriods[below(random, std::size(kPeriods))];
     std::string text;
     while (text.size() < size) text += period;

@@ -66,8 +66,7 @@ void run(const Plan& plan) {
     const auto engine = std::make_shared<fakes::FakeEngine>();
     const auto changed_store =
                    std::make_shared<fakes::WatchedStore>(*engine, plan.context_tokens, 0),
-               fresh_store =
-                   std::make_shared<fakes::WatchedStore>(*engine, plan.context_tokens, 0);
+               fresh_store = std::make_shared<fakes::WatchedStore>(*engine, plan.context_tokens, 0);
     const Mode mode = plan.broken ? Mode::kReplace : Mode::kRefuse;
     // Keeps what earlier rounds left, so that segments are shared with what was replaced.
     const Workshop changed{engine, plan.context_tokens, plan.borders, mode,
@@ -172,8 +171,8 @@ TEST(ReaderSplicesTest, change_of_the_first_token_reaches_all_that_see_it) {
                fresh_store = std::make_shared<fakes::WatchedStore>(*engine, 64u, 0);
     for (int round = 0; round < 100; ++round) {
         const std::string owner = "round " + std::to_string(round);
-        const Workshop changed{engine, 64, {2, 8}, Mode::kRefuse,
-                               changed_store->open_space(owner, "c", true)},
+        const Workshop changed{
+            engine, 64, {2, 8}, Mode::kRefuse, changed_store->open_space(owner, "c", true)},
             fresh{engine, 64, {2, 8}, Mode::kRefuse, fresh_store->open_space(owner, "c", true)};
         const std::string text = random_text(random, 400, false);
         auto writer = changed.begin();

@@ -95,7 +95,8 @@ TEST(ReaderSplitsTest, sessions_do_not_depend_on_splits_questions_and_rewinds) {
                 session->read(piece);
                 so_far += piece;
                 ASSERT_EQ(session->offset(), so_far.size());
-                if (random() % 16 != 0 || code_point_at(text, so_far.size()) != so_far.size()) continue;
+                if (random() % 16 != 0 || code_point_at(text, so_far.size()) != so_far.size())
+                    continue;
                 switch (random() % 4) {
                     case 0:
                         session->score(" chunk", random() % 2 == 0);
@@ -108,8 +109,7 @@ TEST(ReaderSplitsTest, sessions_do_not_depend_on_splits_questions_and_rewinds) {
                         session->rewind(so_far.size());
                         break;
                     default: {
-                        const size_t to =
-                            code_point_at(so_far, below(random, so_far.size() + 1));
+                        const size_t to = code_point_at(so_far, below(random, so_far.size() + 1));
                         session->rewind(to);
                         session->read(so_far.substr(to));
                     }

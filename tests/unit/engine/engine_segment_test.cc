@@ -83,8 +83,8 @@ TEST_F(EngineTest, segment_ends_with_a_chunk_that_stands_for_its_tokens_alone) {
         const auto whole = engine->encode_segment({}, ids);
         ASSERT_EQ(whole.size(), 7u);
         // By itself, behind all that stands before it.
-        const auto alone = engine->encode_segment(std::span(ids).first(24),
-                                                  std::span(ids).subspan(24));
+        const auto alone =
+            engine->encode_segment(std::span(ids).first(24), std::span(ids).subspan(24));
         ASSERT_EQ(alone.size(), 1u);
         EXPECT_EQ(alone[0].n_tokens, 2u);
         expect_near(alone[0], whole[6], name);

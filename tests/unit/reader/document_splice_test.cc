@@ -231,7 +231,9 @@ TEST_F(DocumentSpliceTest, cancelled_splice_changes_nothing) {
     write("doc", text);
     auto doc = resumed();
     const std::atomic<bool> cancelled = true;
-    EXPECT_EQ(status_of([&] { doc->splice({0, 3}, "one", CallControl(&cancelled, 0)); }),
+    EXPECT_EQ(status_of([&] {
+                  doc->splice({0, 3}, "one", CallControl(&cancelled, 0));
+              }),
               Status::kCancelled);
     doc->finish();
     EXPECT_EQ(fakes::difference(document(), fresh(text)), "");

@@ -266,8 +266,7 @@ TEST_F(DocumentWriterTest, another_owner_shares_nothing) {
     doc->append(text);
     doc->finish();
     const uint64_t tokens = engine_->tokens_encoded;
-    for (const auto& [owner, collection] :
-         {std::pair("p", "c"), std::pair("o", "d")}) {
+    for (const auto& [owner, collection] : {std::pair("p", "c"), std::pair("o", "d")}) {
         const uint64_t before = engine_->tokens_encoded;
         const auto other = store_->open_space(owner, collection, true);
         auto theirs = writer_in(other, "doc");

@@ -15,8 +15,7 @@ class DroppedStatesTest : public SessionFixture {
         space_ = store_->open_space("o", "c", true);
     }
     void write_document(const std::string& key, const std::string& text, bool discard_text,
-                        bool finish = true,
-                        text::SegmenterOptions borders = fakes::kSmallBorders) {
+                        bool finish = true, text::SegmenterOptions borders = fakes::kSmallBorders) {
         storage::DocumentSpec spec;
         spec.key = key;
         spec.discard_text = discard_text;

@@ -53,10 +53,9 @@ class RealModelTest : public testing::Test {
         storage::StoreOptions options;
         options.create = create;
         options.durability = storage::Durability::kNormal;
-        options.model =
-            storage::ModelBinding{engine()->fingerprint(), uint32_t(engine()->config().dim),
-                                  uint32_t(engine()->config().chunk),
-                                  fakes::context_tokens_of(*engine())};
+        options.model = storage::ModelBinding{
+            engine()->fingerprint(), uint32_t(engine()->config().dim),
+            uint32_t(engine()->config().chunk), fakes::context_tokens_of(*engine())};
         store_ = storage::Store::open(folder, options);
         space_ = store_->open_space("o", "c", create);
     }
@@ -270,7 +269,7 @@ TEST_F(RealModelTest, store_as_a_kill_leaves_it_gives_same_answers) {
     storage::DocumentSpec spec;
     spec.key = "unfinished";
     DocumentWriter writer(engine(), space_, spec, text::Utf8Gate::Mode::kRefuse,
-                              store_->model().context_tokens, fakes::kSmallBorders);
+                          store_->model().context_tokens, fakes::kSmallBorders);
     writer.append(some_text(200, 5));
     const std::string copy = folder_ + "_killed";
     fs::remove_all(copy);

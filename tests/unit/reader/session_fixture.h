@@ -81,8 +81,8 @@ class SessionFixture : public testing::Test {
         const Score score = of.score(" the window moves on", false);
         out << of.offset() << " " << score.nats << " " << score.tokens;
         for (const RetrievedChunk& chunk : of.retrieve({}))
-            out << " " << chunk.own << ":" << chunk.info.chunk_id << ":" << chunk.info.ordinal << ":"
-                << chunk.score;
+            out << " " << chunk.own << ":" << chunk.info.chunk_id << ":" << chunk.info.ordinal
+                << ":" << chunk.score;
         out << " " << generate(of, 40);
         return out.str();
     }

@@ -37,9 +37,8 @@ class WriterFixture : public testing::Test {
     }
     std::unique_ptr<DocumentWriter> resumed(const std::string& key = "doc",
                                             Mode mode = Mode::kRefuse) {
-        return std::make_unique<DocumentWriter>(engine_, space_, key, mode,
-                                                store_->model().context_tokens,
-                                                fakes::kSmallBorders);
+        return std::make_unique<DocumentWriter>(
+            engine_, space_, key, mode, store_->model().context_tokens, fakes::kSmallBorders);
     }
     fakes::StoredDocument document(const std::string& key = "doc") const {
         return fakes::read_document(*space_, key);

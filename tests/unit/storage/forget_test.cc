@@ -126,14 +126,16 @@ class Forget : public testing::Test {
         }
     }
 
-    static void splice(Space& space, const std::string& key, std::vector<SegmentName>& names, size_t first,
-                       size_t n_old, const std::vector<SegmentName>& fresh) {
+    static void splice(Space& space, const std::string& key, std::vector<SegmentName>& names,
+                       size_t first, size_t n_old, const std::vector<SegmentName>& fresh) {
         const auto begin = names.begin() + static_cast<ptrdiff_t>(first);
-        names.insert(names.erase(begin, begin + static_cast<ptrdiff_t>(n_old)), fresh.begin(), fresh.end());
+        names.insert(names.erase(begin, begin + static_cast<ptrdiff_t>(n_old)), fresh.begin(),
+                     fresh.end());
         Edit edit;
         edit.first = first;
         edit.n_old = n_old;
-        for (const SegmentName& name : fresh) edit.segments.push_back(synthetic::segment_of(name, kShape));
+        for (const SegmentName& name : fresh)
+            edit.segments.push_back(synthetic::segment_of(name, kShape));
         edit.finish = true;
         edit.content_hash = synthetic::hash_of(names);
         ASSERT_EQ(space.resume_document(key)->commit(edit), std::nullopt);
@@ -176,9 +178,9 @@ class Forget : public testing::Test {
                 if (!gone_.contains(std::string_view(content).substr(i, kWindow))) continue;
                 if (found++ == 0) first = i;
             }
-            EXPECT_EQ(found, 0u) << "in " << entry.path() << ", first at byte " << first << ", page "
-                                 << first / 4096 + 1 << " offset " << first % 4096 << ": "
-                                 << testing::PrintToString(content.substr(first, 24));
+            EXPECT_EQ(found, 0u) << "in " << entry.path() << ", first at byte " << first
+                                 << ", page " << first / 4096 + 1 << " offset " << first % 4096
+                                 << ": " << testing::PrintToString(content.substr(first, 24));
         }
     }
 
@@ -206,17 +208,20 @@ TEST_P(ForgetSeeds, forget_anything_compacted_no_byte_left) {
     uint64_t next_seed = 1000;
     const uint32_t flat_limit = seed % 2 == 0 ? 0 : 200;
     auto store = open(flat_limit);
-    const std::pair<std::string, std::string> names[] = {
-        {"owner kept", "large"}, {"owner kept", "dropped"}, {"owner gone", "one"}, {"owner gone", "two"}};
+    const std::pair<std::string, std::string> names[] = {{"owner kept", "large"},
+                                                         {"owner kept", "dropped"},
+                                                         {"owner gone", "one"},
+                                                         {"owner gone", "two"}};
     std::map<std::string, Document> documents[4];
     std::shared_ptr<Space> spaces[4];
     std::set<std::string> texts_gone;
     for (size_t s = 0; s < 4; ++s) {
         spaces[s] = store->open_space(names[s].first, names[s].second, true);
         for (int d = 0; d < (s == 0 ? 40 : 8); ++d) {
-            const std::string key = "document " + std::to_string(s) + " " + std::to_string(d) + " of long name " +
-                                    std::to_string(numbers.next());
-            documents[s][key].segments = draw(numbers, next_seed, 1 + numbers.below(s == 0 ? 60 : 20));
+            const std::string key = "document " + std::to_string(s) + " " + std::to_string(d) +
+                                    " of long name " + std::to_string(numbers.next());
+            documents[s][key].segments =
+                draw(numbers, next_seed, 1 + numbers.below(s == 0 ? 60 : 20));
             write(*spaces[s], key, documents[s][key].segments);
         }
         hits_of(*store, spaces[s], false);
@@ -227,7 +232,8 @@ TEST_P(ForgetSeeds, forget_anything_compacted_no_byte_left) {
     const auto reopen = [&] {
         store->close();
         store = open(flat_limit);
-        for (size_t s = 0; s < 4; ++s) spaces[s] = store->open_space(names[s].first, names[s].second, true);
+        for (size_t s = 0; s < 4; ++s)
+            spaces[s] = store->open_space(names[s].first, names[s].second, true);
     };
     if (numbers.one_in(2)) reopen();
     if (numbers.one_in(2)) hits_of(*store, spaces[0], false);
@@ -248,14 +254,16 @@ TEST_P(ForgetSeeds, forget_anything_compacted_no_byte_left) {
         } else {
             const size_t n = document.segments.size();
             const size_t first = numbers.below(n);
-            splice(*spaces[0], key, document.segments, first, std::min<size_t>(n - first, numbers.below(5)),
+            splice(*spaces[0], key, document.segments, first,
+                   std::min<size_t>(n - first, numbers.below(5)),
                    draw(numbers, next_seed, numbers.below(3)));
         }
         remember();
     }
     std::erase_if(documents[0], [](const auto& entry) { return entry.second.segments.empty(); });
     store->drop_space(names[1].first, names[1].second);
-    for (const size_t s : {size_t(2), size_t(3)}) store->drop_space(names[s].first, names[s].second);
+    for (const size_t s : {size_t(2), size_t(3)})
+        store->drop_space(names[s].first, names[s].second);
     for (const size_t s : {size_t(1), size_t(2), size_t(3)})
         for (const auto& [key, document] : documents[s]) add_texts(document.segments, texts_gone);
     if (numbers.one_in(3)) {
@@ -290,7 +298,8 @@ TEST_P(ForgetSeeds, forget_anything_compacted_no_byte_left) {
     // What stood in pages must not come back with the next writes either.
     uint64_t more = 0;
     for (auto& [key, document] : documents[0]) {
-        splice(*spaces[0], key, document.segments, 0, 0, {{1000000 + seed * 1000 + more++, 3, false}});
+        splice(*spaces[0], key, document.segments, 0, 0,
+               {{1000000 + seed * 1000 + more++, 3, false}});
         if (more == 5) break;
     }
     store->sync();
@@ -395,7 +404,8 @@ TEST_F(Forget, forget_while_others_write) {
         Numbers other(4);
         uint64_t seed = 1000000;
         for (int i = 0; !stop; ++i) {
-            write(*busy, "note " + std::to_string(i % 7), draw(other, seed, 1 + other.below(12)), i >= 7);
+            write(*busy, "note " + std::to_string(i % 7), draw(other, seed, 1 + other.below(12)),
+                  i >= 7);
             splice(*space, "document 1", documents[1], 0, 0, {{seed++, 2, false}});
             ++written;
         }

@@ -125,8 +125,7 @@ TEST(IndexCache, file_of_another_version_is_ignored) {
     for (const uint32_t version : {1u, 3u}) {
         std::memcpy(bytes.data() + 8, &version, 4);
         // with a right checksum of the header, which ends at 60 and is followed by one segment's
-        const uint32_t crc =
-            crc32c(bytes.data() + 64, 64, crc32c(bytes.data(), 60));
+        const uint32_t crc = crc32c(bytes.data() + 64, 64, crc32c(bytes.data(), 60));
         std::memcpy(bytes.data() + 60, &crc, 4);
         file.write(bytes);
         EXPECT_FALSE(read_index_cache(file.path, 3, kWide)) << version;

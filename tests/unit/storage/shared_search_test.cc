@@ -29,8 +29,8 @@ TEST_F(SharedSegments, excluded_document_hides_no_chunk_that_another_holds) {
 
 TEST_F(SharedSegments, excluded_bytes_are_of_the_document_that_is_excluded) {
     const Parts p = make(3);
-    add(*space_, "a", document_of({p[0], p[1]}));                // p[1] at 20
-    add(*space_, "twice", document_of({p[2], p[2]}));            // p[2] at 0 and 20
+    add(*space_, "a", document_of({p[0], p[1]}));      // p[1] at 20
+    add(*space_, "twice", document_of({p[2], p[2]}));  // p[2] at 0 and 20
     add(*space_, "b", document_of({make(1)[0], p[1]}));
     SearchFilter filter;
     filter.exclude_key = "a";

@@ -10,7 +10,6 @@
 
 namespace rpt::storage {
 
-
 using Parts = std::vector<SegmentRecord>;
 
 inline Edit edit_of(uint64_t first, uint64_t n_old, Parts segments, bool finish = false) {

@@ -67,9 +67,10 @@ TEST_F(SharedSegments, long_document_leaves_searches_at_once_and_the_disk_in_por
     EXPECT_EQ(found().size(), 2u);
     for (int i = 0; rows() > 7 && i < 20; ++i)
         add(*space_, std::to_string(i), document_of(make(1)));
-    for (const char* sql : {"SELECT count(*) FROM segments WHERE standing < 2",
-                            "SELECT count(*) FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments)",
-                            "SELECT count(*) FROM states WHERE chunk_id NOT IN (SELECT id FROM chunks)"})
+    for (const char* sql :
+         {"SELECT count(*) FROM segments WHERE standing < 2",
+          "SELECT count(*) FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments)",
+          "SELECT count(*) FROM states WHERE chunk_id NOT IN (SELECT id FROM chunks)"})
         EXPECT_EQ(number(sql), 0) << sql;
     EXPECT_EQ(text("again"), p[59].text);
     reopen();
@@ -227,8 +228,8 @@ TEST_F(SharedSegments, edit_in_the_middle_replaces_its_own_and_nothing_else) {
     EXPECT_EQ(ids("a").front(), old.front());
     EXPECT_EQ(ids("a").back(), old.back());
     EXPECT_EQ(found().size(), 10u);
-    writer->commit(edit_of(0, 0, {p[7]}));   // in front
-    writer->commit(edit_of(2, 3, {}));       // taken out
+    writer->commit(edit_of(0, 0, {p[7]}));        // in front
+    writer->commit(edit_of(2, 3, {}));            // taken out
     writer->commit(edit_of(1, 0, {p[7]}, true));  // a second time in one document
     EXPECT_EQ(text("a"), p[7].text + p[7].text + p[0].text + p[3].text);
     EXPECT_EQ(writer->info().bytes, 80u);

@@ -1,4 +1,5 @@
-// Indexes in memory over keys around topics, the documents that hold them, and the plain twin of a search.
+// Indexes in memory over keys around topics, the documents that hold them, and the plain twin of a
+// search.
 #pragma once
 
 #include "storage/snapshot.h"
@@ -68,8 +69,8 @@ class Documents {
         model.dim = kWide;
         model.chunk_tokens = 1;
         create_database(folder_ + "/db", "documents", model);
-        connection_ = std::make_unique<Connection>(folder_ + "/db",
-                                                   Connection::Access::kReadWrite, "documents");
+        connection_ = std::make_unique<Connection>(folder_ + "/db", Connection::Access::kReadWrite,
+                                                   "documents");
         Transaction transaction(*connection_, Transaction::Kind::kWrite);
         insert_space(*connection_, "o", "c");
         for (uint64_t n = 0; n < kDocuments; ++n) {
@@ -143,7 +144,7 @@ inline Documents& documents() {
 }
 
 inline std::vector<Hit> search(const Snapshot& snapshot, const std::vector<float>& query, size_t k,
-                        const SearchFilter& filter = {}) {
+                               const SearchFilter& filter = {}) {
     const auto shared = std::make_shared<const Snapshot>(snapshot);
     ChunkDocuments asked(documents().connection(), filter, {kSpace});
     return search_snapshots({&shared, 1}, query, k, filter, asked, {});
@@ -157,7 +158,7 @@ inline bool same(const std::vector<Hit>& a, const std::vector<Hit>& b) {
 
 // The plainly right twin: scores everything, sorts everything.
 inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query, size_t k,
-                             const SearchFilter& filter) {
+                                    const SearchFilter& filter) {
     struct Scored {
         Hit hit;
         uint64_t document;
@@ -177,8 +178,8 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
                 const ByteSpan in_segment = Documents::bytes_of(facts);
                 const ByteSpan bytes{held.byte_begin + in_segment.begin,
                                      held.byte_begin + in_segment.end};
-                return held.key == filter.exclude_key && (filter.exclude_bytes.empty() ||
-                                                          bytes.overlaps(filter.exclude_bytes));
+                return held.key == filter.exclude_key &&
+                       (filter.exclude_bytes.empty() || bytes.overlaps(filter.exclude_bytes));
             });
             if (excluded) continue;
             all.push_back({{facts.chunk, dot / root}, holders.front().document});

@@ -193,8 +193,7 @@ TEST(HnswGraph, every_row_can_be_reached_even_among_equal_keys) {
     }
     const auto graph = HnswGraph::build(*rows, 2, kNever);
     std::set<uint32_t> found;
-    for (const auto& candidate :
-         graph->search(*rows, numbers.vector(kWide).data(), rows->size()))
+    for (const auto& candidate : graph->search(*rows, numbers.vector(kWide).data(), rows->size()))
         found.insert(candidate.row);
     EXPECT_EQ(found.size(), rows->size());
 }

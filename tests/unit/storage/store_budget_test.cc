@@ -14,8 +14,8 @@
 namespace rpt::storage {
 namespace {
 
-constexpr uint32_t kWide = 64;      // of keys and states
-constexpr uint32_t kLong = 128;     // tokens of a chunk: 8 KiB of states
+constexpr uint32_t kWide = 64;   // of keys and states
+constexpr uint32_t kLong = 128;  // tokens of a chunk: 8 KiB of states
 constexpr uint64_t kMiB = 1 << 20;
 
 // What the folder takes, as `du` counts; files that vanish meanwhile are left out.
@@ -30,7 +30,8 @@ uint64_t folder_bytes(const std::string& path) {
     return bytes;
 }
 
-// The most that the folder ever took, looked at every 2 ms and whenever asked. One thread of its own.
+// The most that the folder ever took, looked at every 2 ms and whenever asked. One thread of its
+// own.
 class FolderWatch {
   public:
     explicit FolderWatch(std::string path) : path_(std::move(path)) {
@@ -94,7 +95,8 @@ class StoreBudget : public StoreTest {
         return Store::open(path, wide_options());
     }
     // A document committed in edits as large as commit_bytes() allows.
-    static void ingest(Space& space, const std::string& key, const std::vector<SegmentRecord>& segments,
+    static void ingest(Space& space, const std::string& key,
+                       const std::vector<SegmentRecord>& segments,
                        const std::function<void()>& after_commit = {}) {
         auto writer = space.begin_document(spec_of(key));
         const auto bytes_of = [](const SegmentRecord& segment) {
@@ -106,7 +108,8 @@ class StoreBudget : public StoreTest {
             edit.segments.push_back(segments[i]);
             bytes += bytes_of(segments[i]);
             edit.finish = i + 1 == segments.size();
-            if (!edit.finish && bytes + bytes_of(segments[i + 1]) <= writer->commit_bytes()) continue;
+            if (!edit.finish && bytes + bytes_of(segments[i + 1]) <= writer->commit_bytes())
+                continue;
             writer->commit(edit);
             if (after_commit) after_commit();
             edit.first += edit.segments.size();
@@ -114,7 +117,8 @@ class StoreBudget : public StoreTest {
             bytes = 0;
         }
     }
-    static std::vector<SegmentRecord> wide_document(Numbers& numbers, size_t segments, uint64_t chunks) {
+    static std::vector<SegmentRecord> wide_document(Numbers& numbers, size_t segments,
+                                                    uint64_t chunks) {
         std::vector<SegmentRecord> made;
         for (size_t i = 0; i < segments; ++i) made.push_back(wide_segment(numbers, chunks));
         return made;
@@ -144,7 +148,8 @@ TEST_F(StoreBudget, folder_never_takes_more_while_four_times_as_much_comes) {
     for (const uint64_t budget : {4 * kMiB, 16 * kMiB}) {
         const std::string path = path_ + std::to_string(budget), free = path + "_free";
         auto store = open_wide(path), unlimited = open_wide(free);
-        auto space = store->open_space("o", "c", true), all_space = unlimited->open_space("o", "c", true);
+        auto space = store->open_space("o", "c", true),
+             all_space = unlimited->open_space("o", "c", true);
         store->set_budget(budget);
         EXPECT_EQ(store->stats().budget, budget);
         uint64_t came = 0;
@@ -152,7 +157,8 @@ TEST_F(StoreBudget, folder_never_takes_more_while_four_times_as_much_comes) {
         {
             FolderWatch watch(path);
             for (int n = 0; came < 4 * budget; ++n) {
-                const auto segments = wide_document(numbers, 1 + numbers.below(30), 1 + numbers.below(6));
+                const auto segments =
+                    wide_document(numbers, 1 + numbers.below(30), 1 + numbers.below(6));
                 for (const SegmentRecord& segment : segments)
                     came += segment.chunks.size() * kLong * (kWide + 2);
                 ingest(*space, std::to_string(n), segments, [&] { watch.look(); });
@@ -175,12 +181,14 @@ TEST_F(StoreBudget, folder_never_takes_more_while_four_times_as_much_comes) {
         EXPECT_GT(store->stats().state_bytes_disk, budget / 4);
         for (int i = 0; i < 20; ++i) {
             const std::vector<float> query = questions.vector(kWide);
-            const auto got = all(*store, space, query), expected = all(*unlimited, all_space, query);
+            const auto got = all(*store, space, query),
+                       expected = all(*unlimited, all_space, query);
             ASSERT_EQ(got.size(), expected.size());
             for (size_t j = 0; j < got.size(); ++j) ASSERT_EQ(got[j].score, expected[j].score);
         }
         FolderWatch watch(path);  // and after reopening
-        for (int n = 0; n < 20; ++n) ingest(*space, "more" + std::to_string(n), wide_document(numbers, 10, 6));
+        for (int n = 0; n < 20; ++n)
+            ingest(*space, "more" + std::to_string(n), wide_document(numbers, 10, 6));
         store->close();
         report("reopened", watch.most(), budget);
         EXPECT_LE(watch.most(), budget + budget / 100);
@@ -271,14 +279,16 @@ TEST_F(StoreBudget, states_that_were_not_used_for_longest_go_first) {
         return hits;
     };
     // The oldest were used last.
-    const auto used = chunks_of_document(0), oldest = chunks_of_document(1), newest = chunks_of_document(11);
+    const auto used = chunks_of_document(0), oldest = chunks_of_document(1),
+               newest = chunks_of_document(11);
     store->load_states(used);
     store->set_budget(3 * kMiB);
     const auto left = with_states(path_);
     ASSERT_FALSE(left.empty());
     EXPECT_LT(left.size(), 480u);
     const auto kept = [&](const std::vector<Hit>& hits) {
-        return std::ranges::count_if(hits, [&](const Hit& hit) { return left.contains(hit.chunk_id); });
+        return std::ranges::count_if(hits,
+                                     [&](const Hit& hit) { return left.contains(hit.chunk_id); });
     };
     EXPECT_EQ(kept(used), ptrdiff_t(used.size()));
     EXPECT_EQ(kept(oldest), 0);
@@ -379,8 +389,8 @@ TEST_F(StoreBudget, keys_that_do_not_fit_are_refused_and_nothing_is_lost) {
     }
     const uint64_t chunks = store->stats().chunks;
     EXPECT_EQ(all(*store, space, std::vector<float>(kWide, 1)).size(), chunks);
-    // What the message advises: there is room again, at once, though few segments of a long document
-    // are erased with it.
+    // What the message advises: there is room again, at once, though few segments of a long
+    // document are erased with it.
     for (int i = 0; i < last; ++i) space->delete_document(std::to_string(i));
     for (n = 500; n < 500 + last / 2; ++n) EXPECT_EQ(add_one(), Status::kOk) << n << ": " << text;
     n = 1000;
@@ -426,7 +436,8 @@ TEST_F(StoreBudget, lower_budget_shrinks_a_full_store_and_outlives_it) {
 
 TEST_F(StoreBudget, budget_of_a_space_binds_that_space_alone) {
     auto store = open_wide(path_);
-    auto bound = store->open_space("o", "bound", true), other = store->open_space("o", "other", true);
+    auto bound = store->open_space("o", "bound", true),
+         other = store->open_space("o", "other", true);
     Numbers numbers(8);
     const auto states_of_space = [&](const char* collection) {
         Connection connection(path_ + "/store.sqlite", Connection::Access::kReadOnly, "test");

@@ -168,8 +168,7 @@ class StoreTest : public testing::Test {
         o.read_only = true;
         return Store::open(path_, o);
     }
-    static void add(Space& space, const std::string& key, const Edit& edit,
-                    bool replace = false) {
+    static void add(Space& space, const std::string& key, const Edit& edit, bool replace = false) {
         space.begin_document(spec_of(key, replace))->commit(edit);
     }
     static std::vector<Hit> find(Store& store, const std::shared_ptr<Space>& space,

@@ -73,7 +73,8 @@ TEST_F(StoreTest, dropped_space_is_gone_and_its_handles_say_so) {
     find(*store, space, chunks_of(edit)[0].key, 3);
     store->drop_space("o", "c");
     EXPECT_EQ(status_of([&] { space->find_document("a"); }), Status::kNotFound);
-    EXPECT_EQ(status_of([&] { find(*store, space, chunks_of(edit)[0].key, 3); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { find(*store, space, chunks_of(edit)[0].key, 3); }),
+              Status::kNotFound);
     EXPECT_EQ(status_of([&] { writer->commit(edit); }), Status::kNotFound);
     EXPECT_EQ(status_of([&] { store->drop_space("o", "c"); }), Status::kNotFound);
     EXPECT_EQ(find(*store, other, chunks_of(edit)[0].key, 9).size(), 4u);
@@ -221,7 +222,8 @@ TEST_F(StoreTest, readers_elsewhere_see_commits_and_refuse_to_write) {
     EXPECT_EQ(status_of([&] { reader->open_space("new", "c", true); }), Status::kReadOnly);
     EXPECT_EQ(status_of([&] { reader->rebuild_index(); }), Status::kReadOnly);
     store->drop_space("o", "c");
-    EXPECT_EQ(status_of([&] { find(*reader, view, chunks_of(first)[0].key, 9); }), Status::kNotFound);
+    EXPECT_EQ(status_of([&] { find(*reader, view, chunks_of(first)[0].key, 9); }),
+              Status::kNotFound);
 }
 
 TEST_F(StoreTest, threads_write_search_and_delete_together) {

@@ -18,7 +18,8 @@ std::vector<float> rounded(const std::vector<float>& key) {
 
 // `segment_begin`: where the chunk's segment begins in the document.
 void expect_same_chunk(const ChunkRecord& got, const ChunkRecord& put, uint64_t segment_begin = 0) {
-    EXPECT_EQ(got.bytes, (ByteSpan{segment_begin + put.bytes.begin, segment_begin + put.bytes.end}));
+    EXPECT_EQ(got.bytes,
+              (ByteSpan{segment_begin + put.bytes.begin, segment_begin + put.bytes.end}));
     EXPECT_EQ(got.provisional, put.provisional);
     EXPECT_EQ(got.tokens, put.tokens);
     EXPECT_EQ(got.key, rounded(put.key));
@@ -370,7 +371,8 @@ TEST_F(StoreTest, wrong_chunks_are_refused_and_nothing_changes) {
     EXPECT_EQ(writer->info().bytes, 10u);
     EXPECT_EQ(space->find_document("a")->chunks, 1u);
     std::atomic<bool> cancel{true};
-    EXPECT_EQ(status_of([&] { writer->commit(good, CallControl(&cancel, 0)); }), Status::kCancelled);
+    EXPECT_EQ(status_of([&] { writer->commit(good, CallControl(&cancel, 0)); }),
+              Status::kCancelled);
     writer->commit(good);  // and may be tried again
     EXPECT_EQ(space->read_text("a", 0, 99), text_of(whole));
 }

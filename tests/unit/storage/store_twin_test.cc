@@ -115,7 +115,8 @@ class TwinRun {
             size_t kept = 0;
             while (kept < old->chunks.size() && !old->chunks[kept].provisional) ++kept;
             kept = numbers_.below(3) > 0 ? kept : numbers_.below(uint32_t(kept + 1));
-            std::vector<ChunkRecord> chunks(old->chunks.begin(), old->chunks.begin() + ptrdiff_t(kept));
+            std::vector<ChunkRecord> chunks(old->chunks.begin(),
+                                            old->chunks.begin() + ptrdiff_t(kept));
             for (ChunkRecord& chunk : fresh.chunks) {
                 chunk.bytes = {chunks.size() * kChunkBytes, (chunks.size() + 1) * kChunkBytes};
                 chunks.push_back(chunk);
@@ -258,8 +259,8 @@ class TwinRun {
     }
 
     // What a hit is told to be must be there in the plain document.
-    void compare_hits(const std::string& name, const PlainSpace& plain, const std::vector<Hit>& hits,
-                      const std::vector<float>& query) {
+    void compare_hits(const std::string& name, const PlainSpace& plain,
+                      const std::vector<Hit>& hits, const std::vector<float>& query) {
         for (size_t i = 0; i < hits.size(); i += 1 + hits.size() / 20) {
             const auto info = store_->describe(hits[i].chunk_id);
             ASSERT_TRUE(info && plain.contains(info->key));
@@ -373,11 +374,13 @@ class TwinRun {
             EXPECT_EQ(row.chunks, of_space("SELECT count(*) FROM chunks WHERE space_id = ?"));
             EXPECT_EQ(row.tokens,
                       of_space("SELECT ifnull(sum(n_tokens), 0) FROM chunks WHERE space_id = ?"));
-            EXPECT_EQ(row.text_disk,
-                      of_space("SELECT ifnull(sum(length(text)), 0) FROM segments WHERE space_id = ?"));
-            EXPECT_EQ(row.state_disk,
-                      of_space("SELECT ifnull(sum(length(s.body)), 0) FROM states s JOIN chunks c ON "
-                               "c.id = s.chunk_id WHERE c.space_id = ?"));
+            EXPECT_EQ(
+                row.text_disk,
+                of_space("SELECT ifnull(sum(length(text)), 0) FROM segments WHERE space_id = ?"));
+            EXPECT_EQ(
+                row.state_disk,
+                of_space("SELECT ifnull(sum(length(s.body)), 0) FROM states s JOIN chunks c ON "
+                         "c.id = s.chunk_id WHERE c.space_id = ?"));
             EXPECT_EQ(row.state_disk,
                       of_space("SELECT ifnull(sum(state_disk), 0) FROM chunks WHERE space_id = ?"));
             list_document_rows(connection, row.id, "", [&](const DocumentRow& document) {
@@ -390,7 +393,8 @@ class TwinRun {
              {"SELECT count(*) FROM places WHERE document_id NOT IN (SELECT id FROM documents)",
               "SELECT count(*) FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments)",
               "SELECT count(*) FROM states WHERE chunk_id NOT IN (SELECT id FROM chunks)",
-              "SELECT count(*) FROM segments WHERE n_chunks <> (SELECT count(*) FROM chunks c WHERE "
+              "SELECT count(*) FROM segments WHERE n_chunks <> (SELECT count(*) FROM chunks c "
+              "WHERE "
               "c.segment_id = segments.id)"})
             EXPECT_EQ(number(orphans), 0u) << orphans;
     }
