@@ -37,22 +37,27 @@ class Keeper {
     // Milliseconds that a wait for more may last before flush() is due; -1: for ever.
     int patience_ms() const {
         if (!dirty_) return -1;
-        const auto left = flushed_ + kFlushPause - std::chrono::steady_clock::now();
+        const auto left = flushed_ + pause_ - std::chrono::steady_clock::now();
         return static_cast<int>(std::max<int64_t>(
             0, std::chrono::duration_cast<std::chrono::milliseconds>(left).count()));
     }
-    // Without a cancel token: the work is one block of tokens and one transaction, and on Ctrl-C it
-    // is what keeps everything that was read.
+    // Without a cancel token: the work is one segment of tokens and one transaction, and on Ctrl-C
+    // it is what keeps everything that was read. Flushes take a tenth of the time at most, also
+    // where the processor is busy with other work.
     void flush() {
+        const auto start = std::chrono::steady_clock::now();
         Error error;
         error.check(rpt_doc_flush(document_, RPT_FLUSH_TAIL, nullptr, nullptr, error.out()));
         flushed_ = std::chrono::steady_clock::now();
+        pause_ =
+            std::max<std::chrono::steady_clock::duration>(kFlushPause, 10 * (flushed_ - start));
         dirty_ = false;
     }
 
   private:
     rpt_doc* document_;
     std::chrono::steady_clock::time_point flushed_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::duration pause_ = kFlushPause;
     bool dirty_ = false;
 };
 
