@@ -349,9 +349,10 @@ RPT_API rpt_status rpt_store_rebuild_index(rpt_store* store, const rpt_call* cal
 /* Bytes on disk that the store's folder may take, as `du` counts them; 0: no limit. Kept in the
  * store, for all who open it. Model states, by far the largest part, leave the disk first, those
  * not used for longest before others; texts and keys stay, so searches find what they found, and
- * states that are wanted again are computed again. The folder is never more than 1 % over while the
- * library writes. NO_SPACE if texts and keys alone are more (nothing is lost), ARGUMENT below 1
- * MiB. */
+ * states that are wanted again are computed again. The folder stays below it while the library
+ * writes, unless one segment of a document (at most 16 KiB of text, with its states) takes more than
+ * the eighth that is kept free for the log, which a budget of few MiB may meet. NO_SPACE if texts
+ * and keys alone are more (nothing is lost), ARGUMENT below 1 MiB. */
 RPT_API rpt_status rpt_store_set_budget(rpt_store* store, uint64_t bytes, const rpt_call* call,
                                         rpt_error* err);
 /* Erases what deletions left and gives the space back to the file system, in small steps: other
