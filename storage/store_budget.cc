@@ -74,6 +74,20 @@ bool drop_incoming(std::vector<PreparedSegment>& prepared) {
     return false;
 }
 
+uint64_t chunks_of_store(Connection& connection) {
+    return static_cast<uint64_t>(
+        connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
+}
+
+uint64_t all_pages(Connection& connection) {
+    return static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
+}
+
+uint64_t used_pages(Connection& connection) {
+    return all_pages(connection) -
+           static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+}
+
 [[noreturn]] void fail_budget(const std::string& whose, uint64_t budget) {
     throw Error(Status::kNoSpace, "rpt",
                 whose + ": its keys and texts alone are more than its budget of " +
@@ -164,15 +178,11 @@ void StoreImpl::make_room(Connection& connection, SpaceRow& space,
         }
     }
     if (budget_ == 0) return;
-    const auto chunks =
-        static_cast<uint64_t>(connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
     uint64_t fresh = 0;
     for (const PreparedSegment& segment : prepared) fresh += segment.chunks.size();
-    const uint64_t limit = database_pages(chunks + fresh);
+    const uint64_t limit = database_pages(chunks_of_store(connection) + fresh);
     for (;;) {
-        const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count")) -
-                           static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
-        const uint64_t wanted = pages + pages_of(prepared);
+        const uint64_t wanted = used_pages(connection) + pages_of(prepared);
         if (wanted <= limit) return;
         if (!free_some(connection, space, true, (wanted - limit) * kPage) &&
             !drop_incoming(prepared))
@@ -183,10 +193,8 @@ void StoreImpl::make_room(Connection& connection, SpaceRow& space,
 // The part of the index grows with the chunks, so that the database's shrinks.
 void StoreImpl::trim(Connection& connection) {
     if (budget_ == 0) return;
-    const auto chunks =
-        static_cast<uint64_t>(connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
-    const uint64_t limit = database_pages(chunks);
-    const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
+    const uint64_t limit = database_pages(chunks_of_store(connection));
+    const uint64_t pages = all_pages(connection);
     if (pages <= limit) return;
     const uint64_t portion = std::min(pages - limit, commit_bytes() / kPage);
     connection.exec(("PRAGMA incremental_vacuum(" + std::to_string(portion) + ")").c_str());
@@ -205,10 +213,12 @@ void StoreImpl::keep_log_short(Connection& connection) {
 void StoreImpl::note_use(uint64_t chunk) {
     if (options_.read_only) return;
     const std::lock_guard guard(uses_mutex_);
-    if (uses_.size() < kMaxUses) uses_.insert(chunk);
+    if (uses_.size() == kMaxUses) uses_.clear();  // the latest tell most
+    uses_.insert(chunk);
 }
 
 void StoreImpl::write_uses() {
+    if (!evicts_) return;
     std::set<uint64_t> uses;
     {
         const std::lock_guard guard(uses_mutex_);
@@ -234,6 +244,7 @@ void StoreImpl::set_budget(uint64_t bytes) {
                     "a budget of " + std::to_string(bytes) + " bytes is below the least, " +
                         std::to_string(kMinBudget));
     const uint64_t before = budget_;
+    if (bytes != 0) evicts_ = true;
     write_uses();
     try {
         write([&](Connection& connection) {
@@ -242,16 +253,11 @@ void StoreImpl::set_budget(uint64_t bytes) {
                 .bind(static_cast<int64_t>(bytes))
                 .run();
             if (bytes == 0) return;
-            const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
-            const auto free =
-                static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
-            const auto chunks = static_cast<uint64_t>(
-                connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
             // What states fill at most, whole pages and what is left over in them.
             const auto states = static_cast<uint64_t>(connection.read_number(
                 "SELECT ifnull(sum(CASE WHEN state_disk > 2000 THEN state_disk / 4092 + 1.0 ELSE "
                 "(state_disk + 32) / 2000.0 END), 0) FROM chunks WHERE state_disk > 0"));
-            if (pages - free > states + database_pages(chunks) &&
+            if (used_pages(connection) > states + database_pages(chunks_of_store(connection)) &&
                 list_unused(connection, 0, 1).empty())
                 fail_budget("store \"" + path() + "\"", bytes);
         });
@@ -270,6 +276,8 @@ void StoreImpl::set_budget(uint64_t bytes) {
 }
 
 void StoreImpl::set_space_budget(uint64_t space, uint64_t bytes) {
+    if (bytes != 0) evicts_ = true;
+    write_uses();
     write([&](Connection& connection) {
         auto row = read_space(connection, space);
         if (!row) throw Error(Status::kNotFound, "rpt", "the space was dropped; open it again");
@@ -286,17 +294,13 @@ bool StoreImpl::shrink() {
     bool fits = true;
     for (bool more = true; more;) {
         write([&](Connection& connection) {
-            const auto chunks = static_cast<uint64_t>(
-                connection.read_number("SELECT ifnull(sum(chunks), 0) FROM spaces"));
-            const uint64_t limit = database_pages(chunks);
-            const auto pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
-            const auto free =
-                static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
+            const uint64_t limit = database_pages(chunks_of_store(connection));
             SpaceRow nowhere;
-            more = pages > limit;
-            if (pages - free > limit && !free_some(connection, nowhere, true, commit_bytes()))
+            more = all_pages(connection) > limit;
+            if (used_pages(connection) > limit &&
+                !free_some(connection, nowhere, true, commit_bytes()))
                 more = fits = false;
-            if (pages > limit)
+            if (all_pages(connection) > limit)
                 connection.exec(
                     ("PRAGMA incremental_vacuum(" + std::to_string(commit_bytes() / kPage) + ")")
                         .c_str());

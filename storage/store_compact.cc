@@ -17,12 +17,12 @@ constexpr int kPassesWithOthers = 2;
 
 }  // namespace
 
-bool StoreImpl::purge_step() {
+bool StoreImpl::purge_step(uint64_t space_id) {
     bool more = false;
     IndexChange change;
     write([&](Connection& connection) {
         change = {};
-        const std::vector<SegmentRow> unused = list_unused(connection, 0, 1);
+        const std::vector<SegmentRow> unused = list_unused(connection, space_id, 1);
         more = !unused.empty();
         if (!more) return;
         auto space = read_space(connection, unused[0].space);
@@ -53,7 +53,7 @@ void StoreImpl::compact(const CallControl& control) {
                 static_cast<uint64_t>((*lease).read_number("PRAGMA freelist_count"));
     }
     uint64_t done = 0;
-    while (purge_step()) control.report(done += kSegmentsAtOnce, total);
+    while (purge_step(0)) control.report(done += kSegmentsAtOnce, total);
     for (uint64_t free = free_pages(); free > 0;) {
         write([&](Connection& connection) { connection.exec("PRAGMA incremental_vacuum(512)"); });
         const uint64_t left = free_pages();

@@ -68,6 +68,16 @@ void erase_space(Connection& connection, uint64_t space, const CallControl& cont
     Query(connection, "UPDATE store SET generation = generation + 1").run();
 }
 
+// `at`: where the chunk's segment occurs first, if that was looked up already.
+std::optional<ChunkRow> successor_of(Connection& connection, const ChunkRow& chunk,
+                                     std::optional<Occurrence> at = std::nullopt) {
+    if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1))
+        return next;
+    if (!at) at = first_occurrence(connection, chunk.place.segment);
+    if (!at || at->next_segment == 0) return std::nullopt;
+    return find_chunk(connection, at->next_segment, 0);
+}
+
 std::string name_of(std::string_view owner, std::string_view collection) {
     return "space \"" + std::string(owner) + "\" / \"" + std::string(collection) + "\"";
 }
@@ -251,14 +261,6 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     return search_snapshots(snapshots, query, k, filter, documents, control);
 }
 
-std::optional<ChunkRow> StoreImpl::successor_of(Connection& connection, const ChunkRow& chunk) {
-    if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1))
-        return next;
-    const auto at = first_occurrence(connection, chunk.place.segment);
-    if (!at || at->next_segment == 0) return std::nullopt;
-    return find_chunk(connection, at->next_segment, 0);
-}
-
 std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
     ConnectionPool::Lease lease(readers_);
     const auto chunk = read_chunk_row(*lease, chunk_id);
@@ -276,7 +278,7 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
     info.revision = document->info.revision;
     info.ordinal = at->first_chunk + chunk->place.ordinal;
     info.bytes = in_document(*chunk, at->byte_begin);
-    if (const auto next = successor_of(*lease, *chunk)) {
+    if (const auto next = successor_of(*lease, *chunk, at)) {
         // The first chunk of a segment follows another segment, be it the same one once more.
         const bool behind = next->place.ordinal == 0;
         info.next_bytes = in_document(
@@ -325,8 +327,11 @@ std::optional<SegmentTokens> StoreImpl::read_segment_tokens(uint64_t segment_id,
     const auto at = first_occurrence(*lease, segment_id);
     if (!at) return std::nullopt;
     SegmentTokens found;
-    found.tokens = storage::read_segment_tokens(*lease, segment_id);
-    for (const ChunkRow& chunk : list_chunks(*lease, segment_id)) found.chunks.push_back(chunk.id);
+    for (const ChunkRow& chunk : list_chunks(*lease, segment_id)) {
+        found.chunks.push_back(chunk.id);
+        const std::vector<int32_t> part = read_tokens(*lease, chunk);
+        found.tokens.insert(found.tokens.end(), part.begin(), part.end());
+    }
     const std::vector<Place> places = list_places(*lease, at->document);
     auto place = std::ranges::find(places, at->place, &Place::place);
     while (place != places.begin() && found.context.size() < context_tokens) {
@@ -430,17 +435,7 @@ void StoreImpl::erase_pending(const DocumentRow& document) {
         segments.settle();
         touch_space(connection, change.now);
     });
-    // In portions, so that the log stays short.
-    for (bool more = true; more;) {
-        write([&](Connection& connection) {
-            more = false;
-            IndexChange change;
-            auto space = read_space(connection, document.space);
-            if (!space) return;
-            change.now = std::move(*space);
-            more = SegmentEdit(connection, change, model_.dim).purge(SIZE_MAX, commit_bytes()) > 0;
-            if (more) touch_space(connection, change.now);
-        });
+    while (purge_step(document.space)) {
     }
 }
 

@@ -83,15 +83,16 @@ class StoreImpl final : public Store {
     void trim(Connection& connection);
     uint64_t commit_bytes() const;
     // Writes down which states were used since the last commit, in transactions of their own that
-    // keep the log short.
+    // keep the log short. Nothing where no budget asks for it.
     void write_uses();
     void set_space_budget(uint64_t space, uint64_t bytes);
 
   private:
     static constexpr size_t kMaxUses = 8192;
 
-    // Erases some unused segments of one space, in one transaction; false if there was none.
-    bool purge_step();
+    // Erases some unused segments of one space, in one transaction; false if there was none. 0: of
+    // any space.
+    bool purge_step(uint64_t space_id);
     uint64_t free_pages();
     // Clears what deletions left between the rows of pages, in the file itself.
     void wipe_database(const CallControl& control);
@@ -121,7 +122,6 @@ class StoreImpl final : public Store {
     StateCache::States states_of(Connection& connection, const ChunkRow& chunk);
     void write_restored(const std::vector<ChunkRow>& chunks,
                         const std::vector<std::string>& bodies);
-    std::optional<ChunkRow> successor_of(Connection& connection, const ChunkRow& chunk);
 
     const StoreDirectory directory_;
     const StoreOptions options_;
@@ -139,6 +139,7 @@ class StoreImpl final : public Store {
     std::mutex uses_mutex_;    // guards uses_
     std::set<uint64_t> uses_;  // chunks whose states were read since the last commit
     std::atomic<uint64_t> budget_{0};
+    std::atomic<bool> evicts_{false};  // the store or a space has, or had, a budget
     std::atomic<bool> closed_{false};
     std::atomic<uint64_t> index_generation_{0};
     IndexBuilder builder_;

@@ -36,6 +36,8 @@ void StoreImpl::open_for_writing() {
         directory_.make_index_folder();
         directory_.remove_unfinished_index_files();
         budget_ = static_cast<uint64_t>(writer_->read_number("SELECT budget FROM store"));
+        evicts_ = budget_ != 0 || writer_->read_number(
+                                      "SELECT EXISTS(SELECT 1 FROM spaces WHERE budget != 0)") != 0;
         erase_unfinished_replacements();
     } catch (...) {
         writer_.reset();

@@ -82,8 +82,7 @@ void SplicePlan::encode(size_t segment, const SegmentEncoder& encoder) {
 
 SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& space,
                        const SegmentEncoder& encoder, text::SegmenterOptions borders,
-                       ByteSpan where, std::string_view bytes, bool text_discarded,
-                       const CallControl& control) {
+                       ByteSpan where, std::string_view bytes, const CallControl& control) {
     const std::vector<storage::SegmentInfo> segments = document.segments();
     SplicePlan plan;
     const size_t first = first_to_cut(segments, where.begin, borders.half_window);
@@ -92,7 +91,7 @@ SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& 
     const auto close = [&](std::string text) {
         control.check();
         storage::SegmentRecord record;
-        record.identity = encoder.identity(context, text, text_discarded);
+        record.identity = encoder.identity(context, text, false);
         record.known =
             brings(plan.edit.segments, record.identity) || space.has_segment(record.identity);
         record.text = std::move(text);

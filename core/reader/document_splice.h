@@ -29,12 +29,12 @@ struct SplicePlan {
     void encode(size_t segment, const SegmentEncoder& encoder);
 };
 
-// The document's bytes `where` become `bytes`. Cuts anew from the last border that cannot know of
-// the change, up to the first that is an old one again and whose segment sees what it saw: borders
-// depend on bytes nearby and segments on a bounded context, so that what lies farther away stays.
+// The bytes `where` of a document whose text is kept become `bytes`. Cuts anew from the last border
+// that cannot know of the change, up to the first that is an old one again and whose segment sees
+// what it saw: borders depend on bytes nearby and segments on a bounded context, so that what lies
+// farther away stays.
 SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& space,
                        const SegmentEncoder& encoder, text::SegmenterOptions borders,
-                       ByteSpan where, std::string_view bytes, bool text_discarded,
-                       const CallControl& control);
+                       ByteSpan where, std::string_view bytes, const CallControl& control);
 
 }  // namespace rpt::reader

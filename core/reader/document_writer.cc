@@ -247,8 +247,7 @@ struct DocumentWriter::Impl {
         check_splice(where, bytes);
         flush(false, control);
         require_whole_code_points(where);
-        SplicePlan plan =
-            plan_splice(*store, *space, encoder, borders, where, bytes, text_discarded, control);
+        SplicePlan plan = plan_splice(*store, *space, encoder, borders, where, bytes, control);
         while (const auto lost = store->commit(plan.edit, control)) plan.encode(*lost, encoder);
         astray = true;
         stand_at_end();

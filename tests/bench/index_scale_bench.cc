@@ -326,15 +326,28 @@ void measure(const Snapshot& snapshot, Source& source, Random& random, const Opt
 
 Options parse(int argc, char** argv) {
     Options options;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const std::string name = argv[i], value = argv[i + 1];
-        if (name == "--rows") options.rows = std::stoull(value);
-        if (name == "--queries") options.queries = std::stoull(value);
-        if (name == "--exact") options.exact = std::stoull(value);
-        if (name == "--threads") options.threads = static_cast<unsigned>(std::stoul(value));
-        if (name == "--data") options.data = value;
-        if (name == "--file") options.file = value;
-        if (name == "--breadth") options.breadths.push_back(std::stoull(value));
+    for (int i = 1; i < argc; i += 2) {
+        const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+        if (name == "--rows" && !value.empty())
+            options.rows = std::stoull(value);
+        else if (name == "--queries" && !value.empty())
+            options.queries = std::stoull(value);
+        else if (name == "--exact" && !value.empty())
+            options.exact = std::stoull(value);
+        else if (name == "--threads" && !value.empty())
+            options.threads = static_cast<unsigned>(std::stoul(value));
+        else if (name == "--data" && !value.empty())
+            options.data = value;
+        else if (name == "--file" && !value.empty())
+            options.file = value;
+        else if (name == "--breadth" && !value.empty())
+            options.breadths.push_back(std::stoull(value));
+        else {
+            std::fprintf(stderr,
+                         "index_scale_bench [--rows N] [--queries N] [--exact N] [--data "
+                         "texts|islands] [--threads N] [--breadth N]... [--file PATH]\n");
+            std::exit(2);
+        }
     }
     if (options.breadths.empty()) options.breadths.push_back(0);
     return options;

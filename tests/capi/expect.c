@@ -93,3 +93,12 @@ void write_whole(const char* path, const void* bytes, size_t size) {
     FILE* file = fopen(path, "wb");
     EXPECT(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }
+
+int32_t add_text(void* user, const rpt_event* event) {
+    answer* to = user;
+    if (event->type != RPT_EVENT_TEXT) return 0;
+    if (to->size + event->text.size > sizeof to->text) return -1;
+    memcpy(to->text + to->size, event->text.data, event->text.size);
+    to->size += event->text.size;
+    return 0;
+}

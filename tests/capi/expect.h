@@ -61,6 +61,14 @@ rpt_space* place_space(rpt_store* store, const char* owner);
 void remember(rpt_space* space, const char* key, const char* text, size_t size);
 /* Text of `size` bytes in sentences of small words, different for each `seed`; to be freed. */
 char* make_text(size_t size, unsigned seed);
+/* What a test compares as one text. */
+typedef struct answer {
+    size_t size;
+    char text[4096];
+} answer;
+
+/* An rpt_event_fn: appends generated text to the answer `user`. */
+int32_t add_text(void* user, const rpt_event* event);
 /* A whole file, to be freed. */
 char* read_whole(const char* path, size_t* size);
 void write_whole(const char* path, const void* bytes, size_t size);

@@ -4,20 +4,6 @@
 
 #include "expect.h"
 
-typedef struct answer {
-    size_t size;
-    char text[4096];
-} answer;
-
-static int32_t add_text(void* user, const rpt_event* event) {
-    answer* to = user;
-    if (event->type != RPT_EVENT_TEXT) return 0;
-    if (to->size + event->text.size > sizeof to->text) return -1;
-    memcpy(to->text + to->size, event->text.data, event->text.size);
-    to->size += event->text.size;
-    return 0;
-}
-
 /* Hits and a greedy continuation, as one text; numbers of chunks aside. */
 static void ask(const place* p, rpt_space* space, answer* out) {
     rpt_error err = RPT_ERROR_INIT;

@@ -1,14 +1,15 @@
-/* A writer is killed after each of its flushes in turn: what the next process finds and how it goes on is exactly what a
- * writer that ended in peace would have left. */
+/* A writer is killed after each of its flushes in turn: what the next process finds and how it goes
+ * on is exactly what a writer that ended in peace would have left. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "expect.h"
 
-enum { FLUSHES = 6, PIECE = 700, ANSWER = 4096 };
+enum { FLUSHES = 6, PIECE = 700 };
 
-/* Writes `flushes` pieces, each with its flush, and one more that is not flushed; then dies, or closes. */
+/* Writes `flushes` pieces, each with its flush, and one more that is not flushed; then dies, or
+ * closes. */
 static void write_pieces(const place* p, const char* name, int flushes, int in_peace) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
@@ -48,20 +49,6 @@ static int run_writer(char** argv, const char* role, const char* name, int flush
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-typedef struct answer {
-    size_t size;
-    char text[ANSWER];
-} answer;
-
-static int32_t add_text(void* user, const rpt_event* event) {
-    answer* to = user;
-    if (event->type != RPT_EVENT_TEXT) return 0;
-    if (to->size + event->text.size > sizeof to->text) return -1;
-    memcpy(to->text + to->size, event->text.data, event->text.size);
-    to->size += event->text.size;
-    return 0;
-}
-
 /* What a reader gets from the store: facts, hits, and a greedy continuation, as one text. */
 static void ask(const place* p, const char* name, answer* out) {
     rpt_error err = RPT_ERROR_INIT;
@@ -76,15 +63,17 @@ static void ask(const place* p, const char* name, answer* out) {
     size_t i;
     EXPECT_OK(rpt_doc_stat(space, "book", &info, &err));
     out->size = (size_t)snprintf(out->text, sizeof out->text, "%llu bytes, %llu chunks\n",
-                                 (unsigned long long)info.bytes_searchable, (unsigned long long)info.chunks);
+                                 (unsigned long long)info.bytes_searchable,
+                                 (unsigned long long)info.chunks);
     EXPECT_OK(rpt_retrieve(&space, 1, prompt, 300, NULL, NULL, &hits, &err));
     EXPECT(rpt_hits_count(hits) > 0);
     for (i = 0; i < rpt_hits_count(hits); ++i) {
         rpt_hit hit = {.struct_size = sizeof hit};
         EXPECT_OK(rpt_hits_get(hits, i, &hit, &err));
-        out->size += (size_t)snprintf(out->text + out->size, sizeof out->text - out->size, "%a %llu-%llu\n",
-                                      (double)hit.score, (unsigned long long)hit.span.begin,
-                                      (unsigned long long)hit.span.end);
+        out->size +=
+            (size_t)snprintf(out->text + out->size, sizeof out->text - out->size, "%a %llu-%llu\n",
+                             (double)hit.score, (unsigned long long)hit.span.begin,
+                             (unsigned long long)hit.span.end);
     }
     with.spaces = &space;
     with.n_spaces = 1;
