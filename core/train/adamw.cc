@@ -28,6 +28,19 @@ void AdamW::clear_gradients() {
     for (at::Tensor& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
 }
 
+void AdamW::add_gradients(const std::vector<at::Tensor>& gradients) {
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+        at::Tensor& sum = parameters_[i].mutable_grad();
+        if (!gradients[i].defined()) continue;
+        if (sum.defined()) {
+            sum.add_(gradients[i]);
+        } else {
+            sum = gradients[i].clone(at::MemoryFormat::Contiguous);  // it may be a view
+        }
+    }
+}
+
 double AdamW::step(double lr) {
     const at::NoGradGuard no_grad;
     Lists decayed, plain, embedding;

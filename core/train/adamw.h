@@ -22,6 +22,9 @@ class AdamW {
     // before the clip. A norm that is not finite changes nothing.
     double step(double lr);
     void clear_gradients();
+    // Parallel to the parameters; undefined ones add nothing.
+    void add_gradients(const std::vector<at::Tensor>& gradients);
+    const std::vector<at::Tensor>& parameters() const { return parameters_; }
 
     struct Moments {
         at::Tensor mean;    // of the gradient

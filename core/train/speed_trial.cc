@@ -73,9 +73,8 @@ std::vector<SpeedRow> measure_speed(const std::vector<SpeedTrial>& trials,
     for (size_t r = 0; r < rows.size(); ++r) {
         const TrainConfig& config = trials[r].config;
         const TrainOptions& t = config.train;
-        const int64_t micro = t.micro_documents > 0 ? t.micro_documents : t.batch_documents;
         const double products =
-            gemm_flops_per_second(config.model, micro * t.length, device,
+            gemm_flops_per_second(config.model, t.documents_a_pass() * t.length, device,
                                   t.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat);
         rows[r].tokens_per_second = 1.0 / seconds_a_token(r);
         rows[r].gemm_share = rows[r].tokens_per_second * 3 *

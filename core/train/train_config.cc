@@ -78,6 +78,7 @@ void visit(Options& o, Visitor& v) {
     v.choice("given_query", o.given_query, kQueryNames);
     v.choice("precision", o.precision, kPrecisionNames);
     v.field("threads", o.threads);
+    v.field("workers", o.workers);
     v.field("log_every", o.log_every);
     v.field("checkpoint_every", o.checkpoint_every);
     v.field("validate_every", o.validate_every);
@@ -249,10 +250,17 @@ void TrainConfig::validate() const {
     require(t.neighbour_dropout >= 0 && t.neighbour_dropout <= 1,
             "train.neighbour_dropout must be in [0, 1]");
     require(t.threads >= 0 && t.threads <= 1024, "train.threads must be in [0, 1024]");
+    require(t.workers > 0 && t.workers <= t.batch_documents,
+            "train.workers must be in [1, batch_documents]");
     require(t.log_every > 0, "train.log_every must be above 0");
     require(t.checkpoint_every >= 0, "train.checkpoint_every must not be negative");
     require(t.validate_every >= 0, "train.validate_every must not be negative");
     require(t.validate_samples > 0, "train.validate_samples must be above 0");
+}
+
+int64_t TrainOptions::documents_a_pass() const {
+    if (micro_documents > 0) return micro_documents;
+    return (batch_documents + workers - 1) / workers;
 }
 
 std::string TrainConfig::to_json() const {

@@ -80,11 +80,15 @@ struct TrainOptions {
     // Machine.
     Precision precision = Precision::kFp32;
     int64_t threads = 0;  // 0: as many as the machine has cores
+    int64_t workers = 1;  // passes at the same time, each on its share of the threads
     // Record.
     int64_t log_every = 10;
     int64_t checkpoint_every = 500;
     int64_t validate_every = 500;
     int64_t validate_samples = 4;  // of every validation shard
+
+    // Samples that go through the model together.
+    int64_t documents_a_pass() const;
 };
 
 struct TrainConfig {

@@ -13,9 +13,11 @@
 #include "core/model/layers.h"
 #include "core/model/model_weights.h"
 #include "core/train/exploration.h"
+#include "core/train/gradients.h"
 #include "core/train/lambda_rank.h"
 #include "core/train/neighbour_choice.h"
 #include "core/train/schedules.h"
+#include "core/train/simultaneously.h"
 
 namespace rpt::train {
 namespace {
@@ -37,19 +39,24 @@ bool has_bf16_products() {
 #endif
 }
 
-// bf16 products inside, fp32 parameters; nothing when fp32 is asked for.
+// bf16 products inside, fp32 parameters; nothing when fp32 is asked for. LibTorch keeps casts of
+// parameters for all threads together, and forgets them at the end of any scope: with `alone` false
+// they are not kept, so that what a thread computes does not depend on the others.
 class AutocastScope {
   public:
-    AutocastScope(at::Device device, Precision precision)
+    AutocastScope(at::Device device, Precision precision, bool alone = true)
         : type_(device.type()), on_(precision == Precision::kBf16) {
         if (!on_) return;
         was_ = at::autocast::is_autocast_enabled(type_);
+        kept_ = at::autocast::is_autocast_cache_enabled();
+        at::autocast::set_autocast_cache_enabled(alone);
         at::autocast::set_autocast_enabled(type_, true);
         at::autocast::set_autocast_dtype(type_, at::kBFloat16);
     }
     ~AutocastScope() {
         if (!on_) return;
         at::autocast::clear_cache();
+        at::autocast::set_autocast_cache_enabled(kept_);
         at::autocast::set_autocast_enabled(type_, was_);
     }
     AutocastScope(const AutocastScope&) = delete;
@@ -58,7 +65,7 @@ class AutocastScope {
   private:
     at::DeviceType type_;
     bool on_;
-    bool was_ = false;
+    bool was_ = false, kept_ = true;
 };
 
 at::Tensor stack_rows(std::span<const Sample> samples, std::vector<int64_t> Sample::*field,
@@ -100,6 +107,11 @@ Trainer::Trainer(const TrainConfig& config, model::RptModel& model, at::Device d
     if (config.train.precision == Precision::kBf16 && device.is_cpu() && !has_bf16_products()) {
         throw Error(Status::kUnsupported, "rpt",
                     "train.precision bf16 needs a processor with AVX512-BF16; use fp32");
+    }
+    if (config.train.workers > 1 && !device.is_cpu()) {
+        throw Error(Status::kUnsupported, "rpt",
+                    "train.workers above 1 share out a processor's cores; on another device use 1 "
+                    "and a larger train.micro_documents");
     }
     const int64_t l = config.train.length / config.model.chunk;
     pool_ = at::empty({l}, at::kLong);
@@ -175,15 +187,16 @@ at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
     return model_.retrieval_scores(cut);
 }
 
-void Trainer::forward_backward(std::span<const Sample> samples, int64_t first, const Batch& batch,
-                               bool diagnose, StepReport& report) {
+void Trainer::run(Pass& pass, const Batch& batch) const {
+    const std::span<const Sample> samples = pass.samples;
+    StepReport& report = pass.report;
     const model::ModelConfig& model = config_.model;
     const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
     const bool ranks = model.ranks();
     auto since = Clock::now();
     at::Tensor loss;
     {
-        const AutocastScope autocast(device_, config_.train.precision);
+        const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
         const at::Tensor inputs = stack_rows(samples, &Sample::inputs, device_);
         const at::Tensor targets = stack_rows(samples, &Sample::targets, device_);
         const model::LowerOutput low = model_.lower(inputs);
@@ -191,12 +204,12 @@ void Trainer::forward_backward(std::span<const Sample> samples, int64_t first, c
         report.lower += lap(since);
         const at::Tensor chosen = !reads ? at::Tensor()
                                   : model.scores_weigh()
-                                      ? explore(samples, first, low)
+                                      ? explore(samples, pass.first, low)
                                       : neighbours(samples, scores, report.p_own);
-        if (diagnose && reads) report.distinct = distinct_share(chosen);
+        if (pass.diagnose && reads) report.distinct = distinct_share(chosen);
         report.choice += lap(since);
         model::RptModel::Diagnostics seen;
-        const at::Tensor hidden = model_.upper(low, chosen, diagnose ? &seen : nullptr);
+        const at::Tensor hidden = model_.upper(low, chosen, pass.diagnose ? &seen : nullptr);
         report.upper += lap(since);
         const at::Tensor nll =
             model_.token_nll(hidden, targets).sum() / static_cast<double>(batch.n_targets);
@@ -222,9 +235,12 @@ void Trainer::forward_backward(std::span<const Sample> samples, int64_t first, c
             report.aux += aux.detach().item<double>();
             loss = loss + report.alpha * aux;
         }
-        if (diagnose && seen.gate_mean.defined()) report.gate_mean = seen.gate_mean.item<double>();
-        if (diagnose && seen.null_mass.defined()) report.null_mass = seen.null_mass.item<double>();
-        if (diagnose && seen.sink_mass.defined()) report.sink_mass = seen.sink_mass.item<double>();
+        if (pass.diagnose && seen.gate_mean.defined())
+            report.gate_mean = seen.gate_mean.item<double>();
+        if (pass.diagnose && seen.null_mass.defined())
+            report.null_mass = seen.null_mass.item<double>();
+        if (pass.diagnose && seen.sink_mass.defined())
+            report.sink_mass = seen.sink_mass.item<double>();
         report.choice += lap(since);
     }
     if (!std::isfinite(loss.item<double>())) {
@@ -232,8 +248,19 @@ void Trainer::forward_backward(std::span<const Sample> samples, int64_t first, c
                     "training loss is not finite at step " + std::to_string(step_ + 1) +
                         "; resume from the last checkpoint with a lower train.lr");
     }
-    loss.backward();
+    pass.gradients = gradients_of(loss, optimizer_.parameters());
     report.backward += lap(since);
+}
+
+void StepReport::add(const StepReport& pass) {
+    for (double StepReport::*sum :
+         {&StepReport::loss, &StepReport::aux, &StepReport::lower, &StepReport::choice,
+          &StepReport::upper, &StepReport::head, &StepReport::backward})
+        this->*sum += pass.*sum;
+    for (double StepReport::*seen : {&StepReport::gate_mean, &StepReport::null_mass,
+                                     &StepReport::sink_mass, &StepReport::distinct}) {
+        if (pass.*seen >= 0) this->*seen = pass.*seen;
+    }
 }
 
 StepReport Trainer::step(const Batch& batch, bool diagnose) {
@@ -255,12 +282,29 @@ StepReport Trainer::step(const Batch& batch, bool diagnose) {
         own_probability(step_, t.own_start, t.own_end, fraction(t.sampling_end_fraction));
     report.tokens = batch.n_targets;
 
+    std::vector<Pass> passes;
+    const auto together = static_cast<size_t>(t.documents_a_pass());
+    for (size_t at = 0; at < batch.samples.size(); at += together) {
+        Pass pass;
+        pass.samples =
+            std::span(batch.samples).subspan(at, std::min(together, batch.samples.size() - at));
+        pass.first = static_cast<int64_t>(at);
+        pass.diagnose = diagnose && at == 0;
+        pass.report = report;
+        passes.push_back(std::move(pass));
+    }
+    // the sum's order does not depend on which pass ends first
     optimizer_.clear_gradients();
-    const size_t micro =
-        t.micro_documents > 0 ? static_cast<size_t>(t.micro_documents) : batch.samples.size();
-    for (size_t at = 0; at < batch.samples.size(); at += micro) {
-        forward_backward(std::span(batch.samples).subspan(at, micro), static_cast<int64_t>(at),
-                         batch, diagnose && at == 0, report);
+    const auto workers = static_cast<size_t>(t.workers);
+    for (size_t at = 0; at < passes.size(); at += workers) {
+        const std::span<Pass> some =
+            std::span(passes).subspan(at, std::min(workers, passes.size() - at));
+        simultaneously(some.size(), [&](size_t i) { run(some[i], batch); });
+        for (Pass& pass : some) {
+            optimizer_.add_gradients(pass.gradients);
+            pass.gradients.clear();
+            report.add(pass.report);
+        }
     }
     since = Clock::now();
     report.gradient_norm = optimizer_.step(report.lr);

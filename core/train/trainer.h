@@ -24,8 +24,10 @@ struct StepReport {
     double sink_mass = -1;  // weight on "no neighbour", where scores weigh
     double distinct = -1;   // different chunks among those that are read, a document
     int64_t tokens = 0;
-    // Seconds of each part.
+    // Seconds of each part, of all passes together; `total` is the step's own time.
     double lower = 0, choice = 0, upper = 0, head = 0, backward = 0, update = 0, total = 0;
+
+    void add(const StepReport& pass);  // what one pass of the step has measured
 };
 
 struct ValidationReport {
@@ -38,7 +40,8 @@ struct ValidationReport {
 // One thread at a time; the model is borrowed and updated in place.
 class Trainer {
   public:
-    // Throws kUnsupported if bf16 is asked for and the machine has no such arithmetic.
+    // Throws kUnsupported if bf16 is asked for and the machine has no such arithmetic, and for
+    // several workers beside a device other than the CPU.
     Trainer(const TrainConfig& config, model::RptModel& model, at::Device device);
 
     // `diagnose`: also measure gate and null mass (one more pass over the attention scores). Throws
@@ -54,9 +57,15 @@ class Trainer {
     const TrainConfig& config() const { return config_; }
 
   private:
-    // `first`: the place of samples[0] in the batch.
-    void forward_backward(std::span<const Sample> samples, int64_t first, const Batch& batch,
-                          bool diagnose, StepReport& report);
+    // Samples that go through the model together, and what comes of them.
+    struct Pass {
+        std::span<const Sample> samples;
+        int64_t first = 0;  // the place of samples[0] in the batch
+        bool diagnose = false;
+        StepReport report;
+        std::vector<at::Tensor> gradients;  // parallel to the optimiser's parameters
+    };
+    void run(Pass& pass, const Batch& batch) const;
     // As the model's; under detach_aux no gradient leaves the retriever.
     at::Tensor retrieval_scores(const model::LowerOutput& low) const;
     at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,

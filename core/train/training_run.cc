@@ -152,13 +152,13 @@ bool run_training(const TrainConfig& config, const RunPaths& paths, bool resume,
     std::ofstream((out / "config.json").string()) << config.to_json() << "\n";
 
     const TrainOptions& t = config.train;
-    const int64_t micro = t.micro_documents > 0 ? t.micro_documents : t.batch_documents;
     model::ModelConfig worked = config.model;  // the phase of whole pools is not counted
     if (worked.scores_weigh()) worked.neighbours = t.train_neighbours;
     const bool low_precision = t.precision == Precision::kBf16;
-    RunHooks::Start start{0, trainer.steps_done(), 3 * forward_flops_per_token(worked, t.length),
-                          gemm_flops_per_second(config.model, micro * t.length, device,
-                                                low_precision ? at::kBFloat16 : at::kFloat)};
+    RunHooks::Start start{
+        0, trainer.steps_done(), 3 * forward_flops_per_token(worked, t.length),
+        gemm_flops_per_second(config.model, t.documents_a_pass() * t.length, device,
+                              low_precision ? at::kBFloat16 : at::kFloat)};
     for (const auto& [name, parameter] : model.parameters()) start.parameters += parameter.numel();
     if (hooks.started) hooks.started(start);
 

@@ -252,6 +252,52 @@ TEST_F(TrainerTest, parts_of_a_step_add_up_to_the_whole_step) {
     EXPECT_NEAR(ra.gradient_norm, rb.gradient_norm, 1e-4 * ra.gradient_norm);
 }
 
+// Documents of a step side by side, on threads of their own: the same bits as one after the other.
+TEST_F(TrainerTest, workers_change_no_bit) {
+    for (const model::RetrievalKind kind :
+         {model::RetrievalKind::kLambdaRank, model::RetrievalKind::kGca}) {
+        TrainConfig config = tiny_config();
+        config.train.batch_documents = 4;
+        config.train.micro_documents = 1;
+        config.train.threads = 2;
+        config.model.retrieval = kind;
+        if (kind == model::RetrievalKind::kGca) {
+            config.model.cca_fuse = model::CcaFuse::kWeighted;
+            config.model.augment = false;
+        }
+        TrainConfig beside = config;
+        beside.train.workers = 3;  // does not divide the number of passes
+        model::RptModel one(config.model, 1), other(config.model, 1);
+        Trainer a(config, one, at::kCPU), b(beside, other, at::kCPU);
+        const auto batches = pipeline(config, 0);
+        for (int step = 0; step < 3; ++step) {
+            const Batch batch = batches->next();
+            const StepReport alone = a.step(batch, true), together = b.step(batch, true);
+            EXPECT_EQ(alone.loss, together.loss);
+            EXPECT_EQ(alone.aux, together.aux);
+            EXPECT_EQ(alone.gradient_norm, together.gradient_norm);
+            EXPECT_EQ(alone.null_mass, together.null_mass);
+        }
+        for (size_t i = 0; i < one.parameters().size(); ++i)
+            EXPECT_TRUE(one.parameters()[i].second.equal(other.parameters()[i].second))
+                << one.parameters()[i].first;
+    }
+}
+
+// Fails in one document: the step ends with its error and changes nothing.
+TEST_F(TrainerTest, worker_that_fails_ends_the_step) {
+    TrainConfig config = tiny_config();
+    config.train.workers = 2;
+    model::RptModel model(config.model, 1);
+    Trainer trainer(config, model, at::kCPU);
+    Batch batch = pipeline(config, 0)->next();
+    batch.samples[1].inputs[0] = config.model.vocab;  // no such token
+    const at::Tensor before = model.parameters()[0].second.detach().clone();
+    EXPECT_ANY_THROW(trainer.step(batch, false));
+    EXPECT_TRUE(before.equal(model.parameters()[0].second));
+    EXPECT_EQ(trainer.steps_done(), 0);
+}
+
 TEST_F(TrainerTest, training_lowers_the_loss_on_repetitive_text) {
     auto config = tiny_config();
     config.train.steps = 60;
