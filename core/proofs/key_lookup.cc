@@ -57,8 +57,9 @@ Document make_document(const model::ModelConfig& model, int64_t length, uint64_t
         open.erase(open.begin() + static_cast<std::ptrdiff_t>(chosen));
         const size_t at = static_cast<size_t>((i + 1) * m - 1);
         // a common word's idf is floored, not nothing: over fifteen of them one key is not heard
-        for (const size_t again : {at, at - 2, at - 4})
-            d.inputs[again] = static_cast<int32_t>(kFirstKey + definition.key);
+        for (int64_t back = 0; back < m; back += 2)
+            d.inputs[at - static_cast<size_t>(back)] =
+                static_cast<int32_t>(kFirstKey + definition.key);
         for (size_t v = 0; v < kGroup; ++v) {
             d.inputs[at + 1 + v] = definition.values[v];
             d.value[at + v] = 1;

@@ -46,8 +46,13 @@ RowFigures figures_of(const Task& task, const RowRun& run) {
     f.own_first = run.measured.in_use().first;
     f.none_first = run.measured.loss.at(Reading::kNone).first;
     f.all = run.measured.in_use().all;
+    if (run.measured.loss.contains(Reading::kRandom)) {
+        f.own_shown = run.measured.loss.at(Reading::kOwn).shown;
+        f.random_shown = run.measured.loss.at(Reading::kRandom).shown;
+    }
     f.own_recall = run.measured.own_recall;
     f.bm25_recall = run.measured.bm25_recall;
+    f.answered_recall = run.measured.answered_recall;
     f.gate_mean = run.measured.gate_mean;
     f.null_mass = run.measured.null_mass;
     f.parameters = run.parameters;
@@ -83,8 +88,10 @@ void judge(const Task& task, const RowRun& run, Verdict& verdict) {
         if (e.given_below > 0) {
             checks.push_back(expect_below(run.row + ": value loss", in_use, e.given_below));
         } else {
-            checks.push_back(expect_above(run.row + ": value loss, misled by decoys", in_use,
-                                          task.chance - e.nothing_near));
+            // a pair of chunks shows the gold one by chance now and then, so chance is the measure
+            const double by_chance = run.measured.loss.at(Reading::kRandom).value;
+            checks.push_back(expect_above(run.row + ": value loss over that with chunks by chance",
+                                          in_use / by_chance, 0.97));
         }
     } else {
         checks.push_back(expect_below(run.row + ": value loss", in_use, e.ranked_below));

@@ -33,7 +33,7 @@ struct Task {
 inline constexpr int64_t kSymbols = 256;  // values, or the symbols of copied text
 
 // S1: an early chunk holds a rare key and eight values after it; much later a chunk names the key
-// three times, the last time at its end, and the next one begins with the values.
+// in every second place, the last among them, and the next one begins with the values.
 Task key_lookup();
 
 // S2: a chunk repeats an old chunk of random symbols, and the next one goes on where the old one

@@ -22,13 +22,14 @@ using Rankings = std::vector<std::vector<int32_t>>;  // of each chunk, best firs
 // The documents of one forward pass, with what each of their chunks may read.
 struct Pass {
     std::vector<Document> documents;
-    std::vector<Rankings> own, bm25;
+    std::vector<Rankings> own, bm25, bm25_answered;
 };
 
-Rankings rank_by_bm25(const model::ModelConfig& config, const Document& document, int64_t k) {
+Rankings rank_by_bm25(const model::ModelConfig& config, train::GivenQuery query,
+                      const Document& document, int64_t k) {
     const std::vector<int32_t> ids(document.inputs.begin(), document.inputs.end() - 1);
-    const train::ChunkLists lists = train::make_given_neighbours(
-        config, train::GivenQuery::kChunk, k, ids, static_cast<int64_t>(ids.size()));
+    const train::ChunkLists lists =
+        train::make_given_neighbours(config, query, k, ids, static_cast<int64_t>(ids.size()));
     Rankings ranking(document.gold.size());
     for (size_t slot = 0; slot < lists.chunk.size(); ++slot) {
         if (lists.chunk[slot] >= 0)
@@ -59,19 +60,29 @@ Rankings gold_first(const Document& document, const Rankings& rest) {
     return ranking;
 }
 
-double recall(const Document& document, const Rankings& rankings) {
-    double found = 0;
+// Questions whose gold chunk is among the first `k`.
+int64_t count_found(const Document& document, const Rankings& rankings, int64_t k) {
+    int64_t found = 0;
     for (size_t i = 0; i < rankings.size(); ++i) {
-        const auto end =
-            rankings[i].begin() + std::min<std::ptrdiff_t>(kRecallAt, std::ssize(rankings[i]));
+        const auto end = rankings[i].begin() + std::min(k, std::ssize(rankings[i]));
         found +=
             document.gold[i] >= 0 && std::find(rankings[i].begin(), end, document.gold[i]) != end;
     }
     return found;
 }
 
+// The same, where the gold chunk may also be read as the successor of one that was found.
+int64_t count_shown(const Document& document, Rankings rankings, int64_t k) {
+    for (auto& ranking : rankings) {
+        ranking.resize(static_cast<size_t>(std::min(k, std::ssize(ranking))));
+        for (size_t n = ranking.size(); n-- > 0;) ranking.push_back(ranking[n] + 1);
+    }
+    return count_found(document, rankings, 2 * k);
+}
+
 struct Sums {
     double value = 0, first = 0, all = 0;
+    int64_t shown = 0;
 };
 
 class Meter {
@@ -88,8 +99,11 @@ class Meter {
         const auto [inputs, targets] = token_tensors(pass, length);
         const model::LowerOutput low = model_.lower(inputs);
         const int64_t kept = std::max(k_, kRecallAt);
-        for (const Document& document : pass.documents)
-            pass.bm25.push_back(rank_by_bm25(config, document, kept));
+        for (const Document& document : pass.documents) {
+            pass.bm25.push_back(rank_by_bm25(config, train::GivenQuery::kChunk, document, kept));
+            pass.bm25_answered.push_back(
+                rank_by_bm25(config, train::GivenQuery::kChunkAndTarget, document, kRecallAt));
+        }
         pass.own = config.has_retriever() ? own_rankings(model_, low, kept) : pass.bm25;
         count_questions(pass);
         const bool reads = config.retrieval != model::RetrievalKind::kNone && config.has_cca();
@@ -97,10 +111,14 @@ class Meter {
             if (!reads && reading != Reading::kNone) continue;
             model::RptModel::Diagnostics seen;
             const bool diagnose = reading == Reading::kOwn;
+            const std::vector<Rankings> read = neighbours(pass, reading, first);
             const at::Tensor hidden =
-                model_.upper(low, neighbours(pass, reading, first), diagnose ? &seen : nullptr);
-            add(pass, model_.token_nll(hidden, targets).to(at::kFloat).contiguous(),
-                sums_[reading]);
+                model_.upper(low, read.empty() ? at::Tensor() : neighbour_tensor(read, k_),
+                             diagnose ? &seen : nullptr);
+            Sums& sums = sums_[reading];
+            add(pass, model_.token_nll(hidden, targets).to(at::kFloat).contiguous(), sums);
+            for (size_t b = 0; b < read.size(); ++b)
+                sums.shown += count_shown(pass.documents[b], read[b], k_);
             if (seen.gate_mean.defined()) gate_ += seen.gate_mean.item<double>();
             if (seen.null_mass.defined()) null_ += seen.null_mass.item<double>();
             has_gate_ = has_gate_ || seen.gate_mean.defined();
@@ -111,14 +129,15 @@ class Meter {
 
     Measured result() const {
         Measured m;
-        const auto mean = [](double sum, int64_t n) {
-            return n > 0 ? sum / static_cast<double>(n) : 0.0;
+        const auto mean = [](auto sum, int64_t n) {
+            return n > 0 ? static_cast<double>(sum) / static_cast<double>(n) : 0.0;
         };
         for (const auto& [reading, sums] : sums_)
             m.loss[reading] = {mean(sums.value, values_), mean(sums.first, firsts_),
-                               mean(sums.all, tokens_)};
+                               mean(sums.all, tokens_), mean(sums.shown, questions_)};
         if (questions_ > 0) {
             m.bm25_recall = mean(bm25_found_, questions_);
+            m.answered_recall = mean(answered_found_, questions_);
             if (model_.config().has_retriever()) m.own_recall = mean(own_found_, questions_);
         }
         if (has_gate_) m.gate_mean = mean(gate_, passes_);
@@ -137,7 +156,8 @@ class Meter {
         return {tokens.narrow(1, 0, length).contiguous(), tokens.narrow(1, 1, length).contiguous()};
     }
 
-    at::Tensor neighbours(const Pass& pass, Reading reading, int64_t first) const {
+    // Of each document of the pass; empty where nothing is read.
+    std::vector<Rankings> neighbours(const Pass& pass, Reading reading, int64_t first) const {
         std::vector<Rankings> rankings;
         for (size_t b = 0; b < pass.documents.size(); ++b) {
             switch (reading) {
@@ -156,7 +176,7 @@ class Meter {
                     break;
             }
         }
-        return neighbour_tensor(rankings, k_);
+        return rankings;
     }
 
     void count_questions(const Pass& pass) {
@@ -167,8 +187,9 @@ class Meter {
             values_ += std::count(d.value.begin(), d.value.end(), uint8_t{1});
             firsts_ += std::count(d.first.begin(), d.first.end(), uint8_t{1});
             tokens_ += std::ssize(d.value);
-            own_found_ += recall(d, pass.own[b]);
-            bm25_found_ += recall(d, pass.bm25[b]);
+            own_found_ += count_found(d, pass.own[b], kRecallAt);
+            bm25_found_ += count_found(d, pass.bm25[b], kRecallAt);
+            answered_found_ += count_found(d, pass.bm25_answered[b], kRecallAt);
         }
     }
 
@@ -188,8 +209,9 @@ class Meter {
     const model::RptModel& model_;
     int64_t k_;
     std::map<Reading, Sums> sums_;
-    double own_found_ = 0, bm25_found_ = 0, gate_ = 0, null_ = 0;
+    double gate_ = 0, null_ = 0;
     bool has_gate_ = false, has_null_ = false;
+    int64_t own_found_ = 0, bm25_found_ = 0, answered_found_ = 0;
     int64_t questions_ = 0, values_ = 0, firsts_ = 0, tokens_ = 0, passes_ = 0;
 };
 

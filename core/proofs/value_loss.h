@@ -26,14 +26,17 @@ struct Loss {
     double value = 0;  // nats a designated token
     double first = 0;  // of these, the first of each group
     double all = 0;    // nats a token
+    double shown = 0;  // share of questions whose gold chunk stood in what was read, be it as the
+                       // successor of a chunk that was found
 };
 
 struct Measured {
     std::map<Reading, Loss> loss;  // a model without neighbours has kNone alone
     // Share of questions whose gold chunk is among the first two.
-    double own_recall = -1;   // of the model's retriever; -1: it has none
-    double bm25_recall = -1;  // of BM25 of the chunk; -1: no document asks anything
-    double gate_mean = -1;    // reading own neighbours; -1: there is none
+    double own_recall = -1;       // of the model's retriever; -1: it has none
+    double bm25_recall = -1;      // of BM25 of the chunk; -1: no document asks anything
+    double answered_recall = -1;  // of BM25 of the chunk and the next, which supervision may ask
+    double gate_mean = -1;        // reading own neighbours; -1: there is none
     double null_mass = -1;
     int64_t questions = 0;
     int64_t values = 0;

@@ -66,8 +66,11 @@ std::string Verdict::to_json() const {
         put("own_first", r.own_first);
         put("none_first", r.none_first);
         put("all_tokens", r.all);
+        put("own_shown", r.own_shown);
+        put("random_shown", r.random_shown);
         put("own_recall_at_2", r.own_recall);
         put("bm25_recall_at_2", r.bm25_recall);
+        put("bm25_answered_recall_at_2", r.answered_recall);
         put("gate_mean", r.gate_mean);
         put("null_mass", r.null_mass);
         line["parameters"] = r.parameters;

@@ -26,7 +26,9 @@ struct RowFigures {
     double own_first = -1;  // of each group's first token, own neighbours
     double none_first = -1;
     double all = -1;                           // nats a token, own neighbours
-    double own_recall = -1, bm25_recall = -1;  // gold chunk among the first two
+    double own_shown = -1, random_shown = -1;  // share of questions that read their gold chunk
+    // gold chunk among the first two; BM25 asked with the chunk, and with the next one too
+    double own_recall = -1, bm25_recall = -1, answered_recall = -1;
     double gate_mean = -1, null_mass = -1;
     int64_t parameters = 0, tokens = 0, steps = 0, questions = 0;
     double seconds = 0;

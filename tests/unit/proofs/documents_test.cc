@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "core/proofs/proof_samples.h"
 #include "core/proofs/task.h"
+#include "core/train/candidates.h"
 #include "core/train/neighbour_choice.h"
 
 namespace rpt::proofs {
@@ -33,6 +34,34 @@ std::vector<int32_t> values_after(const Document& d, int64_t i, int64_t m) {
         if (d.value[static_cast<size_t>(p)]) values.push_back(d.inputs[static_cast<size_t>(p + 1)]);
     }
     return values;
+}
+
+struct Found {
+    int64_t questions = 0;
+    int64_t by_chunk = 0, with_target = 0;  // gold among BM25's first two
+};
+
+Found ask_bm25(const Task& task, uint64_t documents) {
+    const auto c = sizes();
+    Found found;
+    for (uint64_t number = 0; number < documents; ++number) {
+        const Document d = task.make(c, kLength, 3, number);
+        const auto tokens = std::span(d.inputs).first(kLength);
+        const auto chunk =
+            train::make_given_neighbours(c, train::GivenQuery::kChunk, 2, tokens, kLength);
+        const auto both =
+            train::make_given_neighbours(c, train::GivenQuery::kChunkAndTarget, 2, tokens, kLength);
+        for (size_t i = 0; i < d.gold.size(); ++i) {
+            if (d.gold[i] < 0) continue;
+            const auto holds = [&](const train::ChunkLists& lists) {
+                return lists.chunk[2 * i] == d.gold[i] || lists.chunk[2 * i + 1] == d.gold[i];
+            };
+            ++found.questions;
+            found.by_chunk += holds(chunk);
+            found.with_target += holds(both);
+        }
+    }
+    return found;
 }
 
 TEST(proof_documents, depend_on_seed_and_number_alone) {
@@ -91,6 +120,18 @@ TEST(proof_documents, elsewhere_keeps_the_values_out_of_the_pair) {
         EXPECT_EQ(chunk_of(d, i + 1, c.chunk), chunk_of(d, gold + 2, c.chunk));
     }
     EXPECT_GT(questions, 3);
+}
+
+// The key and the copy can be found by their words; the alias by those of the answer alone.
+TEST(proof_documents, bm25_finds_what_it_should) {
+    for (const Task& task : {key_lookup(), far_copy(0, Continuation::kNext)}) {
+        const Found found = ask_bm25(task, 16);
+        EXPECT_GT(found.by_chunk, found.questions * 98 / 100) << task.name;
+        EXPECT_GT(found.with_target, found.questions * 98 / 100) << task.name;
+    }
+    const Found alias = ask_bm25(alias_lookup(), 16);
+    EXPECT_LT(alias.by_chunk, alias.questions * 6 / 100);
+    EXPECT_GT(alias.with_target, alias.questions * 98 / 100);
 }
 
 TEST(proof_documents, alias_question_shares_no_rare_word_with_its_definition) {
