@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/loaded_model.h"
+#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "core/train/encoder_pairs.h"
 #include "core/train/schedules.h"

@@ -8,11 +8,12 @@
 #include <memory>
 
 #include "apps/rpt-lab/commands.h"
+#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/evaluation_tables.h"
-#include "apps/rpt-lab/loaded_model.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
+#include "core/train/checkpoint.h"
 #include "core/train/dual_encoder.h"
 #include "core/train/target_cache.h"
 
@@ -39,7 +40,7 @@ struct EvalArguments {
 }
 
 // Target scores and the encoders' retriever, where they are asked for.
-eval::EvalSources open_sources(const EvalArguments& args, const LoadedModel& subject,
+eval::EvalSources open_sources(const EvalArguments& args, const train::TrainedModel& subject,
                                at::Device device) {
     const model::ModelConfig& config = subject.model->config();
     eval::EvalSources sources;
@@ -75,7 +76,7 @@ void on_interrupt(int) {
 int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) at::set_num_threads(args.threads);
     const at::Device device(args.device);
-    const LoadedModel subject = load_model_file(args.model, device);
+    const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();
     options.sources = open_sources(args, subject, device);

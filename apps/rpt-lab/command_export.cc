@@ -18,7 +18,8 @@ struct ExportArguments {
 };
 
 int run(ExportArguments& args, const Common& common) {
-    args.options.tokenizer_json = load_tokenizer(args.tokenizer)->to_json();
+    if (!args.tokenizer.empty())
+        args.options.tokenizer_json = load_tokenizer(args.tokenizer)->to_json();
     const train::ExportFacts facts = train::export_model(args.options, args.out);
     if (common.json) {
         std::cout << nlohmann::ordered_json{{"model", args.out},
@@ -37,16 +38,24 @@ int run(ExportArguments& args, const Common& common) {
 }  // namespace
 
 void add_export_command(CLI::App& app, Common& common) {
-    CLI::App* command = app.add_subcommand("export", "A checkpoint to a model package");
+    CLI::App* command =
+        app.add_subcommand("export", "A checkpoint to a model package, or a package again");
     const auto args = std::make_shared<ExportArguments>();
-    command->add_option("checkpoint", args->options.checkpoint, "checkpoint.safetensors of a run")
+    command
+        ->add_option("source", args->options.source,
+                     "checkpoint.safetensors of a run, or a package")
         ->required();
-    command->add_option("--tokenizer", args->tokenizer, "Tokenizer JSON of the training shards")
-        ->required();
+    command->add_option("--tokenizer", args->tokenizer,
+                        "Tokenizer JSON of the training shards; a package has its own");
     command->add_option("--out", args->out, "Package to write")->required();
-    command->add_option("--name", args->options.name, "Name kept in the package")
-        ->default_val("unnamed");
+    command->add_option("--name", args->options.name,
+                        "Name kept in the package (default: unnamed, or the package's)");
     command->add_flag("--half", args->options.half, "fp16 tensors: half the size");
+    command
+        ->add_option("--read-neighbours", args->options.read_neighbours,
+                     "Chunks that readers retrieve for each chunk unless told (default: as many as "
+                     "in training). Stores made with the package stay valid")
+        ->check(CLI::Range(1, 64));
     command->footer(
         "Example: rpt-lab export runs/nano/checkpoint.safetensors --tokenizer tokenizer.json --out "
         "nano.safetensors --half");

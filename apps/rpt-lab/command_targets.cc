@@ -11,11 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/loaded_model.h"
+#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/train/batch.h"
+#include "core/train/checkpoint.h"
 #include "core/train/document_span.h"
 #include "core/train/target_scores.h"
 #include "core/train/training_data.h"
@@ -138,7 +139,7 @@ class TargetRun {
         vocabulary_ = shards_.empty() ? data_.vocabulary : shards_[0]->vocabulary();
         for (const auto& shard : shards_)
             train::require_same_vocabulary(shard->vocabulary(), vocabulary_);
-        scorer_ = load_model_file(args.scorer, device_);
+        scorer_ = train::load_trained_model(args.scorer, device_);
         if (scorer_.tokenizer != vocabulary_.tokenizer ||
             vocabulary_.size > scorer_.model->config().vocab) {
             throw Error(Status::kModelMismatch, "rpt",
@@ -225,7 +226,7 @@ class TargetRun {
     Shards shards_;
     train::TrainingData data_;
     train::ShardVocabulary vocabulary_;
-    LoadedModel scorer_;
+    train::TrainedModel scorer_;
     train::ScoringContext context_ = train::ScoringContext::kPrefix;
     train::ScoringOptions options_;
     int64_t seen_ = 0, scored_ = 0, tokens_ = 0;

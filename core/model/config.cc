@@ -282,7 +282,7 @@ void ModelConfig::validate() const {
     check_range("chunk", chunk, 1, 1 << 16);
     check_range("stride", stride, chunk, 1 << 20);
     if (stride % chunk != 0) refuse("field 'stride' must be a multiple of chunk");
-    check_range("neighbours", neighbours, 1, 64);
+    check_range("neighbours", neighbours, 1, kMostNeighbours);
     check_range("cca_match_scale", cca_match_scale, 0.0, 100.0);
     check_range("cca_output_scale", cca_output_scale, 0.0, 100.0);
     check_range("gate_floor", gate_floor, 0.0, 1.0);

@@ -10,6 +10,8 @@
 
 namespace rpt::model {
 
+inline constexpr int64_t kMostNeighbours = 64;
+
 enum class FfnKind { kGelu, kSwiglu };              // spec 1.6; inner size is `ffn_dim`
 enum class RopePairing { kInterleaved, kHalves };   // (x_2k, x_2k+1) or (x_k, x_k+d_h/2)
 enum class CcaStart { kUsual, kCopy, kInduction };  // initialisation of cross-attention
@@ -59,7 +61,7 @@ struct ModelConfig {
     int64_t stride = 256;  // S, tokens; a multiple of chunk. The window is 2 S.
     // Memory.
     RetrievalKind retrieval = RetrievalKind::kLambdaRank;
-    int64_t neighbours = 2;  // K
+    int64_t neighbours = 2;  // K; a package may name another number for reading
     RetrieverStart retriever_start = RetrieverStart::kMatch;
     ScoreNorm score_norm = ScoreNorm::kInputs;
     double score_temperature = 0.1;  // cosine scores are divided by it

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "core/weights/package.h"
+#include "base/sha256.h"
+#include "core/text/tokenizer.h"
 
 namespace rpt::train {
 namespace {
@@ -72,7 +73,7 @@ int64_t step_of(const weights::Package& package, const std::string& path) {
 
 std::shared_ptr<const weights::Package> open_checkpoint(const std::string& path) {
     auto package = weights::Package::open(path);
-    if (note(*package, "kind", path) != kKind) {
+    if (!is_checkpoint(*package)) {
         throw Error(Status::kCorrupt, "rpt", "\"" + path + "\" is no checkpoint");
     }
     return package;
@@ -137,9 +138,19 @@ void load_checkpoint(const std::string& path, const ShardVocabulary& vocabulary,
     trainer.set_steps_done(step_of(*package, path));
 }
 
-CheckpointModel load_checkpoint_model(const std::string& path, at::Device device) {
-    const auto package = open_checkpoint(path);
-    CheckpointModel loaded;
+TrainedModel load_trained_model(const std::string& path, at::Device device) {
+    const auto package = weights::Package::open(path);
+    TrainedModel loaded;
+    loaded.fingerprint = package->fingerprint();
+    if (!is_checkpoint(*package)) {
+        const std::string json = text::Tokenizer::from_json(package->tokenizer_json())->to_json();
+        loaded.tokenizer = sha256(json.data(), json.size());
+        loaded.model = model::load_model(*package, device);
+        if (package->metadata().contains("step")) loaded.step = step_of(*package, path);
+        if (package->metadata().contains("training"))
+            loaded.training_json = package->metadata().at("training");
+        return loaded;
+    }
     const auto config = model::ModelConfig::from_json(package->config_json());
     loaded.model = std::make_unique<model::RptModel>(config, 0, device);
     for (const auto& [name, parameter] : loaded.model->parameters()) {
@@ -149,6 +160,11 @@ CheckpointModel load_checkpoint_model(const std::string& path, at::Device device
     loaded.tokenizer = digest_of(note(*package, "tokenizer_sha256", path), path);
     loaded.training_json = note(*package, "training", path);
     return loaded;
+}
+
+bool is_checkpoint(const weights::Package& package) {
+    const auto kind = package.metadata().find("kind");
+    return kind != package.metadata().end() && kind->second == kKind;
 }
 
 }  // namespace rpt::train

@@ -9,6 +9,7 @@
 
 #include "core/train/shard.h"
 #include "core/train/trainer.h"
+#include "core/weights/package.h"
 
 namespace rpt::train {
 
@@ -20,13 +21,16 @@ void save_checkpoint(Trainer& trainer, const ShardVocabulary& vocabulary,
 // tokenizer, kCorrupt naming a tensor that is missing or has another shape.
 void load_checkpoint(const std::string& path, const ShardVocabulary& vocabulary, Trainer& trainer);
 
-// The model of a checkpoint, without the optimiser.
-struct CheckpointModel {
+// A model as training left it, without the optimiser.
+struct TrainedModel {
     std::unique_ptr<model::RptModel> model;
-    int64_t step = 0;
+    int64_t step = 0;  // 0: not told
     Digest tokenizer{};
-    std::string training_json;  // the TrainConfig it was trained with
+    Digest fingerprint{};       // of configuration and weights
+    std::string training_json;  // the TrainConfig it was trained with; empty: not told
 };
-CheckpointModel load_checkpoint_model(const std::string& path, at::Device device);
+// From a checkpoint or a model package.
+TrainedModel load_trained_model(const std::string& path, at::Device device);
+bool is_checkpoint(const weights::Package& package);
 
 }  // namespace rpt::train

@@ -10,42 +10,64 @@
 #include "core/weights/package.h"
 
 namespace rpt::train {
+namespace {
+
+std::map<std::string, std::string> metadata_of(const ExportOptions& options,
+                                               const weights::Package& package,
+                                               const TrainedModel& trained) {
+    std::map<std::string, std::string> metadata;
+    if (is_checkpoint(package)) {
+        metadata = {{"name", "unnamed"},
+                    {"step", std::to_string(trained.step)},
+                    {"training", trained.training_json}};
+    } else {
+        metadata = package.metadata();
+    }
+    metadata["config"] = package.config_json();
+    if (!options.tokenizer_json.empty()) metadata["tokenizer"] = options.tokenizer_json;
+    if (!options.name.empty()) metadata["name"] = options.name;
+    if (options.read_neighbours > 0)
+        metadata[model::kReadNeighboursKey] = std::to_string(options.read_neighbours);
+    return metadata;
+}
+
+void require_same_tokenizer(const ExportOptions& options, const TrainedModel& trained) {
+    if (options.tokenizer_json.empty()) return;
+    const Digest digest = sha256(options.tokenizer_json.data(), options.tokenizer_json.size());
+    if (digest == trained.tokenizer) return;
+    throw Error(Status::kModelMismatch, "rpt",
+                "\"" + options.source + "\" was trained with another tokenizer, of sha-256 " +
+                    to_hex(trained.tokenizer));
+}
+
+}  // namespace
 
 ExportFacts export_model(const ExportOptions& options, const std::string& path) {
-    const CheckpointModel loaded = load_checkpoint_model(options.checkpoint, at::kCPU);
-    const Digest digest = sha256(options.tokenizer_json.data(), options.tokenizer_json.size());
-    if (digest != loaded.tokenizer) {
-        throw Error(Status::kModelMismatch, "rpt",
-                    "checkpoint \"" + options.checkpoint +
-                        "\" was trained with another tokenizer, of sha-256 " +
-                        to_hex(loaded.tokenizer));
+    const auto package = weights::Package::open(options.source);
+    const TrainedModel trained = load_trained_model(options.source, at::kCPU);
+    require_same_tokenizer(options, trained);
+    if (options.tokenizer_json.empty() && is_checkpoint(*package)) {
+        throw Error(Status::kArgument, "rpt",
+                    "checkpoint \"" + options.source +
+                        "\" holds no tokenizer; name the one of its shards with --tokenizer");
     }
-    ExportFacts facts{loaded.step, 0};
-    std::map<std::string, std::string> metadata = {{"name", options.name},
-                                                   {"step", std::to_string(loaded.step)},
-                                                   {"training", loaded.training_json}};
-    for (const auto& [name, parameter] : loaded.model->parameters())
-        facts.parameters += parameter.numel();
-    if (!options.half) {
-        model::save_model(*loaded.model, options.tokenizer_json, metadata, path);
-        return facts;
-    }
+    ExportFacts facts{trained.step, 0};
+    const at::ScalarType type = options.half ? at::kHalf : at::kFloat;
     std::vector<at::Tensor> kept;
     std::map<std::string, weights::TensorData> tensors;
-    for (const auto& [name, parameter] : loaded.model->parameters()) {
-        kept.push_back(parameter.detach().to(at::kCPU, at::kHalf).contiguous());
-        const at::Tensor& half = kept.back();
-        if (!half.isfinite().all().item<bool>()) {
+    for (const auto& [name, parameter] : trained.model->parameters()) {
+        facts.parameters += parameter.numel();
+        kept.push_back(parameter.detach().to(at::kCPU, type).contiguous());
+        const at::Tensor& plain = kept.back();
+        if (options.half && !plain.isfinite().all().item<bool>()) {
             throw Error(Status::kTooLarge, "rpt",
                         "tensor \"" + name + "\" does not fit fp16; export without --half");
         }
-        tensors[name] = {weights::DType::kF16,
-                         half.sizes().vec(),
-                         {static_cast<const std::byte*>(half.const_data_ptr()), half.nbytes()}};
+        tensors[name] = {options.half ? weights::DType::kF16 : weights::DType::kF32,
+                         plain.sizes().vec(),
+                         {static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()}};
     }
-    metadata["config"] = loaded.model->config().to_json();
-    metadata["tokenizer"] = options.tokenizer_json;
-    weights::write_package(path, tensors, metadata);
+    weights::write_package(path, tensors, metadata_of(options, *package, trained));
     return facts;
 }
 

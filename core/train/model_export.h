@@ -1,4 +1,4 @@
-// A checkpoint becomes a model package that readers open (docs/format/model.md).
+// A trained model becomes a package that readers open (docs/format/model.md).
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,11 @@
 namespace rpt::train {
 
 struct ExportOptions {
-    std::string checkpoint;
-    std::string tokenizer_json;  // as the library writes it
-    std::string name;            // kept in the metadata
-    bool half = false;           // fp16 tensors
+    std::string source;           // a checkpoint, or a package to write again
+    std::string tokenizer_json;   // as the library writes it; empty: the package's own
+    std::string name;             // kept in the metadata; empty: as before
+    bool half = false;            // fp16 tensors
+    int64_t read_neighbours = 0;  // chunks that readers retrieve for each chunk; 0: as trained
 };
 
 struct ExportFacts {
@@ -18,7 +19,8 @@ struct ExportFacts {
     int64_t parameters = 0;
 };
 
-// Throws kModelMismatch if the tokenizer is not the one of the training shards.
+// Throws kModelMismatch if the tokenizer is not the one of the training shards. A package keeps its
+// other metadata, and as long as its tensors keep their type its fingerprint.
 ExportFacts export_model(const ExportOptions& options, const std::string& path);
 
 }  // namespace rpt::train

@@ -89,7 +89,7 @@ Json step_line(const StepReport& r, double tokens_per_second, double share, doub
 // A name of `fresh` that no tensor begins with is a mistake.
 void start_from(const std::string& path, const std::vector<std::string>& fresh,
                 const ShardVocabulary& vocabulary, model::RptModel& model) {
-    const CheckpointModel start = load_checkpoint_model(path, at::kCPU);
+    const TrainedModel start = load_trained_model(path, at::kCPU);
     if (start.tokenizer != vocabulary.tokenizer) {
         throw Error(Status::kModelMismatch, "rpt",
                     "\"" + path + "\" was trained with another tokenizer than the shards'");

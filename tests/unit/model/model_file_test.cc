@@ -65,6 +65,27 @@ std::string error_after(const RptModel& model, const std::string& path, F change
     return "";
 }
 
+// How many neighbours serve its readers a package says beside its config: stores stay valid.
+TEST_F(ModelFile, read_neighbours_change_the_number_and_no_fingerprint) {
+    const RptModel model(tiny_config(), 3);
+    save_model(model, "{}", {}, path_);
+    const Digest before = weights::Package::open(path_)->fingerprint();
+    save_model(model, "{}", {{kReadNeighboursKey, "9"}}, path_);
+    const auto package = weights::Package::open(path_);
+    EXPECT_EQ(package->fingerprint(), before);
+    EXPECT_EQ(load_model(*package, at::kCPU)->config().neighbours, 9);
+    for (const char* wrong : {"", "0", "65", "two", "4 ", "99999999999999999999"}) {
+        save_model(model, "{}", {{kReadNeighboursKey, wrong}}, path_);
+        try {
+            load_model(*weights::Package::open(path_), at::kCPU);
+            ADD_FAILURE() << wrong;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.status(), Status::kCorrupt);
+            EXPECT_NE(std::string(error.what()).find("from 1 to 64"), std::string::npos);
+        }
+    }
+}
+
 TEST_F(ModelFile, missing_and_odd_tensors_are_named) {
     const RptModel model(tiny_config(), 3);
     EXPECT_NE(error_after(model, path_, [](auto& t) { t.erase("layers.2.cca.query"); })

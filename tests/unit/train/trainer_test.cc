@@ -167,8 +167,8 @@ TEST_F(TrainerTest, run_stopped_and_resumed_ends_as_a_straight_one) {
                  Error);  // would overwrite a run
     EXPECT_TRUE(run_training(config, halting, true, at::kCPU, {}));
 
-    const auto a = load_checkpoint_model(straight.out_dir + "/checkpoint.safetensors", at::kCPU);
-    const auto b = load_checkpoint_model(halting.out_dir + "/checkpoint.safetensors", at::kCPU);
+    const auto a = load_trained_model(straight.out_dir + "/checkpoint.safetensors", at::kCPU);
+    const auto b = load_trained_model(halting.out_dir + "/checkpoint.safetensors", at::kCPU);
     EXPECT_EQ(a.step, 8);
     EXPECT_EQ(b.step, 8);
     expect_equal(*a.model, *b.model);
@@ -180,7 +180,7 @@ TEST_F(TrainerTest, run_from_another_takes_its_weights_but_those_that_begin_anew
     config.train.steps = 1;
     RunPaths first{folder_.string(), (folder_ / "first").string(), "", {}};
     run_training(config, first, false, at::kCPU, {});
-    const auto trained = load_checkpoint_model(first.out_dir + "/checkpoint.safetensors", at::kCPU);
+    const auto trained = load_trained_model(first.out_dir + "/checkpoint.safetensors", at::kCPU);
 
     config.train.lr = 1e-30;  // the second run's step moves nothing by more than 1e-6
     config.train.seed = 77;
@@ -189,7 +189,7 @@ TEST_F(TrainerTest, run_from_another_takes_its_weights_but_those_that_begin_anew
                     first.out_dir + "/checkpoint.safetensors",
                     {"memory.key"}};
     run_training(config, second, false, at::kCPU, {});
-    const auto begun = load_checkpoint_model(second.out_dir + "/checkpoint.safetensors", at::kCPU);
+    const auto begun = load_trained_model(second.out_dir + "/checkpoint.safetensors", at::kCPU);
     const model::RptModel fresh(config.model, 77);
     for (size_t i = 0; i < fresh.parameters().size(); ++i) {
         const auto& [name, value] = begun.model->parameters()[i];
