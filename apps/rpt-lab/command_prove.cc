@@ -28,7 +28,7 @@ void on_interrupt(int) {
 struct ProveArguments {
     std::string experiment;
     proofs::ProofOptions options;
-    int threads = 1;
+    int threads = 2;
     std::string out;
 };
 
