@@ -10,8 +10,6 @@ namespace rpt::capi {
 
 namespace {
 
-constexpr uint32_t kMaxHits = 1024;
-
 rpt_str borrow(const std::string& text) {
     return {text.data(), text.size()};
 }

@@ -15,6 +15,8 @@ struct rpt_hits : rpt::capi::Handle {
 
 namespace rpt::capi {
 
+inline constexpr uint32_t kMaxHits = 1024;  // of one search
+
 reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options,
                                               const char* name);
 

@@ -17,8 +17,15 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
         rpt_model& m = require(model, "model");
         const EnvironmentRef environment = m.owner;
         const EngineRef engine = m.engine;
-        const rpt_session_options o = read_options(options, "options");
+        const rpt_session_options o =
+            read_options(options, "options", offsetof(rpt_session_options, neighbours));
         check_flags(o.flags, RPT_SESSION_SELF_MEMORY, "options.flags");
+        check_reserved(o.reserved0, "options.reserved0");
+        if (o.neighbours > kMaxHits) {
+            throw rpt::Error(rpt::Status::kArgument, "rpt",
+                             "options.neighbours is " + std::to_string(o.neighbours) +
+                                 ": a chunk has at most " + std::to_string(kMaxHits));
+        }
         SpaceList list = read_spaces(o.spaces, o.n_spaces);
         if (list.store && list.store->require_engine()->fingerprint() != engine->fingerprint()) {
             throw rpt::Error(rpt::Status::kModelMismatch, "rpt",
@@ -29,6 +36,7 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
         }
         reader::SessionOptions choices;
         choices.self_memory = o.flags & RPT_SESSION_SELF_MEMORY;
+        choices.retrieve.k = o.neighbours;
         Call control(nullptr, environment->ending());
         std::unique_ptr<reader::Session> session;
         environment->compute(control, [&] {

@@ -244,7 +244,7 @@ typedef struct rpt_model_info {
     uint32_t chunk_tokens;  /* m: what is retrieved, and how often */
     uint32_t block_tokens;  /* S: what is encoded at once */
     uint32_t window_tokens; /* what attention sees directly, 2 S */
-    uint32_t neighbours;    /* chunks retrieved for each chunk, as trained */
+    uint32_t neighbours;    /* chunks retrieved for each chunk, unless a call says otherwise */
     uint32_t key_dim;
     uint32_t vocab_size;
     uint32_t layers;
@@ -577,7 +577,7 @@ RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_
 typedef struct rpt_retrieve_options {
     uint32_t struct_size;
     uint32_t flags;       /* RPT_RETRIEVE_* */
-    uint32_t k;           /* hits wanted, at most 1024; 0: as many as the model was trained with */
+    uint32_t k;           /* hits wanted, at most 1024; 0: as many as the session or model says */
     uint32_t max_per_doc; /* 0: no limit */
     float min_score;      /* counts if has_min_score is 1 */
     uint32_t has_min_score;  /* 0 or 1 */
@@ -633,10 +633,13 @@ typedef struct rpt_session_options {
     uint32_t flags; /* RPT_SESSION_* */
     rpt_space* const*
         spaces;      /* what the session may retrieve from; all of one store opened with `model` */
-    size_t n_spaces; /* 0 to 64 */
+    size_t n_spaces;     /* 0 to 64 */
+    uint32_t neighbours; /* chunks retrieved for each chunk that is read, at most 1024; 0: as many as
+                            rpt_model_info says. More help a little more and cost time */
+    uint32_t reserved0;
 } rpt_session_options;
 #define RPT_SESSION_OPTIONS_INIT \
-    { sizeof(rpt_session_options), 0, NULL, 0 }
+    { sizeof(rpt_session_options), 0, NULL, 0, 0, 0 }
 
 /* An empty text, read by `model`. Nothing a session reads is written to a store. */
 RPT_API rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,

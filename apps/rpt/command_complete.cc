@@ -134,7 +134,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
         place.open_store(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
     }
-    const Session session = place.new_session(!options.no_memory);
+    const Session session = place.new_session(!options.no_memory, settings.neighbours);
     {
         Progress progress("reading the prompt", prompt.size(), Progress::Unit::kBytes,
                           settings.quiet);
@@ -236,6 +236,7 @@ void register_complete(Registry& registry) {
                       "Retrieve nothing, not even from the text's own past");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
+    add_neighbours_option(*command, registry.settings);
     command->callback([&registry, options, prompt] {
         const bool has_prompt = prompt->count() > 0;
         registry.action = [options, has_prompt](const Settings& settings) {

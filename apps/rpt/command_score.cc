@@ -99,7 +99,7 @@ int run(const Settings& settings, const Options& options) {
         place.open_store(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
     }
-    const Session session = place.new_session(!options.no_memory);
+    const Session session = place.new_session(!options.no_memory, settings.neighbours);
     rpt_score score = {};
     score.struct_size = sizeof(score);
     Progress progress("scoring", text.size(), Progress::Unit::kBytes, settings.quiet);
@@ -146,6 +146,7 @@ void register_score(Registry& registry) {
                       "One line for each chunk, with what shaped it");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
+    add_neighbours_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -49,6 +49,15 @@ void add_model_options(CLI::App& command, Settings& settings) {
                     "Model states of the store kept in memory (default: 64M)");
 }
 
+void add_neighbours_option(CLI::App& command, Settings& settings) {
+    command
+        .add_option("--neighbours", settings.neighbours,
+                    "Chunks retrieved for each chunk (default: the model's choice); more help a "
+                    "little more and cost time")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024));
+}
+
 void add_space_options(CLI::App& command, Settings& settings, bool several) {
     command.add_option("--owner", settings.owner, "Whose memory")
         ->type_name("NAME")

@@ -17,6 +17,7 @@ struct Settings {
     std::vector<std::string> collections = {"default"};
     int64_t timeout_ms = 0;  // of the whole command, from `start`; 0: none
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    uint32_t neighbours = 0;   // chunks retrieved for each chunk; 0: the model's choice
     uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
     uint32_t threads = 0;      // 0: one
     int32_t state_codec = 0;   // RPT_STATES_*, of what is written
@@ -37,6 +38,7 @@ struct Registry {
 CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name,
                       const std::string& description, const std::string& example);
 void add_model_options(CLI::App& command, Settings& settings);
+void add_neighbours_option(CLI::App& command, Settings& settings);
 // --owner and one --collection; with `several` it may be given again to read from more than one.
 void add_space_options(CLI::App& command, Settings& settings, bool several);
 CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target,

@@ -84,13 +84,14 @@ std::vector<rpt_space*> Workplace::borrowed_spaces() const {
     return out;
 }
 
-Session Workplace::new_session(bool with_memory) const {
+Session Workplace::new_session(bool with_memory, uint32_t neighbours) const {
     const auto borrowed = borrowed_spaces();
     rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
     if (with_memory) {
         options.flags = RPT_SESSION_SELF_MEMORY;
         options.spaces = borrowed.data();
         options.n_spaces = borrowed.size();
+        options.neighbours = neighbours;
     }
     rpt_session* opened = nullptr;
     Error error;

@@ -38,8 +38,9 @@ struct Workplace {
     // One for each collection; with kCreate they come into being, with kRead a missing one is a
     // failure.
     void open_spaces(const Settings& settings, bool create);
-    // Without memory: no spaces and not even the text's own past.
-    Session new_session(bool with_memory) const;
+    // Without memory: no spaces and not even the text's own past. `neighbours` 0: the model's
+    // choice.
+    Session new_session(bool with_memory, uint32_t neighbours = 0) const;
     std::vector<rpt_space*> borrowed_spaces() const;
     const rpt_model_info& model_info();
     // Says whether the last bytes reached the disk.

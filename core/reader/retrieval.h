@@ -15,7 +15,7 @@
 namespace rpt::reader {
 
 struct RetrieveOptions {
-    uint32_t k = 0;  // 0: what the model was trained with
+    uint32_t k = 0;  // 0: as the session says, or else the model
     storage::SearchFilter filter;
     bool with_text = false;
 };

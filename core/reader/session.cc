@@ -97,7 +97,7 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
     const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;
     const int64_t own_last = model::last_retrievable(impl.engine_->config(), number);
     std::vector<Found> found =
-        pieces.search().find(query, own_last, impl.own_.get(), options, control);
+        pieces.search().find(query, own_last, impl.own_.get(), impl.with_usual_k(options), control);
     return pieces.search().describe(found, impl.own_.get(), sequence.text, options.with_text);
 }
 

@@ -18,7 +18,7 @@ namespace rpt::reader {
 struct SessionOptions {
     bool self_memory =
         true;  // chunks that left the window stay retrievable, in memory, for this session alone
-    RetrieveOptions retrieve;  // for read() and score(); k 0: what the model was trained with
+    RetrieveOptions retrieve;  // for read() and score(); its k (0: the model's) for all other calls
 };
 
 enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };

@@ -87,9 +87,9 @@ class Run {
           sampler_(options, *impl.engine_->tokenizer()),
           stops_(options.stop),
           pieces_(impl.feeder()),
-          logits_(size_t(impl.engine_->config().vocab)) {
-        use_ = {options.no_memory ? nullptr : &options.retrieve, true};
-    }
+          retrieve_(impl.with_usual_k(options.retrieve)),
+          use_{options.no_memory ? nullptr : &retrieve_, true},
+          logits_(size_t(impl.engine_->config().vocab)) {}
 
     void run(GenerateResult& result) {
         stream_ = start();
@@ -200,6 +200,7 @@ class Run {
     StopMatcher stops_;
     text::Utf8Gate code_points_{text::Utf8Gate::Mode::kReplace};
     ChunkFeeder pieces_;
+    RetrieveOptions retrieve_;
     MemoryUse use_;
     std::unique_ptr<engine::Stream> stream_;
     std::vector<RetrievedChunk> hits_;

@@ -30,6 +30,10 @@ struct Session::Impl {
     size_t target() const;
     void require_whole_code_points(const char* what) const;
     ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
+    RetrieveOptions with_usual_k(RetrieveOptions options) const {
+        if (options.k == 0) options.k = options_.retrieve.k;
+        return options;
+    }
 
     // Makes what a question adds (tokens of the tail, generated ones, chunks of the own past) go
     // away with it.

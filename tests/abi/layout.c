@@ -176,6 +176,8 @@ int main(void) {
     AT(rpt_session_options, flags);
     AT(rpt_session_options, spaces);
     AT(rpt_session_options, n_spaces);
+    AT(rpt_session_options, neighbours);
+    AT(rpt_session_options, reserved0);
     SIZE(rpt_generate_options);
     AT(rpt_generate_options, struct_size);
     AT(rpt_generate_options, flags);

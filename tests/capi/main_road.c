@@ -211,6 +211,43 @@ static void check_session(const place* p, rpt_space* alice, const char* text) {
     rpt_session_free(session);
 }
 
+/* A session's number of neighbours holds for all its calls that do not name one. */
+static void check_neighbours(const place* p, rpt_space* alice, const char* text) {
+    rpt_error err = RPT_ERROR_INIT;
+    rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
+    rpt_model_info info = {.struct_size = sizeof info};
+    rpt_retrieve_options two = RPT_RETRIEVE_OPTIONS_INIT;
+    rpt_score few = {.struct_size = sizeof few}, many = {.struct_size = sizeof many};
+    rpt_session* session = NULL;
+    rpt_hits* hits = NULL;
+    options.spaces = &alice;
+    options.n_spaces = 1;
+    EXPECT_OK(rpt_model_get_info(p->model, &info, &err));
+    options.neighbours = info.neighbours + 3;
+    EXPECT_OK(rpt_session_new(p->model, &options, &session, &err));
+    EXPECT_OK(rpt_session_read(session, text, 301, NULL, &err));
+    EXPECT_OK(rpt_session_retrieve(session, NULL, NULL, &hits, &err));
+    EXPECT(rpt_hits_count(hits) == info.neighbours + 3);
+    rpt_hits_free(hits);
+    two.k = 2;
+    EXPECT_OK(rpt_session_retrieve(session, &two, NULL, &hits, &err));
+    EXPECT(rpt_hits_count(hits) == 2);
+    rpt_hits_free(hits);
+    EXPECT_OK(rpt_session_score(session, text + 301, 200, 0, NULL, NULL, NULL, &many, &err));
+    rpt_session_free(session);
+    options.struct_size = (uint32_t)offsetof(rpt_session_options, neighbours); /* an older host */
+    EXPECT_OK(rpt_session_new(p->model, &options, &session, &err));
+    EXPECT_OK(rpt_session_read(session, text, 301, NULL, &err));
+    EXPECT_OK(rpt_session_score(session, text + 301, 200, 0, NULL, NULL, NULL, &few, &err));
+    EXPECT(few.tokens == many.tokens && few.nll != many.nll);
+    rpt_session_free(session);
+    options.struct_size = sizeof options;
+    options.neighbours = 1025;
+    session = NULL;
+    EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_ARGUMENT);
+    EXPECT(session == NULL && strstr(err.message, "1025") != NULL);
+}
+
 /* What is delivered joins the session, the suffix does not; an older host has no suffix. */
 static void check_gap(const place* p, rpt_space* alice, const char* text) {
     rpt_error err = RPT_ERROR_INIT;
@@ -269,6 +306,7 @@ int main(int argc, char** argv) {
     check_catalogue(store, alice, text, size);
     check_search(alice, bob, text, size);
     check_session(&p, alice, text);
+    check_neighbours(&p, alice, text);
     check_gap(&p, alice, text);
     EXPECT_OK(rpt_store_rebuild_index(store, NULL, &err));
     check_search(alice, bob, text, size);
