@@ -656,8 +656,8 @@ RPT_API rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset
 /* Bytes the session holds after the last call that returned. Never waits, also while the session
  * works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session* session);
-/* What would be retrieved at this point. Besides spaces, own past counts if the session has
- * SELF_MEMORY. */
+/* What would be retrieved at this point. If the session has SELF_MEMORY, half of the hits are kept
+ * for its own past as far as that goes; the others are the best of both. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,
                                         const rpt_call* call, rpt_hits** out, rpt_error* err);
 RPT_API void rpt_session_free(rpt_session* session);

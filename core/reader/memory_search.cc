@@ -50,6 +50,16 @@ std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
     return out;
 }
 
+namespace {
+
+// The best `n` of the spaces, and all of the own past.
+void keep_spaces(size_t n, std::vector<Found>& found) {
+    size_t seen = 0;
+    std::erase_if(found, [&](const Found& one) { return !one.own && ++seen > n; });
+}
+
+}  // namespace
+
 std::vector<Found> MemorySearch::find(std::span<const float> query, int64_t own_last,
                                       const OwnPast* own, const RetrieveOptions& options,
                                       const CallControl& control) const {
@@ -68,6 +78,9 @@ std::vector<Found> MemorySearch::find(std::span<const float> query, int64_t own_
         if (a.own != b.own) return a.own;
         return a.id < b.id;
     });
+    const size_t n_own = static_cast<size_t>(
+        std::count_if(found.begin(), found.end(), [](const Found& one) { return one.own; }));
+    keep_spaces(k - std::min(n_own, k / 2), found);
     if (found.size() > k) found.resize(k);
     return found;
 }

@@ -43,8 +43,10 @@ class MemorySearch {
         : engine_(engine), store_(store), spaces_(spaces) {}
 
     // Best k (0: the model's K) for `query`: of `own` (may be null) only chunks up to `own_last`,
-    // none if it is negative; of the spaces what the filter lets through. min_score counts for
-    // both, the cap per document for the spaces alone.
+    // none if it is negative; of the spaces what the filter lets through. Half of the places are
+    // the own past's if it can fill them, whatever the spaces' scores are: many strange chunks hold
+    // some that match better and help less (docs/reading.md). min_score counts for both, the cap
+    // per document for the spaces alone.
     std::vector<Found> find(std::span<const float> query, int64_t own_last, const OwnPast* own,
                             const RetrieveOptions& options, const CallControl& control) const;
     // As people want it told; entries of `found` that were deleted meanwhile are dropped from both

@@ -132,6 +132,42 @@ TEST_F(SessionTest, retrieve_finds_what_was_read_long_ago) {
     EXPECT_EQ(s->retrieve(options).size(), 2u);
 }
 
+// Documents that hold the very question match better than anything the session has read.
+TEST_F(SessionTest, own_past_keeps_half_of_the_places) {
+    const std::string question = "the reader 4 reads the chunk 2; the window moves on and on;";
+    for (const char* key : {"c", "d", "e", "f", "g", "h"}) write(key, key + question);
+    auto s = session_after(long_text() + "c" + question);
+    SessionOptions forgetful;
+    forgetful.self_memory = false;
+    auto f = session(forgetful);
+    f->read(long_text() + "c" + question);
+    const auto own_of = [](const std::vector<RetrievedChunk>& hits) {
+        return std::count_if(hits.begin(), hits.end(),
+                             [](const RetrievedChunk& hit) { return hit.own; });
+    };
+    RetrieveOptions options;
+    for (const uint32_t k : {1u, 2u, 4u, 5u, 8u}) {
+        options.k = k;
+        const auto hits = s->retrieve(options), strange = f->retrieve(options);
+        ASSERT_EQ(hits.size(), k);
+        EXPECT_GE(own_of(hits), static_cast<std::ptrdiff_t>(k / 2));
+        // the other places go to the best of both, in one order
+        EXPECT_GE(hits[0].score, strange[0].score);
+        for (size_t i = 1; i < hits.size(); ++i) EXPECT_GE(hits[i - 1].score, hits[i].score);
+    }
+    // by score alone a chunk of the spaces would have taken the last place of the own past
+    const auto hits = s->retrieve(options), strange = f->retrieve(options);
+    const auto worst_own =
+        std::find_if(hits.rbegin(), hits.rend(), [](const RetrievedChunk& hit) { return hit.own; });
+    ASSERT_NE(worst_own, hits.rend());
+    EXPECT_GT(strange[hits.size() - static_cast<size_t>(own_of(hits))].score, worst_own->score);
+    // a session that has not read enough leaves its places to the spaces
+    options.k = 4;
+    const auto early = session_after(question)->retrieve(options);
+    EXPECT_EQ(early.size(), 4u);
+    EXPECT_EQ(own_of(early), 0);
+}
+
 TEST_F(SessionTest, equal_scores_put_the_own_past_first_then_lower_numbers) {
     std::string
         text;  // the same tokens in every chunk: equal queries; order noise is small but there
