@@ -15,4 +15,4 @@ tokenizer=$run/data/tokenizer.json
     --tokenizer "$tokenizer" --out "$run/data/codefiles.train.shard"
 "$lab" train "$here/configs/small.json" --data-dir "$run/data" --out "$run/small" --resume \
     --start "$run/nano/checkpoint.safetensors" --fresh memory.key --fresh memory.query --set threads=1
-"$lab" export "$run/small/checkpoint.safetensors" --tokenizer "$tokenizer" --out "$run/small.safetensors" --half --name small
+"$lab" export "$run/small/checkpoint.safetensors" --tokenizer "$tokenizer" --out "$run/small.safetensors" --half --name small --read-neighbours 8

@@ -8,7 +8,6 @@ namespace rpt::proofs {
 namespace {
 
 constexpr int64_t kBegin = kSymbols;
-constexpr int64_t kRun = 4;  // chunks a copy
 
 Document make_document(int64_t offset, Continuation continuation, const model::ModelConfig& model,
                        int64_t length, uint64_t seed, uint64_t number) {
@@ -27,8 +26,8 @@ Document make_document(int64_t offset, Continuation continuation, const model::M
     // one of its kind. Copies are several chunks long, because nothing tells the last chunk of one
     // from the others: the share of copies that go on bounds what the first token can be known.
     const bool elsewhere = continuation == Continuation::kElsewhere;
-    const int64_t run = elsewhere ? 2 : kRun;
-    const int64_t source_run = elsewhere ? 3 : kRun;
+    const int64_t run = elsewhere ? 2 : kCopiedChunks;
+    const int64_t source_run = elsewhere ? 3 : kCopiedChunks;
     std::vector<uint8_t> used(static_cast<size_t>(l), 0);
     for (int64_t i = 1; i + run <= l; ++i) {
         std::vector<int64_t> sources;

@@ -36,6 +36,8 @@ inline constexpr int64_t kSymbols = 256;  // values, or the symbols of copied te
 // in every second place, the last among them, and the next one begins with the values.
 Task key_lookup();
 
+inline constexpr int64_t kCopiedChunks = 4;  // of a copy of S2, in a row
+
 // S2: a chunk repeats an old chunk of random symbols, and the next one goes on where the old one
 // went on.
 enum class Continuation {
