@@ -42,7 +42,9 @@ struct Verdict {
     std::vector<RowFigures> rows;
     std::vector<Check> checks;
 
-    bool passed() const;
+    // False where nothing was foretold: rows were measured and that is all.
+    bool judged() const { return !checks.empty(); }
+    bool passed() const;  // judged, and every check holds
     std::string to_json() const;
 };
 

@@ -59,6 +59,7 @@ TEST(proofs, unknown_experiment_is_refused) {
 TEST(proofs, verdict_fails_on_a_failed_check_and_on_none) {
     Verdict verdict;
     EXPECT_FALSE(verdict.passed());
+    EXPECT_NE(verdict.to_json().find("\"passed\": null"), std::string::npos);
     verdict.checks.push_back(expect_below("a", 1.0, 2.0));
     EXPECT_TRUE(verdict.passed());
     verdict.checks.push_back(expect_near("b", std::nan(""), 0, 1));
