@@ -32,30 +32,28 @@ endif()
 # LibTorch: CMAKE_PREFIX_PATH or LIBTORCH name it; `make build` puts it into build/venv.
 # We link its libraries by file and take its include folder as a system folder: its CMake package would also
 # search for CUDA and Caffe2 parts that nothing here uses.
-if(RPT_TORCH)
-    find_path(RPT_TORCH_INCLUDE ATen/ATen.h REQUIRED
-        HINTS $ENV{LIBTORCH}/include ${CMAKE_PREFIX_PATH}
-        PATHS ${CMAKE_SOURCE_DIR}/build/venv/lib/python3.11/site-packages/torch/include
-        PATH_SUFFIXES include ../../include NO_CMAKE_SYSTEM_PATH)
-    get_filename_component(RPT_TORCH_ROOT ${RPT_TORCH_INCLUDE} DIRECTORY)
-    add_library(rpt_torch INTERFACE)
-    target_include_directories(rpt_torch SYSTEM INTERFACE ${RPT_TORCH_INCLUDE} ${RPT_TORCH_INCLUDE}/torch/csrc/api/include)
-    foreach(lib torch torch_cpu c10)
-        target_link_libraries(rpt_torch INTERFACE ${RPT_TORCH_ROOT}/lib/lib${lib}.so)
-    endforeach()
-    if(EXISTS ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so)
-        # registered by static initialisers only, so the linker must be told to keep it
-        target_link_libraries(rpt_torch INTERFACE -Wl,--no-as-needed ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so
-            ${RPT_TORCH_ROOT}/lib/libc10_cuda.so -Wl,--as-needed)
-    endif()
-    target_link_options(rpt_torch INTERFACE -Wl,-rpath,${RPT_TORCH_ROOT}/lib)
-
-    # One precompiled <ATen/ATen.h> for every room that needs it: 14 s a file otherwise.
-    file(WRITE ${CMAKE_BINARY_DIR}/aten_pch.cc "")
-    add_library(rpt_aten_pch STATIC ${CMAKE_BINARY_DIR}/aten_pch.cc)
-    target_link_libraries(rpt_aten_pch PUBLIC rpt_torch PRIVATE rpt_warnings)
-    target_precompile_headers(rpt_aten_pch PRIVATE <ATen/ATen.h>)
+find_path(RPT_TORCH_INCLUDE ATen/ATen.h REQUIRED
+    HINTS $ENV{LIBTORCH}/include ${CMAKE_PREFIX_PATH}
+    PATHS ${CMAKE_SOURCE_DIR}/build/venv/lib/python3.11/site-packages/torch/include
+    PATH_SUFFIXES include ../../include NO_CMAKE_SYSTEM_PATH)
+get_filename_component(RPT_TORCH_ROOT ${RPT_TORCH_INCLUDE} DIRECTORY)
+add_library(rpt_torch INTERFACE)
+target_include_directories(rpt_torch SYSTEM INTERFACE ${RPT_TORCH_INCLUDE} ${RPT_TORCH_INCLUDE}/torch/csrc/api/include)
+foreach(lib torch torch_cpu c10)
+    target_link_libraries(rpt_torch INTERFACE ${RPT_TORCH_ROOT}/lib/lib${lib}.so)
+endforeach()
+if(EXISTS ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so)
+    # registered by static initialisers only, so the linker must be told to keep it
+    target_link_libraries(rpt_torch INTERFACE -Wl,--no-as-needed ${RPT_TORCH_ROOT}/lib/libtorch_cuda.so
+        ${RPT_TORCH_ROOT}/lib/libc10_cuda.so -Wl,--as-needed)
 endif()
+target_link_options(rpt_torch INTERFACE -Wl,-rpath,${RPT_TORCH_ROOT}/lib)
+
+# One precompiled <ATen/ATen.h> for every room that needs it: 14 s a file otherwise.
+file(WRITE ${CMAKE_BINARY_DIR}/aten_pch.cc "")
+add_library(rpt_aten_pch STATIC ${CMAKE_BINARY_DIR}/aten_pch.cc)
+target_link_libraries(rpt_aten_pch PUBLIC rpt_torch PRIVATE rpt_warnings)
+target_precompile_headers(rpt_aten_pch PRIVATE <ATen/ATen.h>)
 
 function(rpt_use_torch target)
     target_link_libraries(${target} PUBLIC rpt_torch)

@@ -1,5 +1,3 @@
-#include <ATen/Parallel.h>
-
 #include <csignal>
 
 #include <atomic>
@@ -13,6 +11,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
+#include "core/engine/engine.h"
 #include "core/train/checkpoint.h"
 #include "core/train/dual_encoder.h"
 #include "core/train/target_cache.h"
@@ -74,7 +73,7 @@ void on_interrupt(int) {
 }
 
 int run(const EvalArguments& args, const Common& common) {
-    if (args.threads > 0) at::set_num_threads(args.threads);
+    if (args.threads > 0) engine::set_compute_threads(args.threads);
     const at::Device device(args.device);
     const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;

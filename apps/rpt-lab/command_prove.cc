@@ -7,12 +7,12 @@
 #include <iostream>
 #include <memory>
 
-#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
+#include "core/engine/engine.h"
 #include "core/proofs/experiment.h"
 
 namespace rpt::lab {
@@ -68,7 +68,7 @@ void print_verdict(const proofs::Verdict& verdict) {
 }
 
 int run(ProveArguments args, const Common& common) {
-    at::set_num_threads(args.threads);
+    engine::set_compute_threads(args.threads);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     ProgressLine progress(common.quiet);

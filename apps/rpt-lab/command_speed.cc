@@ -1,5 +1,3 @@
-#include <ATen/Parallel.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -11,6 +9,7 @@
 #include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
+#include "core/engine/engine.h"
 #include "core/train/speed_trial.h"
 
 namespace rpt::lab {
@@ -26,7 +25,7 @@ struct SpeedArguments {
 };
 
 int run(const SpeedArguments& args, const Common& common) {
-    if (args.threads > 0) at::set_num_threads(args.threads);
+    if (args.threads > 0) engine::set_compute_threads(args.threads);
     std::vector<train::SpeedTrial> trials;
     for (const std::string& path : args.configs) {
         trials.push_back({std::filesystem::path(path).stem().string(),
@@ -40,7 +39,7 @@ int run(const SpeedArguments& args, const Common& common) {
                                                std::to_string(args.warmup + args.steps));
                              });
     nlohmann::ordered_json json = {
-        {"steps", args.steps}, {"threads", at::get_num_threads()}, {"device", args.device}};
+        {"steps", args.steps}, {"threads", engine::compute_threads()}, {"device", args.device}};
     for (size_t r = 0; r < rows.size(); ++r) {
         const train::SpeedRow& row = rows[r];
         json["rows"].push_back({{"config", args.configs[r]},

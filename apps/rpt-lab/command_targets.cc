@@ -1,5 +1,3 @@
-#include <ATen/Parallel.h>
-
 #include <csignal>
 
 #include <atomic>
@@ -15,6 +13,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
+#include "core/engine/engine.h"
 #include "core/train/batch.h"
 #include "core/train/checkpoint.h"
 #include "core/train/document_span.h"
@@ -133,7 +132,7 @@ class TargetRun {
           device_(choose_device(args.device)),
           progress_(common.quiet) {
         const int64_t threads = args.threads > 0 ? args.threads : config_.train.threads;
-        if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+        if (threads > 0) engine::set_compute_threads(static_cast<int>(threads));
         for (const std::string& path : args.shards) shards_.push_back(train::Shard::open(path));
         if (shards_.empty()) data_ = train::open_training_data(config_, args.data_dir);
         vocabulary_ = shards_.empty() ? data_.vocabulary : shards_[0]->vocabulary();

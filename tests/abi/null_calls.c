@@ -75,7 +75,8 @@ static void call_everything(int r) {
     rpt_hash_free(NULL);
     NAME(rpt_hash_add)(NULL, NULL, 9);
     NAME(rpt_hash_get)(NULL, NULL);
-    NAME(rpt_hash_free)(NAME(rpt_hash_new)());
+    rpt_hash* hash = NAME(rpt_hash_new)();
+    NAME(rpt_hash_free)(hash);
     REFUSED(rpt_store_list_spaces, NULL, NULL, NULL);
     REFUSED(rpt_space_open, NULL, NULL, NULL, 0xffffffffu, NULL);
     REFUSED(rpt_space_drop, NULL, NULL, NULL, junk);
