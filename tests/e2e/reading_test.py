@@ -129,6 +129,15 @@ def test_score_is_what_the_chunks_add_up_to(rpt, store, tmp_path):
     assert any(h["key"] == "sea.txt" for c in got["chunks"] for h in c["hits"])
 
 
+def test_score_reads_as_many_neighbours_as_asked_for(rpt, store, tmp_path):
+    (tmp_path / "t.txt").write_text(SENTENCE * 12)
+    few, many = (rpt("score", store, "t.txt", "--by-chunk", "--neighbours", n, "--json").json for n in ("1", "5"))
+    assert max(len(c["hits"]) for c in few["chunks"]) == 1
+    assert max(len(c["hits"]) for c in many["chunks"]) == 5
+    assert few["nats"] != many["nats"]
+    assert "1024" in rpt("score", store, "t.txt", "--neighbours", "1025", code=2).err
+
+
 def test_score_without_memory_needs_no_store(rpt, store, tmp_path):
     (tmp_path / "t.txt").write_text(SENTENCE * 12)
     none = rpt("score", store, "t.txt", "--no-memory", "--json").json
