@@ -2,7 +2,8 @@
 
     python tests/bench/proof_tables.py docs/results/proofs
 
-One table for each of S1, S2 and S3: a line for every file S?.ROW.json, rows in the paper's order, first those without neighbours.
+First one table of all rows: loss on what is asked for, in nats, each row read as it reads by itself. Then one for each of S1, S2 and S3.
+Lines for every file S?.ROW.json, rows in the paper's order, first those without neighbours.
 """
 import json
 import pathlib
@@ -17,12 +18,29 @@ def figure(row, name):
     return f"{row[name]:.3f}" if name in row else ""
 
 
+def verdict(folder, experiment, row_name):
+    path = folder / f"{experiment}.{row_name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def summary(folder):
+    yield "| row | S1 | S2 | S3 | gold@2 on S3 |"
+    yield "|---|---|---|---|---|"
+    for row_name in ORDER:
+        cells = []
+        for experiment in ("S1", "S2", "S3"):
+            document = verdict(folder, experiment, row_name)
+            row = document["rows"][0] if document else {}
+            cells.append(figure(row, "own" if "own" in row else "none") if row else "not run")
+        cells.append(figure(row, "own_recall_at_2"))
+        yield f"| {row_name} | " + " | ".join(cells) + " |"
+
+
 def lines(folder, experiment):
     for row_name in ORDER:
-        path = folder / f"{experiment}.{row_name}.json"
-        if not path.exists():
+        document = verdict(folder, experiment, row_name)
+        if document is None:
             continue
-        document = json.loads(path.read_text())
         for row in document["rows"]:
             label = row["row"] if row["task"] == experiment else f"{row['row']}, {row['task']}"
             holds = "holds" if document["passed"] else ("measured" if not document["checks"] else "**fails**")
@@ -32,6 +50,7 @@ def lines(folder, experiment):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
+    print("\n".join(summary(folder)), end="\n\n")
     for experiment in ("S1", "S2", "S3"):
         print(f"| {experiment} | own | oracle | random | none | gold@2 | BM25's | | seconds |")
         print("|---|---|---|---|---|---|---|---|---|")
