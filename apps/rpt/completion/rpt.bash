@@ -29,7 +29,7 @@ _rpt() {
         --file|-f|--suffix-file|--text) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
         --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        --timeout|--owner|--collection|--threads|--cache|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
+        --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
         --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
@@ -39,8 +39,8 @@ _rpt() {
         add) first="$common $space $model --key --replace --watch --states" ;;
         search) first="$common $space $model --file -k --exact" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
-            --repeat-penalty --seed --stop --explain --no-memory" ;;
-        score) first="$common $space $model --no-memory --by-chunk" ;;
+            --repeat-penalty --seed --stop --explain --no-memory --neighbours" ;;
+        score) first="$common $space $model --no-memory --by-chunk --neighbours" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
         memory) first="list stat show delete drop rebuild-index budget compact backup restore check upgrade --help" ;;
         "memory list") first="$common $space" ;;
