@@ -63,9 +63,7 @@ Task far_copy(int64_t offset, Continuation continuation) {
     const std::string name = continuation == Continuation::kElsewhere ? "S2-elsewhere"
                              : offset > 0                             ? "S2-unaligned"
                                                                       : "S2";
-    // places that say nothing are learnt later
-    const int64_t steps = offset > 0 ? 1500 : 800;
-    return {name, kBegin + 1, std::log(static_cast<double>(kSymbols)), steps,
+    return {name, kBegin + 1, std::log(static_cast<double>(kSymbols)), 1500,
             [offset, continuation](const model::ModelConfig& model, int64_t length, uint64_t seed,
                                    uint64_t number) {
                 return make_document(offset, continuation, model, length, seed, number);
