@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "core/engine/engine.h"
+#include "core/train/devices.h"
 #include "core/train/encoder_pairs.h"
 #include "core/train/schedules.h"
 #include "core/train/training_data.h"
@@ -30,7 +30,7 @@ struct DprArguments {
 
 int run(const DprArguments& args, const Common& common) {
     if (args.threads > 0) engine::set_compute_threads(args.threads);
-    const at::Device device = choose_device(args.device);
+    const at::Device device = train::choose_device(args.device);
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
     const train::TrainingData data = train::open_training_data(config, args.data_dir);
     train::SampleSource source = train::training_source(config, data);

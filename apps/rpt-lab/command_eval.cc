@@ -6,13 +6,13 @@
 #include <memory>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/evaluation_tables.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
 #include "core/train/checkpoint.h"
+#include "core/train/devices.h"
 #include "core/train/dual_encoder.h"
 #include "core/train/target_cache.h"
 
@@ -74,7 +74,7 @@ void on_interrupt(int) {
 
 int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) engine::set_compute_threads(args.threads);
-    const at::Device device(args.device);
+    const at::Device device = train::choose_device(args.device);
     const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();

@@ -6,6 +6,7 @@
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/text_files.h"
+#include "core/model/config.h"
 #include "core/train/model_export.h"
 
 namespace rpt::lab {
@@ -55,7 +56,7 @@ void add_export_command(CLI::App& app, Common& common) {
         ->add_option("--read-neighbours", args->options.read_neighbours,
                      "Chunks that readers retrieve for each chunk unless told (default: as many as "
                      "in training). Stores made with the package stay valid")
-        ->check(CLI::Range(1, 64));
+        ->check(CLI::Range(int64_t{1}, model::kMostNeighbours));
     command->footer(
         "Example: rpt-lab export runs/nano/checkpoint.safetensors --tokenizer tokenizer.json --out "
         "nano.safetensors --half");

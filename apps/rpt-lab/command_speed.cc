@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "core/engine/engine.h"
+#include "core/train/devices.h"
 #include "core/train/speed_trial.h"
 
 namespace rpt::lab {
@@ -34,7 +34,7 @@ int run(const SpeedArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     const auto rows =
         train::measure_speed(trials, args.data_dir, args.steps, args.warmup,
-                             choose_device(args.device), [&](int64_t round) {
+                             train::choose_device(args.device), [&](int64_t round) {
                                  progress.show("round " + std::to_string(round) + " of " +
                                                std::to_string(args.warmup + args.steps));
                              });

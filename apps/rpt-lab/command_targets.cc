@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
 #include "core/train/batch.h"
 #include "core/train/checkpoint.h"
+#include "core/train/devices.h"
 #include "core/train/document_span.h"
 #include "core/train/target_scores.h"
 #include "core/train/training_data.h"
@@ -129,7 +129,7 @@ class TargetRun {
     TargetRun(const TargetArguments& args, const Common& common)
         : args_(args),
           config_(train::TrainConfig::from_file(args.config, args.tier, args.overrides)),
-          device_(choose_device(args.device)),
+          device_(train::choose_device(args.device)),
           progress_(common.quiet) {
         const int64_t threads = args.threads > 0 ? args.threads : config_.train.threads;
         if (threads > 0) engine::set_compute_threads(static_cast<int>(threads));

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/devices.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
+#include "core/train/devices.h"
 #include "core/train/training_run.h"
 
 namespace rpt::lab {
@@ -35,7 +35,7 @@ struct TrainArguments {
 
 int run(const TrainArguments& args, const Common& common) {
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
-    const at::Device device = choose_device(args.device);
+    const at::Device device = train::choose_device(args.device);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     ProgressLine progress(common.quiet);

@@ -5,9 +5,9 @@
 
 #include <c10/core/Device.h>
 
-namespace rpt::lab {
+namespace rpt::train {
 
 // "cpu" or "cuda". Throws kArgument, kDevice.
 at::Device choose_device(const std::string& name);
 
-}  // namespace rpt::lab
+}  // namespace rpt::train

@@ -1,10 +1,10 @@
-#include "apps/rpt-lab/devices.h"
+#include "core/train/devices.h"
 
 #include <ATen/Context.h>
 
 #include "base/error.h"
 
-namespace rpt::lab {
+namespace rpt::train {
 
 at::Device choose_device(const std::string& name) {
     if (name != "cpu" && name != "cuda")
@@ -14,4 +14,4 @@ at::Device choose_device(const std::string& name) {
     return at::Device(name);
 }
 
-}  // namespace rpt::lab
+}  // namespace rpt::train
