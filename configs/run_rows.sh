@@ -4,18 +4,20 @@
 #
 #   configs/run_rows.sh TIER DATA RUNS [ROW...]      all rows if none is named
 #
-# TIER   name of a file in configs/tiers: b (a processor), c, d (a GPU)
+# TIER   name of a file in configs/tiers: b (a processor), c, d (a GPU); or a path
 # DATA   {math,code,books}.{train,validation}.shard and {math,code,pg19}.test.shard (rpt-lab data prepare)
-# RUNS   gets ROW.SEED/ with config.json, log.jsonl, checkpoint.safetensors, test.json
+# RUNS   gets ROW.SEED/ with config.json, log.jsonl, checkpoint.safetensors, test.json.zst; and target scores of the test
+#        documents (test.targets) and the DPR-style retriever (dpr.safetensors), for rows that read chunks
 #
 # Environment: LAB (the program), SEEDS ("1 2": weights and draws; the order of the data is that of seed 1 in all),
-# SCORER (a model or checkpoint that scores targets for rows with lm_scores; RUNS/retro.1's by default, which is trained
-# first), CONTEXT (memory or prefix), TOP, EVERY (see rpt-lab targets), TOKENS (read of each test document), DEVICE,
-# SET (more --set words).
+# SCORER (a model or checkpoint that scores targets; RUNS/retro.1's by default, which is trained first), CONTEXT (memory or
+# prefix), TOP, EVERY (see rpt-lab targets), TEST_TOP (the same for the test documents), TOKENS (read of each test document),
+# DOCUMENTS (of each corpus), DPR_STEPS, DEVICE, SET (more --set words).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -ge 3 ] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-tier=$here/tiers/$1.json data=$2 runs=$3
+[ $# -ge 3 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+case $1 in */*) tier=$1 ;; *) tier=$here/tiers/$1.json ;; esac
+data=$2 runs=$3
 shift 3
 [ $# -gt 0 ] || set -- $(cd "$here/rows" && ls *.json | sed 's/\.json$//')
 lab=${LAB:-$here/../build/release/bin/rpt-lab}
@@ -28,29 +30,45 @@ train() {  # ROW SEED
         --set data_seed=1 seed="$2" ${SET:-}
 }
 
-evaluate() {  # ROW SEED
-    out=$runs/$1.$2
-    [ ! -e "$out/test.json" ] || return 0
-    case $1 in rpt_sem) k="-k 2,3,4" ;; *) k= ;; esac
-    [ ! -e "$runs/test.targets" ] || k="$k --targets $runs/test.targets"
-    [ ! -e "$runs/dpr.safetensors" ] || k="$k --dpr $runs/dpr.safetensors"
-    "$lab" eval "$out/checkpoint.safetensors" "$data/math.test.shard" "$data/code.test.shard" "$data/pg19.test.shard" \
-        --max-tokens "${TOKENS:-16384}" --max-documents "${DOCUMENTS:-12}" --chunks $k --device "$device" \
-        --out "$out/test.json"
+reads_chunks() {  # ROW
+    case $1 in transformer_xl* | memorizing* | block_recurrent | griffin) return 1 ;; esac
+}
+
+needs_scores() {  # ROW
+    grep -q 'lm_scores\|"parent": "rpt_sem' "$here/rows/$1.json"
 }
 
 scorer=${SCORER:-$runs/retro.1/checkpoint.safetensors}
-score() {
-    how="--scorer $scorer --context ${CONTEXT:-memory} --device $device"
-    "$lab" targets "$here/rows/rpt_sem.json" --tier "$tier" --data-dir "$data" --out "$data/targets.cache" $how \
-        --top "${TOP:-8}" --every "${EVERY:-2}" --set data_seed=1 ${SET:-}
+score() {  # FILE, and what to score
+    [ -e "$scorer" ] || train retro 1
+    cache=$1
+    shift
+    "$lab" targets "$here/rows/rpt_sem.json" --tier "$tier" --data-dir "$data" --out "$cache" --scorer "$scorer" \
+        --context "${CONTEXT:-memory}" --device "$device" "$@"
+}
+
+evaluate() {  # ROW SEED
+    run=$runs/$1.$2
+    [ ! -e "$run/test.json.zst" ] || return 0
+    set -- "$1" "$data/math.test.shard" "$data/code.test.shard" "$data/pg19.test.shard" \
+        --max-tokens "${TOKENS:-16384}" --max-documents "${DOCUMENTS:-8}"
+    row=$1
+    shift
+    if reads_chunks "$row"; then
+        [ -e "$runs/test.targets.json" ] || score "$runs/test.targets" --top "${TEST_TOP:-10}" --shards "$@"
+        [ -e "$runs/dpr.safetensors" ] || "$lab" dpr "$here/rows/rpt_lex.json" --tier "$tier" --data-dir "$data" \
+            --steps "${DPR_STEPS:-120}" --out "$runs/dpr.safetensors" --device "$device"
+        k=2,8
+        [ "$row" != rpt_sem ] || k=2,3,4,8
+        set -- "$@" --targets "$runs/test.targets" --dpr "$runs/dpr.safetensors" -k $k
+    fi
+    "$lab" eval "$run/checkpoint.safetensors" "$@" --chunks --device "$device" --out "$run/test.json.zst"
 }
 
 for seed in ${SEEDS:-1 2}; do
     for row in "$@"; do
-        if grep -q lm_scores "$here/rows/$row.json" || grep -q '"parent": "rpt_sem' "$here/rows/$row.json"; then
-            [ -e "$scorer" ] || train retro 1
-            score
+        if needs_scores "$row"; then
+            score "$data/targets.cache" --top "${TOP:-8}" --every "${EVERY:-2}" --set data_seed=1 ${SET:-}
         fi
         train "$row" "$seed"
         evaluate "$row" "$seed"

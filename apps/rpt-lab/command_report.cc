@@ -3,8 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "apps/rpt-lab/comparison_tables.h"
 #include "apps/rpt-lab/evaluation_file.h"
 #include "apps/rpt-lab/experiment.h"
+#include "apps/rpt-lab/report_tables.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 
@@ -32,45 +32,25 @@ struct ReportArguments {
     eval::ComparisonOptions options;
 };
 
-std::string text_of(const char* format, double value) {
-    char text[64];
-    std::snprintf(text, sizeof text, format, value);
-    return text;
-}
-
-// One system of the paper's list, with what was measured of it here.
-struct Entry {
-    Json paper;
-    const std::vector<Training>* trainings = nullptr;  // null: not trained here
-    std::string name() const { return paper["name"].get<std::string>(); }
-    std::string label() const { return paper["label"].get<std::string>(); }
-};
-
-// "NAME:ROW=FILE,FILE" of the evaluations that have the row; empty if none has.
-std::string system_text(const Entry& entry) {
-    const auto row = entry.paper["row"].get<std::string>();
-    std::string files;
+// The trainings of an entry whose evaluation has its row; empty if none has.
+eval::System system_of(const Entry& entry) {
+    eval::System system;
+    system.name = entry.name();
     for (const Training& training : *entry.trainings) {
-        const std::string file = training.folder + "/test.json";
-        const Json json = Json::parse(read_file(file), nullptr, false);
-        if (!row.empty() && !(json.is_object() && json["rows"].contains(row))) continue;
-        if (!files.empty()) files += ",";
-        files += file;
+        std::string row = entry.row();
+        if (!row.empty() && !training.evaluation["rows"].contains(row)) continue;
+        system.trainings.push_back(reading_of(training.evaluation, training.file, row));
+        system.row = row;
     }
-    if (files.empty()) return "";
-    return entry.name() + (row.empty() ? "" : ":") + row + "=" + files;
+    return system;
 }
-
-// Of every corpus: name of a system -> what comparison_json says of it.
-using Measured = std::map<std::string, std::map<std::string, Json>>;
 
 Measured measure(const std::vector<Entry>& entries, const ReportArguments& args) {
     std::vector<eval::System> systems;
     for (const Entry& entry : entries) {
-        const std::string text = entry.trainings == nullptr ? "" : system_text(entry);
-        if (text.empty()) continue;
-        systems.push_back(read_system(text, ""));
-        systems.back().name = entry.name();
+        if (entry.trainings == nullptr) continue;
+        eval::System system = system_of(entry);
+        if (!system.trainings.empty()) systems.push_back(std::move(system));
     }
     const auto against = std::find_if(systems.begin(), systems.end(), [&](const eval::System& s) {
         return s.name == args.baseline;
@@ -92,26 +72,6 @@ Measured measure(const std::vector<Entry>& entries, const ReportArguments& args)
     return measured;
 }
 
-// How the paper's perplexity lies to the baseline's, in percent.
-std::string paper_percent(const Json& paper, const Entry& entry, const std::string& corpus,
-                          const std::string& baseline) {
-    const std::string theirs = paper["corpora"].value(corpus, "");
-    if (theirs.empty() || !entry.paper.contains("perplexity")) return "";
-    for (const Json& system : paper["systems"]) {
-        if (system["name"] != baseline) continue;
-        const double base = system["perplexity"][theirs].get<double>();
-        return text_of("%+.1f %%",
-                       100 * (entry.paper["perplexity"][theirs].get<double>() / base - 1));
-    }
-    return "";
-}
-
-std::string interval_text(const Json& percent) {
-    return text_of("%+.1f %%", percent["mean"].get<double>()) +
-           text_of(" [%+.1f", percent["low"].get<double>()) +
-           text_of(", %+.1f]", percent["high"].get<double>());
-}
-
 // Seconds a token against the baseline's, from interleaved steps (`rpt-lab speed --json`).
 std::map<std::string, double> read_ratios(const std::string& file) {
     std::map<std::string, double> ratios;
@@ -126,59 +86,16 @@ std::map<std::string, double> read_ratios(const std::string& file) {
     return ratios;
 }
 
-Json perplexity_table(const std::vector<Entry>& entries, const Measured& measured,
-                      const Json& paper, const ReportArguments& args, int table, const char* title,
-                      const std::string& note) {
-    const auto ratios = read_ratios(args.speed);
-    Json json = {{"title", title},
-                 {"note", note},
-                 {"columns", {"system", "seeds", "parameters", "time"}},
-                 {"rows", Json::array()}};
-    for (const auto& [corpus, systems] : measured) {
-        json["columns"].push_back(corpus + ": perplexity");
-        json["columns"].push_back("against " + args.baseline + " [95 %]");
-        json["columns"].push_back("paper");
-    }
-    for (const Entry& entry : entries) {
-        const bool base = entry.name() == args.baseline;
-        if (entry.paper["table"] != table && !(base && table != 2)) continue;
-        Json row = {entry.label()};
-        const auto config = entry.paper["config"].get<std::string>();
-        const auto& first = measured.begin()->second;
-        const auto known = first.find(entry.name());
-        row.push_back(known == first.end() ? "not run here"
-                                           : std::to_string(known->second["trainings"].size()));
-        row.push_back(
-            entry.trainings == nullptr
-                ? ""
-                : text_of("%.2f M",
-                          static_cast<double>(entry.trainings->front().parameters) / 1e6));
-        row.push_back(ratios.contains(config) ? text_of("%.2f x", ratios.at(config)) : "");
-        for (const auto& [corpus, systems] : measured) {
-            const auto it = systems.find(entry.name());
-            row.push_back(
-                it == systems.end() ? "" : text_of("%.2f", it->second["perplexity"].get<double>()));
-            row.push_back(it == systems.end() || base
-                              ? ""
-                              : interval_text(it->second["difference"]["perplexity_percent"]));
-            row.push_back(base ? "" : paper_percent(paper, entry, corpus, args.baseline));
-        }
-        json["rows"].push_back(row);
-    }
-    return json;
-}
-
 // Means over seeds of what eval says about rankings, by corpus: BM25 from the first system that has
 // it.
 Json rankings_of(const std::vector<Entry>& entries, const std::string& corpus) {
     Json list = Json::array();
     bool have_bm25 = false;
     for (const Entry& entry : entries) {
-        if (entry.trainings == nullptr || !entry.paper["row"].get<std::string>().empty()) continue;
+        if (entry.trainings == nullptr || !entry.row().empty()) continue;
         std::map<std::string, std::vector<Json>> found;
         for (const Training& training : *entry.trainings) {
-            const Json all = Json::parse(read_file(training.folder + "/test.json"));
-            const Json& group = all.contains("collections") ? all["collections"][corpus] : all;
+            const nlohmann::json& group = group_of(training.evaluation, corpus);
             if (!group.contains("ranking")) continue;
             for (const auto& [name, ranking] : group["ranking"].items())
                 found[name].push_back(ranking);
@@ -200,47 +117,16 @@ Json rankings_of(const std::vector<Entry>& entries, const std::string& corpus) {
     return list;
 }
 
-Json retrieval_table(const Json& corpora, const Json& paper) {
-    Json json = {{"title", "Retrieval (table 3 of the paper, figure 4)"},
-                 {"note",
-                  "Gold: chunks with a target score above 0. In brackets the paper's figure. "
-                  "Shared: different tokens that the first neighbour has in common with the chunk "
-                  "that asks and with the one that follows it."},
-                 {"columns",
-                  {"corpus", "retriever", "precision@2", "recall@10", "nDCG@20",
-                   "shared with the chunk", "with the next"}},
-                 {"rows", Json::array()}};
-    for (const auto& [corpus, data] : corpora.items()) {
-        for (const Json& ranking : data["ranking"]) {
-            Json row = {corpus, ranking["label"]};
-            const Json theirs =
-                paper["retrieval"].value(paper["corpora"].value(corpus, ""), Json::object());
-            for (const char* key : {"precision_2", "recall_10", "ndcg_20"}) {
-                std::string text = text_of("%.1f %%", 100 * ranking[key].get<double>());
-                const auto name = ranking["name"].get<std::string>();
-                if (theirs.contains(key) && theirs[key].contains(name))
-                    text += " (" + std::to_string(theirs[key][name].get<int>()) + ")";
-                row.push_back(text);
-            }
-            row.push_back(text_of("%.1f", ranking["overlap_query"].get<double>()));
-            row.push_back(text_of("%.1f", ranking["overlap_target"].get<double>()));
-            json["rows"].push_back(row);
-        }
-    }
-    return json;
-}
-
 Json best_scores_of(const Experiment& experiment, const std::string& corpus) {
     for (const auto& [name, trainings] : experiment) {
-        const Json all = Json::parse(read_file(trainings[0].folder + "/test.json"));
-        const Json& group = all.contains("collections") ? all["collections"][corpus] : all;
+        const nlohmann::json& group = group_of(trainings[0].evaluation, corpus);
         if (group.contains("best_target_score")) return group["best_target_score"];
     }
     return Json::array();
 }
 
-Json corpora_json(const std::vector<Entry>& entries, const Measured& measured,
-                  const Experiment& experiment) {
+Json corpora_json(const ReportContext& context, const Experiment& experiment) {
+    const auto& [entries, measured, paper, baseline, ratios] = context;
     Json corpora;
     for (const auto& [corpus, systems] : measured) {
         Json& json = corpora[corpus] = {{"systems", Json::object()}};
@@ -249,39 +135,13 @@ Json corpora_json(const std::vector<Entry>& entries, const Measured& measured,
             if (it == systems.end()) continue;
             Json& system = json["systems"][entry.name()] = it->second;
             system["label"] = entry.label();
-            system["main"] =
-                entry.paper["table"] == 2 && entry.paper["row"].get<std::string>().empty();
+            system["main"] = entry.paper["table"] == 2 && entry.row().empty();
             if (!system["main"].get<bool>()) system.erase("by_gold");
         }
         json["ranking"] = rankings_of(entries, corpus);
         json["best_target_score"] = best_scores_of(experiment, corpus);
     }
     return corpora;
-}
-
-void add_cells(const Json& cells, std::string& out) {
-    for (const Json& cell : cells) out.append(" ").append(cell.get<std::string>()).append(" |");
-}
-
-std::string markdown(const Json& report) {
-    std::string out =
-        "# Every system side by side\n\n" + report["setting"].get<std::string>() + "\n";
-    for (const Json& table : report["tables"]) {
-        out += "\n## " + table["title"].get<std::string>() + "\n\n" +
-               table["note"].get<std::string>() + "\n\n|";
-        add_cells(table["columns"], out);
-        out += "\n|";
-        for (size_t i = 0; i < table["columns"].size(); ++i) out += "---|";
-        for (const Json& row : table["rows"]) {
-            out += "\n|";
-            add_cells(row, out);
-        }
-        out += "\n";
-    }
-    out += "\n## Commands\n\n";
-    for (const Json& command : report["commands"])
-        out += "    " + command.get<std::string>() + "\n";
-    return out;
 }
 
 // Runs the drawing program without a shell. Throws kIo with its exit code.
@@ -303,21 +163,24 @@ void draw(const ReportArguments& args, const std::string& report) {
 }
 
 int run(const ReportArguments& args, bool plots, const Common& common) {
-    const Json paper = Json::parse(read_file(args.paper), nullptr, false);
-    if (!paper.is_object() || !paper.contains("systems"))
+    ReportContext context;
+    context.paper = Json::parse(read_file(args.paper), nullptr, false);
+    if (!context.paper.is_object() || !context.paper.contains("systems"))
         throw Error(Status::kCorrupt, "rpt",
                     "\"" + args.paper + "\" is not the paper's list of systems");
+    context.baseline = args.baseline;
+    context.time_ratios = read_ratios(args.speed);
     const Experiment experiment = read_experiment(args.folder);
-    std::vector<Entry> entries;
     Json commands = Json::array();
-    for (const Json& system : paper["systems"]) {
+    for (const Json& system : context.paper["systems"]) {
         const auto it = experiment.find(system["config"].get<std::string>());
-        entries.push_back({system, it == experiment.end() ? nullptr : &it->second});
-        if (system["row"].get<std::string>().empty())
-            commands.push_back("configs/run_rows.sh TIER DATA RUNS " +
-                               system["config"].get<std::string>());
+        const Entry& entry = context.entries.emplace_back(
+            Entry{system, it == experiment.end() ? nullptr : &it->second});
+        if (entry.row().empty())
+            commands.push_back("configs/run_rows.sh TIER DATA RUNS " + entry.config());
     }
-    const Measured measured = measure(entries, args);
+    const auto& entries = context.entries;
+    context.measured = measure(entries, args);
     Json report = {
         {"setting", args.setting}, {"baseline", args.baseline}, {"systems", Json::array()}};
     for (const auto& [name, trainings] : experiment) {
@@ -337,16 +200,11 @@ int run(const ReportArguments& args, bool plots, const Common& common) {
         system["training_tokens"] = trainings[0].tokens;
         report["systems"].push_back(system);
     }
-    report["corpora"] = corpora_json(entries, measured, experiment);
-    const std::string note =
-        "Perplexity on test documents, each system read as it reads by itself; differences with 95 "
-        "% intervals from a paired bootstrap over documents and seeds. Beside them how the paper's "
-        "figures for the same row lie to its own baseline.";
-    report["tables"] = {perplexity_table(entries, measured, paper, args, 2,
-                                         "Perplexity (table 2 of the paper)", note),
-                        retrieval_table(report["corpora"], paper),
-                        perplexity_table(entries, measured, paper, args, 4,
-                                         "Ablations (table 4 of the paper)", note)};
+    report["corpora"] = corpora_json(context, experiment);
+    report["tables"] = {perplexity_table(context, 2, "Perplexity (table 2 of the paper)"),
+                        retrieval_table(report["corpora"], context.paper),
+                        perplexity_table(context, 4, "Ablations (table 4 of the paper)"),
+                        swap_table(context), gold_table(context)};
     report["commands"] = commands;
     fs::create_directories(args.out);
     const std::string file = (fs::path(args.out) / "report.json").string();
@@ -356,7 +214,7 @@ int run(const ReportArguments& args, bool plots, const Common& common) {
     if (common.json) {
         std::cout << Json{{"out", args.out},
                           {"systems", experiment.size()},
-                          {"corpora", measured.size()}}
+                          {"corpora", context.measured.size()}}
                          .dump()
                   << "\n";
     } else {

@@ -1,10 +1,8 @@
 #include "apps/rpt-lab/evaluation_file.h"
 
 #include <filesystem>
-#include <fstream>
 
-#include <nlohmann/json.hpp>
-
+#include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 
 namespace rpt::lab {
@@ -46,25 +44,33 @@ eval::ReadDocument document_of(const Json& json, const std::string& row, const s
     return document;
 }
 
-eval::Reading read_file(const std::string& path, const std::string& wanted, std::string& row) {
-    std::ifstream in(path);
-    if (!in) throw Error(Status::kNotFound, "os", "cannot read \"" + path + "\"");
-    try {
-        const Json json = Json::parse(in);
-        row = wanted.empty() ? json.at("usual_row").get<std::string>() : wanted;
-        eval::Reading reading;
-        reading.chunk = json.at("chunk");
-        reading.retrieves = json.at("usual_row") != "none";
-        for (const Json& document : json.at("raw"))
-            reading.documents.push_back(document_of(document, row, path));
-        return reading;
-    } catch (const Json::exception&) {
-        throw Error(Status::kCorrupt, "rpt",
-                    "\"" + path + "\" is not what rpt-lab eval --out writes; evaluate again");
-    }
+[[noreturn]] void refuse(const std::string& path) {
+    throw Error(Status::kCorrupt, "rpt",
+                "\"" + path + "\" is not what rpt-lab eval --out writes; evaluate again");
 }
 
 }  // namespace
+
+nlohmann::json read_evaluation(const std::string& path) {
+    Json json = Json::parse(read_file(path), nullptr, false);
+    if (!json.is_object() || !json.contains("rows") || !json.contains("raw")) refuse(path);
+    return json;
+}
+
+eval::Reading reading_of(const nlohmann::json& evaluation, const std::string& path,
+                         std::string& row) {
+    try {
+        if (row.empty()) row = evaluation.at("usual_row").get<std::string>();
+        eval::Reading reading;
+        reading.chunk = evaluation.at("chunk");
+        reading.retrieves = evaluation.at("usual_row") != "none";
+        for (const Json& document : evaluation.at("raw"))
+            reading.documents.push_back(document_of(document, row, path));
+        return reading;
+    } catch (const Json::exception&) {
+        refuse(path);
+    }
+}
 
 eval::System read_system(const std::string& text, const std::string& row) {
     eval::System system;
@@ -84,8 +90,8 @@ eval::System read_system(const std::string& text, const std::string& row) {
         const std::string path = files.substr(at, end - at);
         at = end + 1;
         if (path.empty()) continue;
-        std::string read;
-        system.trainings.push_back(read_file(path, wanted, read));
+        std::string read = wanted;
+        system.trainings.push_back(reading_of(read_evaluation(path), path, read));
         if (!system.row.empty() && system.row != read) {
             throw Error(
                 Status::kArgument, "rpt",

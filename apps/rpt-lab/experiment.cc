@@ -5,8 +5,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include <nlohmann/json.hpp>
-
+#include "apps/rpt-lab/evaluation_file.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 
@@ -23,15 +22,23 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
-Training read_training(const fs::path& folder, int64_t seed) {
+// Empty if there is none.
+std::string evaluation_in(const fs::path& folder) {
+    for (const char* name : {"test.json", "test.json.zst"})
+        if (fs::exists(folder / name)) return (folder / name).string();
+    return "";
+}
+
+Training read_training(const fs::path& folder, int64_t seed, const std::string& evaluation) {
     Training training;
     training.seed = seed;
-    training.folder = folder.string();
+    training.file = evaluation;
+    training.evaluation = read_evaluation(evaluation);
     std::istringstream log(read_file((folder / "log.jsonl").string()));
     const Json config = Json::parse(read_file((folder / "config.json").string()), nullptr, false);
     if (!config.is_object() || !config.contains("train"))
         throw Error(Status::kCorrupt, "rpt",
-                    "\"" + training.folder + "/config.json\" is no training configuration");
+                    "\"" + folder.string() + "/config.json\" is no training configuration");
     const int64_t step_tokens = config["train"].value("batch_documents", int64_t{0}) *
                                 config["train"].value("length", int64_t{0});
     std::vector<double> rates, shares;
@@ -39,7 +46,7 @@ Training read_training(const fs::path& folder, int64_t seed) {
         const Json json = Json::parse(line, nullptr, false);
         if (!json.is_object())
             throw Error(Status::kCorrupt, "rpt",
-                        "\"" + training.folder + "/log.jsonl\" has a line that is no JSON object");
+                        "\"" + folder.string() + "/log.jsonl\" has a line that is no JSON object");
         const auto step = json.value("step", int64_t{0});
         training.steps = std::max(training.steps, step);
         if (json.contains("parameters")) training.parameters = json["parameters"].get<int64_t>();
@@ -68,11 +75,12 @@ std::map<std::string, std::vector<Training>> read_experiment(const std::string& 
         const std::string name = entry.path().filename().string();
         const size_t dot = name.rfind('.');
         int64_t seed = 0;
-        if (dot == std::string::npos || !fs::exists(entry.path() / "test.json")) continue;
+        const std::string evaluation = evaluation_in(entry.path());
+        if (dot == std::string::npos || evaluation.empty()) continue;
         const auto [end, error] =
             std::from_chars(name.data() + dot + 1, name.data() + name.size(), seed);
         if (error != std::errc() || end != name.data() + name.size()) continue;
-        trainings[name.substr(0, dot)].push_back(read_training(entry.path(), seed));
+        trainings[name.substr(0, dot)].push_back(read_training(entry.path(), seed, evaluation));
     }
     if (trainings.empty()) {
         throw Error(Status::kNotFound, "rpt",

@@ -1,4 +1,4 @@
-// Whole files in and out.
+// Whole files in and out; names that end with .zst are of compressed files.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,10 @@
 
 namespace rpt::lab {
 
-// "-" is standard input. Throws kNotFound, kIo.
+// "-" is standard input. Throws kNotFound, kIo; of compressed files kCorrupt, and kUnsupported in a
+// build without zstd.
 std::string read_file(const std::string& path);
-// Written beside `path`, then renamed. Throws kIo.
+// Written beside `path`, then renamed. Throws kIo, kUnsupported (as above).
 void write_file(const std::string& path, const std::string& text);
 
 std::shared_ptr<const text::Tokenizer> load_tokenizer(const std::string& path);

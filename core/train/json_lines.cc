@@ -21,7 +21,7 @@ std::ifstream open_binary(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
         throw Error(errno == ENOENT ? Status::kNotFound : Status::kIo, "os",
-                    "cannot open corpus \"" + path + "\": " + std::strerror(errno), -1, errno);
+                    "cannot open \"" + path + "\": " + std::strerror(errno), -1, errno);
     }
     return file;
 }
@@ -33,7 +33,7 @@ class PlainReader : public LineReader {
     bool next(std::string& line) override {
         if (!std::getline(file_, line)) {
             if (file_.bad())
-                throw Error(Status::kIo, "os", "cannot read corpus \"" + path_ + "\"", -1, errno);
+                throw Error(Status::kIo, "os", "cannot read \"" + path_ + "\"", -1, errno);
             return false;
         }
         read_ += line.size() + 1;
@@ -89,11 +89,10 @@ class ZstdReader : public LineReader {
                 const auto n = static_cast<size_t>(file_.gcount());
                 if (n == 0) {
                     if (file_.bad())
-                        throw Error(Status::kIo, "os", "cannot read corpus \"" + path_ + "\"", -1,
-                                    errno);
+                        throw Error(Status::kIo, "os", "cannot read \"" + path_ + "\"", -1, errno);
                     if (open_frame_)
                         throw Error(Status::kCorrupt, "zstd",
-                                    "corpus \"" + path_ + "\" ends inside a zstd frame");
+                                    "\"" + path_ + "\" ends inside a zstd frame");
                     return false;
                 }
                 read_ += n;
@@ -102,9 +101,8 @@ class ZstdReader : public LineReader {
             ZSTD_outBuffer out{output_.data(), output_.size(), 0};
             const size_t result = ZSTD_decompressStream(stream_.get(), &out, &in_);
             if (ZSTD_isError(result)) {
-                throw Error(
-                    Status::kCorrupt, "zstd",
-                    "cannot decompress corpus \"" + path_ + "\": " + ZSTD_getErrorName(result));
+                throw Error(Status::kCorrupt, "zstd",
+                            "cannot decompress \"" + path_ + "\": " + ZSTD_getErrorName(result));
             }
             open_frame_ = result != 0;
             if (out.pos > 0) {

@@ -30,26 +30,25 @@ def corpus(path, documents, seed):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two rows, two seeds, a few steps each, evaluated on the same documents."""
+    """Rows with two seeds, a few steps each, evaluated on the same documents: the script that users run."""
     folder = tmp_path_factory.mktemp("experiment")
-    train, test = corpus(folder / "train.jsonl", 6, 1), corpus(folder / "test.jsonl", 3, 2)
-    lab("tokenizer", "train", train, "--vocab", 300, "--out", folder / "tokenizer.json", "--quiet")
-    for name, text in (("train", train), ("test", test)):
-        lab("data", "prepare", f"sea={text}", "--tokenizer", folder / "tokenizer.json", "--out",
+    shards = {"train": corpus(folder / "train.jsonl", 6, 1)}
+    for seed, name in enumerate(("math", "code", "pg19"), 2):
+        shards[f"{name}.test"] = corpus(folder / f"{name}.jsonl", 2, seed)
+    lab("tokenizer", "train", shards["train"], "--vocab", 300, "--out", folder / "tokenizer.json", "--quiet")
+    for name, text in shards.items():
+        lab("data", "prepare", f"{name.split('.')[0]}={text}", "--tokenizer", folder / "tokenizer.json", "--out",
             folder / f"{name}.shard", "--quiet")
     tier = {"model": {"vocab": 300, "dim": 16, "n_lower": 1, "n_upper": 1, "n_heads": 1, "n_kv_heads": 1,
                       "head_dim": 16, "ffn_dim": 32, "chunk": 16, "stride": 32, "cca_layers": [-1], "augment": False},
-            "data": [{"shard": "train.shard"}], "validation": ["test.shard"],
+            "data": [{"shard": "train.shard"}], "validation": ["math.test.shard"],
             "train": {"steps": 4, "batch_documents": 1, "length": 512, "threads": 1, "log_every": 1,
                       "validate_every": 2, "validate_samples": 1}}
     (folder / "tier.json").write_text(json.dumps(tier))
-    for row in ("transformer_xl", "rpt_lex"):
-        for seed in (1, 2):
-            out = folder / "runs" / f"{row}.{seed}"
-            lab("train", ROOT / "configs" / "rows" / f"{row}.json", "--tier", folder / "tier.json", "--data-dir", folder,
-                "--out", out, "--set", f"seed={seed}", "data_seed=1", "--quiet")
-            lab("eval", out / "checkpoint.safetensors", folder / "test.shard", "--chunks", "--out", out / "test.json",
-                "--threads", 1, "--quiet")
+    script = [ROOT / "configs/run_rows.sh", folder / "tier.json", folder, folder / "runs", "transformer_xl", "rpt_sem"]
+    done = subprocess.run(["sh", *map(str, script)], capture_output=True, text=True, timeout=600, env={
+        **os.environ, "LAB": LAB, "SEEDS": "1 2", "TOKENS": "1024", "DPR_STEPS": "2", "TOP": "2", "TEST_TOP": "2"})
+    assert done.returncode == 0, done.stderr
     return folder / "runs"
 
 
@@ -58,12 +57,18 @@ def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path
     lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
         "--draw", ROOT / "apps/rpt-lab/report/draw.py", "--resamples", 200, "--setting", "a test")
     report = json.loads((out / "report.json").read_text())
-    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {"transformer_xl": 2, "rpt_lex": 2}
-    measured = report["corpora"]["sea"]["systems"]
-    single = [json.loads((runs / f"rpt_lex.{s}" / "test.json").read_text())["rows"]["own"]["nats"] for s in (1, 2)]
-    assert measured["rpt_lex"]["nats"] == pytest.approx(sum(single) / 2, abs=1e-9)
+    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {"transformer_xl": 2, "rpt_sem": 2}
+    assert set(report["corpora"]) == {"math", "code", "pg19"}
+    alone = json.loads(lab("compare", *(f"{seed}={runs}/rpt_sem.{seed}/test.json.zst" for seed in (1, 2)), "--json"))
+    by_corpus = [corpus["systems"]["rpt_sem"] for corpus in report["corpora"].values()]
+    tokens = sum(system["tokens"] for system in by_corpus)
+    assert sum(s["nats"] * s["tokens"] for s in by_corpus) / tokens == pytest.approx(
+        sum(system["nats"] for system in alone["systems"]) / 2, abs=1e-9)
     tables = (out / "tables.md").read_text()
-    assert "| RPT-Lex | 2 |" in tables and "| Griffin | not run here |" in tables
+    assert "| RPT-Sem | 2 |" in tables and "| Griffin | not run here |" in tables
+    swapped = next(t for t in report["tables"] if t["title"] == "Neighbours swapped")
+    assert [row[:2] for row in swapped["rows"]] == [[corpus, "RPT-Sem"] for corpus in ("code", "math", "pg19")]
+    assert all(float(cell) > 0 for row in swapped["rows"] for cell in row[2:])
     page = (out / "index.html").read_text()
     assert "<table>" in page and "data:image/png;base64," in page and "http" not in page
     assert (out / "loss_curves.png").read_bytes().startswith(b"\x89PNG")
@@ -78,7 +83,7 @@ def test_experiment_report_refuses_a_folder_without_runs_and_a_baseline_that_is_
 
 
 def test_experiment_compare_gives_the_difference_of_the_means(runs):
-    said = json.loads(lab("compare", f"txl={runs}/transformer_xl.1/test.json", f"rpt={runs}/rpt_lex.1/test.json",
-                          "--resamples", 100, "--json"))
+    said = json.loads(lab("compare", f"txl={runs}/transformer_xl.1/test.json.zst",
+                          f"rpt={runs}/rpt_sem.1/test.json.zst", "--resamples", 100, "--json"))
     txl, rpt = said["systems"]
     assert rpt["difference"]["nats"] == pytest.approx(rpt["nats"] - txl["nats"], abs=1e-6)
