@@ -141,6 +141,7 @@ void load_checkpoint(const std::string& path, const ShardVocabulary& vocabulary,
 TrainedModel load_trained_model(const std::string& path, at::Device device) {
     const auto package = weights::Package::open(path);
     TrainedModel loaded;
+    loaded.file = package;
     loaded.fingerprint = package->fingerprint();
     if (!is_checkpoint(*package)) {
         const std::string json = text::Tokenizer::from_json(package->tokenizer_json())->to_json();

@@ -28,6 +28,7 @@ struct TrainedModel {
     Digest tokenizer{};
     Digest fingerprint{};       // of configuration and weights
     std::string training_json;  // the TrainConfig it was trained with; empty: not told
+    std::shared_ptr<const weights::Package> file;  // what it was read from
 };
 // From a checkpoint or a model package.
 TrainedModel load_trained_model(const std::string& path, at::Device device);

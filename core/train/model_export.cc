@@ -13,17 +13,16 @@ namespace rpt::train {
 namespace {
 
 std::map<std::string, std::string> metadata_of(const ExportOptions& options,
-                                               const weights::Package& package,
                                                const TrainedModel& trained) {
     std::map<std::string, std::string> metadata;
-    if (is_checkpoint(package)) {
+    if (is_checkpoint(*trained.file)) {
         metadata = {{"name", "unnamed"},
                     {"step", std::to_string(trained.step)},
                     {"training", trained.training_json}};
     } else {
-        metadata = package.metadata();
+        metadata = trained.file->metadata();
     }
-    metadata["config"] = package.config_json();
+    metadata["config"] = trained.file->config_json();
     if (!options.tokenizer_json.empty()) metadata["tokenizer"] = options.tokenizer_json;
     if (!options.name.empty()) metadata["name"] = options.name;
     if (options.read_neighbours > 0)
@@ -43,10 +42,9 @@ void require_same_tokenizer(const ExportOptions& options, const TrainedModel& tr
 }  // namespace
 
 ExportFacts export_model(const ExportOptions& options, const std::string& path) {
-    const auto package = weights::Package::open(options.source);
     const TrainedModel trained = load_trained_model(options.source, at::kCPU);
     require_same_tokenizer(options, trained);
-    if (options.tokenizer_json.empty() && is_checkpoint(*package)) {
+    if (options.tokenizer_json.empty() && is_checkpoint(*trained.file)) {
         throw Error(Status::kArgument, "rpt",
                     "checkpoint \"" + options.source +
                         "\" holds no tokenizer; name the one of its shards with --tokenizer");
@@ -67,7 +65,7 @@ ExportFacts export_model(const ExportOptions& options, const std::string& path) 
                          plain.sizes().vec(),
                          {static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()}};
     }
-    weights::write_package(path, tensors, metadata_of(options, *package, trained));
+    weights::write_package(path, tensors, metadata_of(options, trained));
     return facts;
 }
 
