@@ -28,7 +28,7 @@ using Experiment = std::map<std::string, std::vector<Training>>;
 
 struct ReportArguments {
     std::string folder, out, paper, python, draw, speed, setting;
-    std::string baseline = "transformer_xl";
+    std::string baseline = "transformer_xl", second = "retro";
     eval::ComparisonOptions options;
 };
 
@@ -45,26 +45,26 @@ eval::System system_of(const Entry& entry) {
     return system;
 }
 
-Measured measure(const std::vector<Entry>& entries, const ReportArguments& args) {
+Measured measure(const std::vector<Entry>& entries, const std::string& baseline,
+                 const eval::ComparisonOptions& chosen) {
     std::vector<eval::System> systems;
     for (const Entry& entry : entries) {
         if (entry.trainings == nullptr) continue;
         eval::System system = system_of(entry);
         if (!system.trainings.empty()) systems.push_back(std::move(system));
     }
-    const auto against = std::find_if(systems.begin(), systems.end(), [&](const eval::System& s) {
-        return s.name == args.baseline;
-    });
+    const auto against = std::find_if(systems.begin(), systems.end(),
+                                      [&](const eval::System& s) { return s.name == baseline; });
     if (against == systems.end())
         throw Error(Status::kArgument, "rpt",
-                    "the folder has no evaluated system \"" + args.baseline + "\" to compare with");
+                    "the folder has no evaluated system \"" + baseline + "\" to compare with");
     eval::require_same_documents(systems);
     std::set<std::string> corpora;
     for (const auto& document : against->trainings[0].documents)
         corpora.insert(document.collection);
     Measured measured;
     for (const std::string& corpus : corpora) {
-        eval::ComparisonOptions options = args.options;
+        eval::ComparisonOptions options = chosen;
         options.collection = corpus;
         for (const Json& system : comparison_json(systems, *against, options))
             measured[corpus][system["system"].get<std::string>()] = system;
@@ -180,7 +180,7 @@ int run(const ReportArguments& args, bool plots, const Common& common) {
             commands.push_back("configs/run_rows.sh TIER DATA RUNS " + entry.config());
     }
     const auto& entries = context.entries;
-    context.measured = measure(entries, args);
+    context.measured = measure(entries, args.baseline, args.options);
     Json report = {
         {"setting", args.setting}, {"baseline", args.baseline}, {"systems", Json::array()}};
     for (const auto& [name, trainings] : experiment) {
@@ -188,6 +188,7 @@ int run(const ReportArguments& args, bool plots, const Common& common) {
                                         [&](const Entry& e) { return e.name() == name; });
         Json system = {{"name", name},
                        {"label", label == entries.end() ? name : label->label()},
+                       {"main", label != entries.end() && label->paper["table"] == 2},
                        {"curves", Json::array()}};
         for (const Training& t : trainings) {
             system["seeds"].push_back(t.seed);
@@ -205,6 +206,12 @@ int run(const ReportArguments& args, bool plots, const Common& common) {
                         retrieval_table(report["corpora"], context.paper),
                         perplexity_table(context, 4, "Ablations (table 4 of the paper)"),
                         swap_table(context), gold_table(context)};
+    if (experiment.contains(args.second) && args.second != args.baseline) {
+        ReportContext other = context;
+        other.baseline = args.second;
+        other.measured = measure(entries, args.second, args.options);
+        report["tables"].push_back(difference_table(other));
+    }
     report["commands"] = commands;
     fs::create_directories(args.out);
     const std::string file = (fs::path(args.out) / "report.json").string();
@@ -237,6 +244,10 @@ void add_report_command(CLI::App& app, Common& common) {
     command->add_option("--paper", args->paper, "Systems in the paper's order, with its figures")
         ->default_val("docs/results/paper.json");
     command->add_option("--baseline", args->baseline, "What the others are compared with")
+        ->capture_default_str();
+    command
+        ->add_option("--second-baseline", args->second,
+                     "What the systems are also compared with, if the folder has it")
         ->capture_default_str();
     command->add_option("--speed", args->speed,
                         "Output of `rpt-lab speed --json`, for the column time");

@@ -103,6 +103,36 @@ Json perplexity_table(const ReportContext& context, int table, const std::string
     return json;
 }
 
+Json difference_table(const ReportContext& context) {
+    std::string base = context.baseline;
+    for (const Entry& entry : context.entries)
+        if (entry.name() == context.baseline) base = entry.label();
+    Json json = {{"title", "Perplexity against " + base},
+                 {"note",
+                  "The same figures compared with another system: differences with 95 % intervals, "
+                  "in brackets the paper's."},
+                 {"columns", {"system"}},
+                 {"rows", Json::array()}};
+    for (const auto& [corpus, systems] : context.measured) json["columns"].push_back(corpus);
+    for (const Entry& entry : context.entries) {
+        if (entry.paper["table"] != 2 || entry.name() == context.baseline) continue;
+        Json row = {entry.label()};
+        bool known = false;
+        for (const auto& [corpus, systems] : context.measured) {
+            const auto it = systems.find(entry.name());
+            known |= it != systems.end();
+            const std::string theirs =
+                paper_percent(context.paper, entry, corpus, context.baseline);
+            row.push_back(it == systems.end()
+                              ? ""
+                              : interval_text(it->second["difference"]["perplexity_percent"]) +
+                                    (theirs.empty() ? "" : " (" + theirs + ")"));
+        }
+        if (known) json["rows"].push_back(row);
+    }
+    return json;
+}
+
 Json retrieval_table(const Json& corpora, const Json& paper) {
     Json json = {{"title", "Retrieval (table 3 of the paper, figure 4)"},
                  {"note",

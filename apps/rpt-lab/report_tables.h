@@ -38,6 +38,8 @@ const nlohmann::json& group_of(const nlohmann::json& evaluation, const std::stri
 // Tables 2 and 4 of the paper.
 nlohmann::ordered_json perplexity_table(const ReportContext& context, int table,
                                         const std::string& title);
+// How the systems of table 2 lie to `context.baseline`, the paper's beside them.
+nlohmann::ordered_json difference_table(const ReportContext& context);
 // Table 3 and figure 4; `corpora`: name -> object with the array "ranking".
 nlohmann::ordered_json retrieval_table(const nlohmann::ordered_json& corpora,
                                        const nlohmann::ordered_json& paper);

@@ -45,7 +45,8 @@ def runs(tmp_path_factory):
             "train": {"steps": 4, "batch_documents": 1, "length": 512, "threads": 1, "log_every": 1,
                       "validate_every": 2, "validate_samples": 1}}
     (folder / "tier.json").write_text(json.dumps(tier))
-    script = [ROOT / "configs/run_rows.sh", folder / "tier.json", folder, folder / "runs", "transformer_xl", "rpt_sem"]
+    script = [ROOT / "configs/run_rows.sh", folder / "tier.json", folder, folder / "runs", "transformer_xl", "rpt_sem",
+              "retro"]
     done = subprocess.run(["sh", *map(str, script)], capture_output=True, text=True, timeout=600, env={
         **os.environ, "LAB": LAB, "SEEDS": "1 2", "TOKENS": "1024", "DPR_STEPS": "2", "TOP": "2", "TEST_TOP": "2"})
     assert done.returncode == 0, done.stderr
@@ -57,7 +58,8 @@ def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path
     lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
         "--draw", ROOT / "apps/rpt-lab/report/draw.py", "--resamples", 200, "--setting", "a test")
     report = json.loads((out / "report.json").read_text())
-    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {"transformer_xl": 2, "rpt_sem": 2}
+    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {
+        "transformer_xl": 2, "rpt_sem": 2, "retro": 2}
     assert set(report["corpora"]) == {"math", "code", "pg19"}
     alone = json.loads(lab("compare", *(f"{seed}={runs}/rpt_sem.{seed}/test.json.zst" for seed in (1, 2)), "--json"))
     by_corpus = [corpus["systems"]["rpt_sem"] for corpus in report["corpora"].values()]
@@ -66,9 +68,12 @@ def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path
         sum(system["nats"] for system in alone["systems"]) / 2, abs=1e-9)
     tables = (out / "tables.md").read_text()
     assert "| RPT-Sem | 2 |" in tables and "| Griffin | not run here |" in tables
-    swapped = next(t for t in report["tables"] if t["title"] == "Neighbours swapped")
-    assert [row[:2] for row in swapped["rows"]] == [[corpus, "RPT-Sem"] for corpus in ("code", "math", "pg19")]
-    assert all(float(cell) > 0 for row in swapped["rows"] for cell in row[2:])
+    by_title = {table["title"]: table["rows"] for table in report["tables"]}
+    swapped = by_title["Neighbours swapped"]
+    assert [row[:2] for row in swapped] == [[c, s] for c in ("code", "math", "pg19") for s in ("RETRO + BM25", "RPT-Sem")]
+    assert all(float(cell) > 0 for row in swapped for cell in row[2:] if cell)
+    against_retro = {row[0]: row[1:] for row in by_title["Perplexity against RETRO + BM25"]}
+    assert "(-4.2 %)" in against_retro["RPT-Sem"][2] and "Griffin" not in against_retro
     page = (out / "index.html").read_text()
     assert "<table>" in page and "data:image/png;base64," in page and "http" not in page
     assert (out / "loss_curves.png").read_bytes().startswith(b"\x89PNG")

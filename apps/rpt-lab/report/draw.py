@@ -17,8 +17,10 @@ STYLE = {"axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.s
          "font.size": 9, "legend.fontsize": 8, "legend.frameon": False}
 
 
-def mean(values):
-    return sum(values) / len(values)
+def colours(names):
+    """A colour of its own for each of up to 20 systems, the strong ones first."""
+    strong_first = list(range(0, 20, 2)) + list(range(1, 20, 2))
+    return {name: plt.get_cmap("tab20")(strong_first[i % 20]) for i, name in enumerate(names)}
 
 
 def one_axis_per_corpus(report, wanted):
@@ -40,22 +42,30 @@ def legend_below(figure, axes):
 
 def loss_curves(report):
     """Validation loss with the system's own way of reading, against tokens of training."""
-    figure, axis = plt.subplots(figsize=(6.4, 4))
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    colour = colours([system["name"] for system in report["systems"]])
     drawn = False
-    for system in report["systems"]:
-        for curve in system["curves"]:
-            if len(curve["tokens"]) > 1:
-                axis.plot([t / 1e6 for t in curve["tokens"]], curve["loss"], marker=".", lw=1,
-                          label=system["label"] if curve is system["curves"][0] else None)
-                drawn = True
-    axis.set_xlabel("tokens of training, million")
-    axis.set_ylabel("validation loss, nats a token")
-    axis.legend(ncol=2)
+    for axis, title, main in zip(axes, ("systems", "ablations of RPT-Sem"), (True, False)):
+        for system in report["systems"]:
+            if system["main"] is not main:
+                continue
+            for curve in system["curves"]:
+                if len(curve["tokens"]) > 1:
+                    axis.plot([t / 1e6 for t in curve["tokens"]], curve["loss"], marker=".", lw=1,
+                              color=colour[system["name"]],
+                              label=system["label"] if curve is system["curves"][0] else None)
+                    drawn = True
+        axis.set_title(title)
+        axis.set_xlabel("tokens of training, million")
+        if axis.lines:
+            axis.legend(fontsize=6)
+    axes[0].set_ylabel("validation loss, nats a token")
     return figure if drawn else None
 
 
 def loss_by_position(report):
     base = report["baseline"]
+    colour = colours([system["name"] for system in report["systems"]])
     figure, axes = one_axis_per_corpus(report, lambda c: base in c["systems"])
     for corpus, (axis, data) in axes.items():
         for name, system in data["systems"].items():
@@ -63,7 +73,7 @@ def loss_by_position(report):
             if name == base or not system["main"] or not parts:
                 continue
             axis.plot([max(int(p), 256) for p in parts], [part["nats"] for part in parts.values()], marker=".", lw=1,
-                      label=system["label"])
+                      color=colour[name], label=system["label"])
         axis.axhline(0, color="black", lw=0.8)
         axis.set_xscale("log", base=2)
         axis.set_title(corpus)
@@ -92,10 +102,11 @@ def retrieval(report):
     figure, axes = one_axis_per_corpus(report, lambda c: c["ranking"])
     for corpus, (axis, data) in axes.items():
         rankings = data["ranking"]
+        colour = colours([ranking["name"] for ranking in rankings])
         width = 0.8 / len(rankings)
         for n, ranking in enumerate(rankings):
             axis.bar([i + n * width for i in range(len(metrics))], [100 * ranking[key] for key, _ in metrics],
-                     0.95 * width, label=ranking["label"])
+                     0.95 * width, color=colour[ranking["name"]], label=ranking["label"])
         axis.set_xticks([i + 0.4 - width / 2 for i in range(len(metrics))], [text for _, text in metrics])
         axis.set_title(corpus)
         axis.set_ylabel("%")
