@@ -28,9 +28,11 @@ struct EncodedChunk {
 struct Neighbour {
     std::span<const float> chunk;      // [n, d], n <= m; missing tokens are masked
     std::span<const float> successor;  // [n, d], n <= m; empty if there is none
+    float score = 0;  // <query, key> / sqrt(d); counts where scores weigh neighbours (gca)
 };
 
-// What one retrieved neighbour counted for: its gate value (1 without a gate).
+// What one retrieved neighbour counted for: the value of its gate, or its weight where scores weigh
+// neighbours; 1 without either.
 struct NeighbourUse {
     float gate = 1.0f;
 };

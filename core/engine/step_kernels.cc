@@ -64,9 +64,9 @@ RPT_STEP_INLINE void attend_body(const AttendRow& a, float* scores, float* out) 
         scores[i] = std::exp(scores[i] - top);
         sum += scores[i];
     }
-    std::memset(out, 0, static_cast<size_t>(a.d) * sizeof(float));
+    if (!a.add) std::memset(out, 0, static_cast<size_t>(a.d) * sizeof(float));
     for (int64_t i = 0; i < total; ++i) {
-        const float p = scores[i] / sum;
+        const float p = a.weight * scores[i] / sum;
         const float* v = i < extra ? a.null_v : a.v + (i - extra) * a.step;
 #pragma omp simd
         for (int64_t c = 0; c < a.d; ++c) out[c] += p * v[c];

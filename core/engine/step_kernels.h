@@ -15,7 +15,7 @@ void norm_row(const float* x, const float* gain, int64_t n, double eps, float* o
 
 // Attention of one query head over `n` keys: `k` and `v` are rows of d numbers, `step` apart.
 // `mask` is additive or null; `null_k`, `null_v` are one more key in front, or null. `scores` is
-// room for n + 1 numbers.
+// room for n + 1 numbers. With `add` the result times `weight` is added to `out`.
 struct AttendRow {
     const float* q;
     const float* k;
@@ -24,6 +24,8 @@ struct AttendRow {
     const float* mask;
     const float* null_k;
     const float* null_v;
+    float weight = 1;
+    bool add = false;
 };
 void attend_row(const AttendRow& a, float* scores, float* out);
 

@@ -86,7 +86,9 @@ void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
                                 const model::MemoryKv& memory, int64_t position,
                                 StepScratch& s) const {
     const model::ModelConfig& c = config_;
-    const int64_t d = c.head_dim, width = c.n_heads * d, n = memory.k.size(1);
+    // where scores weigh, each neighbour has a softmax of its own
+    const int64_t parts = memory.weights.defined() ? memory.weights.size(1) : 1;
+    const int64_t d = c.head_dim, width = c.n_heads * d, n = memory.k.size(1) / parts;
     norm_row(s.x.data(), data(w.query_norm), c.dim, c.norm_eps, s.normed.data());
     multiply(w.query, s.normed.data(), false, s.wide.data());
     if (c.cca_position == model::CcaPosition::kRope) {
@@ -101,12 +103,18 @@ void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
     s.scores.resize(static_cast<size_t>(c.n_heads * n));
     const float* k = data(memory.k);
     const float* v = data(memory.v);
-    const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * n * d));
+    const float* mask = data(memory.mask);
+    const float* weights = data(memory.weights);
+    const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * parts * n * d));
     at::parallel_for(0, c.n_heads, grain, [&](int64_t from, int64_t to) {
         for (int64_t head = from; head < to; ++head) {
-            attend_row({s.wide.data() + head * d, k + head * d, v + head * d, n, d, width,
-                        data(memory.mask), nullptr, nullptr},
-                       s.scores.data() + head * n, s.mixed.data() + head * d);
+            for (int64_t part = 0; part < parts; ++part) {
+                const int64_t first = part * n * width + head * d;
+                attend_row({s.wide.data() + head * d, k + first, v + first, n, d, width,
+                            mask == nullptr ? nullptr : mask + part * n, nullptr, nullptr,
+                            weights == nullptr ? 1.0f : weights[part], part > 0},
+                           s.scores.data() + head * n, s.mixed.data() + head * d);
+            }
         }
     });
     multiply(w.out, s.mixed.data(), true, s.x.data());

@@ -46,7 +46,6 @@ std::string unread_part(const model::ModelConfig& config) {
         return layer(config.recurrent_layers, "is block-recurrent (recurrent_layers)");
     if (!config.griffin_layers.empty())
         return layer(config.griffin_layers, "has a gated recurrence (griffin_layers)");
-    if (config.scores_weigh()) return "retrieval scores weigh its neighbours (retrieval gca)";
     if (config.has_cca() && config.cca_residual == model::CcaResidual::kBypass)
         return "cross-attention goes past the residual (cca_residual bypass)";
     return "";

@@ -15,10 +15,20 @@ at::Tensor borrow(std::span<const float> values, int64_t dim) {
                          {static_cast<int64_t>(values.size()) / dim, dim}, at::kFloat);
 }
 
-constexpr int64_t kOpening = -1;  // the chunk before the first one, whose neighbours the first tokens read
+constexpr int64_t kOpening =
+    -1;  // the chunk before the first one, whose neighbours the first tokens read
 
 // Of a token's query among the 2m - 1 positions of its group (spec 1.13).
-int64_t memory_position(int64_t token, int64_t m) { return m - 1 + (token + 1) % m; }
+int64_t memory_position(int64_t token, int64_t m) {
+    return m - 1 + (token + 1) % m;
+}
+
+// `counted` [1, K]: what each neighbour counts for.
+void tell(const at::Tensor& counted, std::vector<NeighbourUse>& use) {
+    const at::Tensor on_host = counted.to(at::kCPU, at::kFloat);
+    for (size_t i = 0; i < use.size(); ++i)
+        use[i].gate = on_host[0][static_cast<int64_t>(i)].item<float>();
+}
 
 [[noreturn]] void refuse(Status status, const std::string& text) {
     throw Error(status, "rpt", text);
@@ -114,7 +124,8 @@ std::vector<NeighbourUse> TorchStream::set_opening_neighbours(
     }
     if (!c.has_cca() || neighbours.empty()) return std::vector<NeighbourUse>(neighbours.size());
     // no chunk asks yet: the neighbours are augmented by one another alone
-    return make_memory(kOpening, neighbours, at::empty({0, c.dim}, at::kFloat).to(engine_->device()));
+    return make_memory(kOpening, neighbours,
+                       at::empty({0, c.dim}, at::kFloat).to(engine_->device()));
 }
 
 std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
@@ -157,7 +168,16 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
                 n.states = model::augment_neighbours(c, engine_->weights(), engine_->rope(), n,
                                                      asking.unsqueeze(0));
             }
-            memory_use = model::use_of_memory(c, n.present);
+            at::Tensor scores, null_score;
+            if (c.scores_weigh()) {
+                scores = at::empty({1, k}, at::kFloat);
+                for (int64_t i = 0; i < k; ++i)
+                    scores[0][i] = neighbours[static_cast<size_t>(i)].score;
+                scores = scores.to(engine_->device());
+                null_score = engine_->weights().retriever->null_score;
+            }
+            memory_use = model::use_of_memory(c, n.present, scores, null_score);
+            if (memory_use.weights.defined()) tell(memory_use.weights, use);
         }
         if (c.has_gate()) {
             const at::Tensor scores = gate_of(n);
@@ -167,10 +187,7 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
                     n.states =
                         n.states + scores.view({1, k, 1, 1}) * engine_->weights().gate->direction;
                 }
-                const at::Tensor shown = (multiplier.defined() ? multiplier : scores).to(at::kCPU);
-                for (int64_t i = 0; i < k; ++i) {
-                    use[static_cast<size_t>(i)].gate = shown[0][i].item<float>();
-                }
+                tell(multiplier.defined() ? multiplier : scores, use);
             }
         }
         for (const int64_t layer : c.cca_layers) {
@@ -178,7 +195,7 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
             model::MemoryKv kv =
                 k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, memory_use)
                       : model::null_memory(c, w, 1);
-            layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask, {}});
+            layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask, kv.weights});
         }
         memory_[chunk] = std::move(layers);
         return use;
@@ -237,10 +254,10 @@ at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_
             parts.push_back(at::zeros_like(part));
         } else {
             const model::MemoryKv& kv = (*memory)[cca_index];
-            const at::Tensor q = model::memory_queries(c, w, engine_->rope(), part,
-                                                       memory_position(token, c.chunk))
-                                     .unsqueeze(0);
-            parts.push_back(at::linear(model::attend(q, kv.k, kv.v, kv.mask)[0], w.out));
+            const at::Tensor q =
+                model::memory_queries(c, w, engine_->rope(), part, memory_position(token, c.chunk))
+                    .unsqueeze(0);
+            parts.push_back(at::linear(model::read_memory(q, kv)[0], w.out));
         }
         begin += length;
     }
@@ -296,8 +313,8 @@ bool TorchStream::step_upper(std::span<float> last_logits) {
     const model::ModelConfig& c = engine_->config();
     const int64_t token = position_ - 1;
     step->upper(low_.const_data_ptr<float>(), caches_, place_of_low(),
-                c.has_cca() ? memory_of(token) : nullptr, memory_position(token, c.chunk),
-                scratch_, last_logits);
+                c.has_cca() ? memory_of(token) : nullptr, memory_position(token, c.chunk), scratch_,
+                last_logits);
     return true;
 }
 

@@ -30,20 +30,20 @@ std::string own_text(std::string_view text, ByteSpan bytes) {
 
 }  // namespace
 
-void NeighbourSet::add(storage::HitStates states) {
-    held_.push_back(std::move(states));
+void NeighbourSet::add(storage::HitStates states, float score) {
+    held_.push_back({std::move(states), score});
 }
 
-void NeighbourSet::add(std::vector<float> chunk, std::vector<float> successor) {
-    held_.push_back({std::make_shared<const std::vector<float>>(std::move(chunk)),
-                     std::make_shared<const std::vector<float>>(std::move(successor))});
+void NeighbourSet::add(std::vector<float> chunk, std::vector<float> successor, float score) {
+    held_.push_back({{std::make_shared<const std::vector<float>>(std::move(chunk)),
+                      std::make_shared<const std::vector<float>>(std::move(successor))},
+                     score});
 }
 
 std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
     std::vector<engine::Neighbour> out;
-    for (const storage::HitStates& states : held_) {
-        engine::Neighbour neighbour;
-        neighbour.chunk = *states.chunk;
+    for (const auto& [states, score] : held_) {
+        engine::Neighbour neighbour{*states.chunk, {}, score};
         if (states.successor) neighbour.successor = *states.successor;
         out.push_back(neighbour);
     }
@@ -131,13 +131,14 @@ NeighbourSet MemorySearch::load(std::vector<Found>& found, const OwnPast* own,
         if (found[i].own) {
             const uint64_t chunk = found[i].id;
             set.add(own->states(chunk),
-                    chunk + 1 < own->size() ? own->states(chunk + 1) : std::vector<float>());
+                    chunk + 1 < own->size() ? own->states(chunk + 1) : std::vector<float>(),
+                    found[i].score);
         } else {
             const storage::Hit& hit = hits[next_stored];
             storage::HitStates states = std::move(stored.at(next_stored++));
             if (states.chunk_dropped != 0 || states.successor_dropped != 0) restore(states, hit);
             if (!states.chunk) continue;
-            set.add(std::move(states));
+            set.add(std::move(states), found[i].score);
         }
         if (kept != i) {
             found[kept] = found[i];

@@ -24,14 +24,18 @@ struct Found {
 // Neighbours of one chunk and what keeps their numbers alive.
 class NeighbourSet {
   public:
-    void add(storage::HitStates states);
-    void add(std::vector<float> chunk, std::vector<float> successor);
+    void add(storage::HitStates states, float score);
+    void add(std::vector<float> chunk, std::vector<float> successor, float score);
     // Borrowed from this object.
     std::vector<engine::Neighbour> neighbours() const;
     size_t size() const { return held_.size(); }
 
   private:
-    std::vector<storage::HitStates> held_;
+    struct Held {
+        storage::HitStates states;
+        float score;
+    };
+    std::vector<Held> held_;
 };
 
 // Borrows engine, store and spaces. One thread at a time.

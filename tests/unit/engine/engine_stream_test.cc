@@ -12,7 +12,7 @@ namespace {
 // A document with neighbours, and what the whole-document forward says about it.
 struct Reference {
     std::vector<int32_t> ids;
-    at::Tensor neighbours, states, logits, log_probs, keys;
+    at::Tensor neighbours, states, logits, log_probs, keys, scores;
     std::vector<int32_t> next;
 };
 
@@ -26,6 +26,7 @@ Reference reference(const model::RptModel& model, int64_t blocks) {
     const model::LowerOutput low = model.lower(tokens);
     r.states = low.states;
     r.keys = low.keys;
+    if (c.has_retriever()) r.scores = model.retrieval_scores(low)[0];
     const at::Tensor hidden = model.upper(low, r.neighbours);
     r.logits = model.logits(hidden)[0];
     const at::Tensor targets = at::roll(tokens, -1, 1);
@@ -43,8 +44,10 @@ std::vector<Neighbour> neighbours_of(const Reference& r, uint64_t chunk) {
         const int64_t j = row[k].item<int64_t>();
         if (j < 0) continue;
         const float* base = r.states.const_data_ptr<float>();
-        out.push_back({{base + j * size, static_cast<size_t>(size)},
-                       {base + (j + 1) * size, static_cast<size_t>(size)}});
+        out.push_back(
+            {{base + j * size, static_cast<size_t>(size)},
+             {base + (j + 1) * size, static_cast<size_t>(size)},
+             r.scores.defined() ? r.scores[static_cast<int64_t>(chunk)][j].item<float>() : 0.0f});
     }
     return out;
 }

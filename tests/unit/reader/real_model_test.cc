@@ -29,7 +29,7 @@ class RealModelTest : public testing::Test {
   protected:
     static void SetUpTestSuite() {
         const std::string path = testing::TempDir() + "reader_tiny_model.safetensors";
-        save_tiny_model(path);
+        save_tiny_model(model::RptModel(tiny_model_config(), 7), path);
         engine_ = new std::shared_ptr<const engine::Engine>(engine::open_torch_engine(path, {}));
     }
     static void TearDownTestSuite() {

@@ -1,13 +1,11 @@
 #include "tests/unit/reader/tiny_model.h"
 
-#include "core/model/rpt_model.h"
 #include "tests/fakes/fake_engine.h"
 
 namespace rpt::reader {
 
-void save_tiny_model(const std::string& path) {
-    const std::shared_ptr<const text::Tokenizer> tokenizer = fakes::small_tokenizer();
-    model::ModelConfig config = fakes::small_config(*tokenizer);
+model::ModelConfig tiny_model_config() {
+    model::ModelConfig config = fakes::small_config(*fakes::small_tokenizer());
     config.dim = 32;
     config.n_lower = config.n_upper = 2;
     config.head_dim = 16;
@@ -16,7 +14,11 @@ void save_tiny_model(const std::string& path) {
     config.stride = 16;
     config.cca_layers = {2, 3};
     config.gate_horizon = 4;
-    model::save_model(model::RptModel(config, 7), tokenizer->to_json(), {}, path);
+    return config;
+}
+
+void save_tiny_model(const model::RptModel& model, const std::string& path) {
+    model::save_model(model, fakes::small_tokenizer()->to_json(), {}, path);
 }
 
 }  // namespace rpt::reader

@@ -3,8 +3,12 @@
 
 #include <string>
 
+#include "core/model/rpt_model.h"
+
 namespace rpt::reader {
 
-void save_tiny_model(const std::string& path);
+// With the vocabulary of fakes::small_tokenizer().
+model::ModelConfig tiny_model_config();
+void save_tiny_model(const model::RptModel& model, const std::string& path);
 
 }  // namespace rpt::reader

@@ -1,0 +1,76 @@
+// A session's score of a document against the plain way: the training forward over all of it, with
+// the best chunks by score picked one by one.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/engine/engine.h"
+#include "core/model/rpt_model.h"
+#include "core/reader/session.h"
+#include "tests/fakes/fake_engine.h"
+#include "tests/unit/reader/tiny_model.h"
+
+namespace rpt::reader {
+
+namespace {
+
+// The K best of the chunks that chunk i may retrieve: [1, l, K], -1 where there are fewer.
+at::Tensor best_neighbours(const model::RptModel& model, const model::LowerOutput& low) {
+    const model::ModelConfig& c = model.config();
+    const at::Tensor scores = model.retrieval_scores(low)[0];
+    const int64_t chunks = scores.size(0);
+    at::Tensor best = at::full({1, chunks, c.neighbours}, -1, at::kLong);
+    for (int64_t i = 0; i < chunks; ++i) {
+        std::vector<std::pair<float, int64_t>> pool;
+        for (int64_t j = 0; j <= model::last_retrievable(c, i); ++j)
+            pool.emplace_back(-scores[i][j].item<float>(), j);
+        std::sort(pool.begin(), pool.end());
+        for (size_t k = 0; k < pool.size() && k < size_t(c.neighbours); ++k)
+            best[0][i][int64_t(k)] = pool[k].second;
+    }
+    return best;
+}
+
+double nats_of_whole_document(const model::RptModel& model, std::vector<int64_t> ids) {
+    const c10::NoGradGuard no_grad;
+    const int64_t read = int64_t(ids.size()) - 1, s = model.config().stride;
+    const at::Tensor next = at::tensor(std::vector<int64_t>(ids.begin() + 1, ids.end()));
+    ids.resize(size_t((read + s - 1) / s * s), 0);  // no token sees the padding behind it
+    const model::LowerOutput low = model.lower(at::tensor(ids).unsqueeze(0));
+    const at::Tensor hidden = model.upper(low, best_neighbours(model, low))[0];
+    return model.token_nll(hidden.narrow(0, 0, read), next).sum().item<double>();
+}
+
+}  // namespace
+
+TEST(whole_document, session_scores_as_the_training_forward) {
+    std::string text;
+    for (int i = 0; i < 12; ++i)
+        text +=
+            "the reader " + std::to_string(i * i) + " reads the chunk " + std::to_string(i) + "; ";
+    model::ModelConfig weighed = tiny_model_config();
+    weighed.retrieval = model::RetrievalKind::kGca;
+    weighed.cca_fuse = model::CcaFuse::kWeighted;
+    weighed.augment = false;
+    model::ModelConfig biased = weighed;
+    biased.cca_fuse = model::CcaFuse::kBias;
+    for (const model::ModelConfig& config : {tiny_model_config(), weighed, biased}) {
+        const model::RptModel model(config, 7);
+        const std::string path = testing::TempDir() + "reader_whole_document.safetensors";
+        save_tiny_model(model, path);
+        const auto engine = engine::open_torch_engine(path, {});
+        std::vector<int64_t> ids{engine->tokenizer()->bos()};
+        for (const text::Token& token : engine->tokenizer()->encode(text)) ids.push_back(token.id);
+        const Score score = Session(engine, nullptr, {}, {}).score(text, false);
+        ASSERT_EQ(score.tokens, ids.size() - 1);
+        // the own past keeps its states in fp16
+        EXPECT_NEAR(score.nats / double(score.tokens),
+                    nats_of_whole_document(model, ids) / double(score.tokens), 2e-4);
+        EXPECT_GT(std::abs(score.nats - Session(engine, nullptr, {}, {}).score(text, true).nats),
+                  0.01);
+    }
+}
+
+}  // namespace rpt::reader
