@@ -1,9 +1,11 @@
 #include <csignal>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <mutex>
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/evaluation_tables.h"
@@ -14,6 +16,7 @@
 #include "core/train/checkpoint.h"
 #include "core/train/devices.h"
 #include "core/train/dual_encoder.h"
+#include "core/train/simultaneously.h"
 #include "core/train/target_cache.h"
 
 namespace rpt::lab {
@@ -28,6 +31,7 @@ struct EvalArguments {
     BootstrapChoice bootstrap;
     int64_t max_documents = 0;  // of each shard
     int threads = 0;
+    int64_t workers = 1;
     std::string targets, dpr;
     std::string out;
     std::string device = "cpu";
@@ -72,9 +76,78 @@ void on_interrupt(int) {
     interrupted.store(true);
 }
 
+// A document of a shard.
+struct Place {
+    std::shared_ptr<const train::Shard> shard;
+    size_t number;
+};
+
+std::vector<Place> places_of(const EvalArguments& args, const Digest& tokenizer) {
+    std::vector<Place> places;
+    for (const std::string& path : args.shards) {
+        const std::shared_ptr<const train::Shard> shard = train::Shard::open(path);
+        if (shard->vocabulary().tokenizer != tokenizer) {
+            throw Error(Status::kModelMismatch, "rpt",
+                        "shard \"" + path + "\" was made with another tokenizer than the model's");
+        }
+        for (size_t d = 0; d < shard->documents().size(); ++d) {
+            if (args.max_documents > 0 && static_cast<int64_t>(d) >= args.max_documents) break;
+            places.push_back({shard, d});
+        }
+    }
+    if (places.empty()) throw Error(Status::kArgument, "rpt", "the shards hold no document");
+    return places;
+}
+
+eval::DocumentScores read_document(const Place& place, const model::RptModel& model,
+                                   const eval::EvalOptions& options, at::Device device) {
+    const train::ShardDocument& entry = place.shard->documents()[place.number];
+    const auto text = place.shard->read(place.number, 0, entry.tokens);
+    auto scores = eval::score_document(model, place.shard->vocabulary(), text, options, device);
+    scores.id = entry.id;
+    scores.collection = entry.collection;
+    // a document read in part counts its bytes in part
+    scores.bytes = static_cast<uint64_t>(
+        static_cast<double>(entry.bytes) * static_cast<double>(scores.tokens) /
+        static_cast<double>(std::max<uint64_t>(1, entry.tokens - 1)));
+    return scores;
+}
+
+// Scores in the order of the places, whoever reads what; some are empty after an interrupt.
+std::vector<eval::DocumentScores> read_documents(const std::vector<Place>& places, int64_t workers,
+                                                 const model::RptModel& model,
+                                                 const eval::EvalOptions& options,
+                                                 at::Device device, ProgressLine& progress) {
+    std::vector<eval::DocumentScores> documents(places.size());
+    std::atomic<size_t> next{0};
+    std::mutex mutex;  // guards what follows, and progress
+    size_t done = 0;
+    int64_t tokens = 0;
+    train::simultaneously(static_cast<size_t>(workers), [&](size_t) {
+        try {
+            for (size_t at = next++; at < places.size() && !interrupted.load(); at = next++) {
+                documents[at] = read_document(places[at], model, options, device);
+                const std::lock_guard lock(mutex);
+                tokens += documents[at].tokens;
+                progress.show(std::to_string(++done) + " documents, " +
+                              std::to_string(tokens / 1000) + " k tokens, " +
+                              std::to_string(static_cast<int64_t>(static_cast<double>(tokens) /
+                                                                  progress.seconds())) +
+                              " tokens/s");
+            }
+        } catch (...) {
+            next = places.size();  // the others need not go on
+            throw;
+        }
+    });
+    return documents;
+}
+
 int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) engine::set_compute_threads(args.threads);
     const at::Device device = train::choose_device(args.device);
+    if (args.workers > 1 && !device.is_cpu())
+        throw Error(Status::kArgument, "rpt", "--workers: a processor's cores only");
     const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();
@@ -90,37 +163,11 @@ int run(const EvalArguments& args, const Common& common) {
     std::signal(SIGINT, on_interrupt);
 
     ProgressLine progress(common.quiet);
-    std::vector<eval::DocumentScores> documents;
+    const auto documents = read_documents(places_of(args, subject.tokenizer), args.workers,
+                                          *subject.model, options, device, progress);
+    if (interrupted.load()) return kInterrupted;
     int64_t tokens = 0;
-    for (const std::string& path : args.shards) {
-        const auto shard = train::Shard::open(path);
-        if (shard->vocabulary().tokenizer != subject.tokenizer) {
-            throw Error(Status::kModelMismatch, "rpt",
-                        "shard \"" + path + "\" was made with another tokenizer than the model's");
-        }
-        for (size_t d = 0; d < shard->documents().size(); ++d) {
-            if (args.max_documents > 0 && static_cast<int64_t>(d) >= args.max_documents) break;
-            if (interrupted.load()) return kInterrupted;
-            const auto& entry = shard->documents()[d];
-            const auto text = shard->read(d, 0, entry.tokens);
-            auto scores =
-                eval::score_document(*subject.model, shard->vocabulary(), text, options, device);
-            scores.id = entry.id;
-            scores.collection = entry.collection;
-            // a document read in part counts its bytes in part
-            scores.bytes = static_cast<uint64_t>(
-                static_cast<double>(entry.bytes) * static_cast<double>(scores.tokens) /
-                static_cast<double>(std::max<uint64_t>(1, entry.tokens - 1)));
-            tokens += scores.tokens;
-            documents.push_back(std::move(scores));
-            progress.show(std::to_string(documents.size()) + " documents, " +
-                          std::to_string(tokens / 1000) + " k tokens, " +
-                          std::to_string(static_cast<int64_t>(static_cast<double>(tokens) /
-                                                              progress.seconds())) +
-                          " tokens/s");
-        }
-    }
-    if (documents.empty()) throw Error(Status::kArgument, "rpt", "the shards hold no document");
+    for (const eval::DocumentScores& document : documents) tokens += document.tokens;
     nlohmann::ordered_json summary = {{"model", args.model},
                                       {"shards", args.shards},
                                       {"span", args.options.span},
@@ -187,6 +234,11 @@ void add_eval_command(CLI::App& app, Common& common) {
     command->add_option("--seed", args->bootstrap.seed, "Of bootstrap and random row")
         ->capture_default_str();
     command->add_option("--threads", args->threads, "0: as many as the machine has cores");
+    command
+        ->add_option("--workers", args->workers,
+                     "Documents read side by side, each on its share of the threads")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 256));
     command->add_option("--out", args->out, "Summary and every document's scores as JSON");
     command->add_option("--device", args->device, "cpu or cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
