@@ -101,7 +101,7 @@ def retrieval(report):
     metrics = [("precision_2", "precision@2"), ("recall_10", "recall@10"), ("ndcg_20", "nDCG@20")]
     figure, axes = one_axis_per_corpus(report, lambda c: c["ranking"])
     for corpus, (axis, data) in axes.items():
-        rankings = data["ranking"]
+        rankings = [r for r in data["ranking"] if data["systems"].get(r["name"], {"main": True})["main"]]
         colour = colours([ranking["name"] for ranking in rankings])
         width = 0.8 / len(rankings)
         for n, ranking in enumerate(rankings):
