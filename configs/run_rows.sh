@@ -38,12 +38,18 @@ needs_scores() {  # ROW
     grep -q 'lm_scores\|"parent": "rpt_sem' "$here/rows/$1.json"
 }
 
+# Target scores are of a pool rule's candidates; one row has another rule than all others.
+pool() {  # ROW
+    [ "$1" != reference_compat ] || echo .window_start
+}
+
 scorer=${SCORER:-$runs/retro.1/checkpoint.safetensors}
-score() {  # FILE, and what to score
+score() {  # ROW FILE, and what to score
     [ -e "$scorer" ] || train retro 1
-    cache=$1
-    shift
-    "$lab" targets "$here/rows/rpt_sem.json" --tier "$tier" --data-dir "$data" --out "$cache" --scorer "$scorer" \
+    config=rpt_sem cache=$2
+    [ -z "$(pool "$1")" ] || config=$1
+    shift 2
+    "$lab" targets "$here/rows/$config.json" --tier "$tier" --data-dir "$data" --out "$cache" --scorer "$scorer" \
         --context "${CONTEXT:-memory}" --device "$device" "$@"
 }
 
@@ -55,12 +61,13 @@ evaluate() {  # ROW SEED
     row=$1
     shift
     if reads_chunks "$row"; then
-        [ -e "$runs/test.targets.json" ] || score "$runs/test.targets" --top "${TEST_TOP:-10}" --shards "$@"
+        gold=$runs/test$(pool "$row").targets
+        [ -e "$gold.json" ] || score "$row" "$gold" --top "${TEST_TOP:-10}" --shards "$@"
         [ -e "$runs/dpr.safetensors" ] || "$lab" dpr "$here/rows/rpt_lex.json" --tier "$tier" --data-dir "$data" \
             --steps "${DPR_STEPS:-120}" --out "$runs/dpr.safetensors" --device "$device"
         k=2,8
         [ "$row" != rpt_sem ] || k=2,3,4,8
-        set -- "$@" --targets "$runs/test.targets" --dpr "$runs/dpr.safetensors" -k $k
+        set -- "$@" --targets "$gold" --dpr "$runs/dpr.safetensors" -k $k
     fi
     [ "$device" != cpu ] || set -- "$@" --workers "${WORKERS:-2}"
     "$lab" eval "$run/checkpoint.safetensors" "$@" --chunks --device "$device" --out "$run/test.json.zst"
@@ -69,7 +76,7 @@ evaluate() {  # ROW SEED
 for seed in ${SEEDS:-1 2}; do
     for row in "$@"; do
         if needs_scores "$row"; then
-            score "$data/targets.cache" --top "${TOP:-8}" --every "${EVERY:-2}" --set data_seed=1 ${SET:-}
+            score "$row" "$data/targets$(pool "$row").cache" --top "${TOP:-8}" --every "${EVERY:-2}" --set data_seed=1 ${SET:-}
         fi
         train "$row" "$seed"
         evaluate "$row" "$seed"

@@ -53,6 +53,7 @@ def runs(tmp_path_factory):
     return folder / "runs"
 
 
+
 def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path):
     out = tmp_path / "results"
     lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
@@ -101,3 +102,12 @@ def test_experiment_compare_gives_the_difference_of_the_means(runs):
                           f"rpt={runs}/rpt_sem.1/test.json.zst", "--resamples", 100, "--json"))
     txl, rpt = said["systems"]
     assert rpt["difference"]["nats"] == pytest.approx(rpt["nats"] - txl["nats"], abs=1e-6)
+
+
+def test_experiment_script_scores_for_the_pool_rule_of_the_row(runs):
+    script = [ROOT / "configs/run_rows.sh", runs.parent / "tier.json", runs.parent, runs, "reference_compat"]
+    done = subprocess.run(["sh", *map(str, script)], capture_output=True, text=True, timeout=600, env={
+        **os.environ, "LAB": LAB, "SEEDS": "1", "TOKENS": "1024", "DPR_STEPS": "2", "TOP": "2", "TEST_TOP": "2"})
+    assert done.returncode == 0, done.stderr
+    assert (runs / "reference_compat.1/test.json.zst").exists()
+    assert (runs.parent / "targets.window_start.cache").exists() and (runs.parent / "targets.cache").exists()
