@@ -2,13 +2,12 @@
 #include <cstdio>
 #include <exception>
 
-#include <ATen/ATen.h>
-#include <ATen/Version.h>
 #include <malloc.h>
 
 #include "apps/rpt-lab/commands.h"
 #include "base/error.h"
 #include "core/model/float_products.h"
+#include "core/model/tensor_library.h"
 
 namespace {
 
@@ -27,7 +26,8 @@ int main(int argc, char** argv) {
     keep_large_blocks();
     CLI::App app("rpt-lab makes and measures models for librpt", "rpt-lab");
     app.require_subcommand(1);
-    app.set_version_flag("--version", [] { return "rpt-lab 0.1.0\n" + at::show_config(); });
+    app.set_version_flag("--version",
+                         [] { return "rpt-lab 0.1.0\n" + rpt::model::tensor_library_facts(); });
     app.footer("Example: rpt-lab train configs/nano.json --data-dir data --out runs/nano");
     Common common;
     app.add_flag("--quiet", common.quiet, "No progress on stderr");
@@ -56,11 +56,8 @@ int main(int argc, char** argv) {
     } catch (const rpt::Error& error) {
         std::fprintf(stderr, "rpt-lab: %s\n", error.what());
         return error.status() == rpt::Status::kCancelled ? kInterrupted : kFailed;
-    } catch (const c10::Error& error) {
-        std::fprintf(stderr, "rpt-lab: tensor library: %s\n", error.what_without_backtrace());
-        return kFailed;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "rpt-lab: %s\n", error.what());
+        std::fprintf(stderr, "rpt-lab: %s\n", rpt::model::message_of(error).c_str());
         return kFailed;
     }
 }

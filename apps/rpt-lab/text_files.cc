@@ -8,44 +8,12 @@
 #include <iterator>
 
 #include "base/error.h"
-#include "core/train/json_lines.h"
-#ifdef RPT_HAS_ZSTD
-#include <zstd.h>
-#endif
+#include "core/train/compressed_text.h"
 
 namespace rpt::lab {
-namespace {
-
-#ifdef RPT_HAS_ZSTD
-constexpr int kZstdLevel = 19;
-
-std::string compressed(const std::string& text, const std::string& path) {
-    std::string out(ZSTD_compressBound(text.size()), '\0');
-    const size_t size = ZSTD_compress(out.data(), out.size(), text.data(), text.size(), kZstdLevel);
-    if (ZSTD_isError(size)) {
-        throw Error(Status::kIo, "zstd",
-                    "cannot compress \"" + path + "\": " + ZSTD_getErrorName(size));
-    }
-    out.resize(size);
-    return out;
-}
-#else
-std::string compressed(const std::string&, const std::string& path) {
-    throw Error(Status::kUnsupported, "zstd",
-                "cannot write \"" + path + "\": this build has no zstd; leave out .zst");
-}
-#endif
-
-}  // namespace
-
 std::string read_file(const std::string& path) {
     if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-    if (path.ends_with(".zst")) {
-        const auto reader = train::LineReader::open(path);
-        std::string text, line;
-        while (reader->next(line)) text.append(line).append("\n");
-        return text;
-    }
+    if (path.ends_with(".zst")) return train::read_compressed(path);
     std::ifstream in(path, std::ios::binary);
     if (!in) {
         const int code = errno;
@@ -58,7 +26,7 @@ std::string read_file(const std::string& path) {
 void write_file(const std::string& path, const std::string& text) {
     const std::string temporary = path + ".tmp";
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << (path.ends_with(".zst") ? compressed(text, path) : text);
+    out << (path.ends_with(".zst") ? train::compressed(text, path) : text);
     out.close();
     if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
         const int code = errno;

@@ -25,9 +25,9 @@ int64_t memory_position(int64_t token, int64_t m) {
 
 // `counted` [1, K]: what each neighbour counts for.
 void tell(const at::Tensor& counted, std::vector<NeighbourUse>& use) {
-    const at::Tensor on_host = counted.to(at::kCPU, at::kFloat);
-    for (size_t i = 0; i < use.size(); ++i)
-        use[i].gate = on_host[0][static_cast<int64_t>(i)].item<float>();
+    const at::Tensor on_host = counted.to(at::kCPU, at::kFloat).contiguous();
+    const float* values = on_host.const_data_ptr<float>();
+    for (size_t i = 0; i < use.size(); ++i) use[i].gate = values[i];
 }
 
 [[noreturn]] void refuse(Status status, const std::string& text) {
@@ -171,8 +171,8 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
             at::Tensor scores, null_score;
             if (c.scores_weigh()) {
                 scores = at::empty({1, k}, at::kFloat);
-                for (int64_t i = 0; i < k; ++i)
-                    scores[0][i] = neighbours[static_cast<size_t>(i)].score;
+                float* of = scores.mutable_data_ptr<float>();
+                for (const Neighbour& neighbour : neighbours) *of++ = neighbour.score;
                 scores = scores.to(engine_->device());
                 null_score = engine_->weights().retriever->null_score;
             }
