@@ -12,7 +12,7 @@
 # Environment: LAB (the program), SEEDS ("1 2": weights and draws; the order of the data is that of seed 1 in all),
 # SCORER (a model or checkpoint that scores targets; RUNS/retro.1's by default, which is trained first), CONTEXT (memory or
 # prefix), TOP, EVERY (see rpt-lab targets), TEST_TOP (the same for the test documents), TOKENS (read of each test document),
-# DOCUMENTS (of each corpus), WORKERS (documents evaluated side by side on a processor), DPR_STEPS, DEVICE, SET (more --set words).
+# DOCUMENTS (of each corpus), DPR_STEPS, DEVICE, SET (more --set words).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 3 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -69,7 +69,6 @@ evaluate() {  # ROW SEED
         [ "$row" != rpt_sem ] || k=2,3,4,8
         set -- "$@" --targets "$gold" --dpr "$runs/dpr.safetensors" -k $k
     fi
-    [ "$device" != cpu ] || set -- "$@" --workers "${WORKERS:-2}"
     "$lab" eval "$run/checkpoint.safetensors" "$@" --chunks --device "$device" --out "$run/test.json.zst"
 }
 

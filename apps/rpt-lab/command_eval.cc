@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
-#include <mutex>
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/evaluation_tables.h"
@@ -16,7 +15,6 @@
 #include "core/train/checkpoint.h"
 #include "core/train/devices.h"
 #include "core/train/dual_encoder.h"
-#include "core/train/simultaneously.h"
 #include "core/train/target_cache.h"
 
 namespace rpt::lab {
@@ -31,7 +29,6 @@ struct EvalArguments {
     BootstrapChoice bootstrap;
     int64_t max_documents = 0;  // of each shard
     int threads = 0;
-    int64_t workers = 1;
     std::string targets, dpr;
     std::string out;
     std::string device = "cpu";
@@ -113,41 +110,29 @@ eval::DocumentScores read_document(const Place& place, const model::RptModel& mo
     return scores;
 }
 
-// Scores in the order of the places, whoever reads what; some are empty after an interrupt.
-std::vector<eval::DocumentScores> read_documents(const std::vector<Place>& places, int64_t workers,
+// In the order of the places; fewer after an interrupt.
+std::vector<eval::DocumentScores> read_documents(const std::vector<Place>& places,
                                                  const model::RptModel& model,
                                                  const eval::EvalOptions& options,
                                                  at::Device device, ProgressLine& progress) {
-    std::vector<eval::DocumentScores> documents(places.size());
-    std::atomic<size_t> next{0};
-    std::mutex mutex;  // guards what follows, and progress
-    size_t done = 0;
+    std::vector<eval::DocumentScores> documents;
     int64_t tokens = 0;
-    train::simultaneously(static_cast<size_t>(workers), [&](size_t) {
-        try {
-            for (size_t at = next++; at < places.size() && !interrupted.load(); at = next++) {
-                documents[at] = read_document(places[at], model, options, device);
-                const std::lock_guard lock(mutex);
-                tokens += documents[at].tokens;
-                progress.show(std::to_string(++done) + " documents, " +
-                              std::to_string(tokens / 1000) + " k tokens, " +
-                              std::to_string(static_cast<int64_t>(static_cast<double>(tokens) /
-                                                                  progress.seconds())) +
-                              " tokens/s");
-            }
-        } catch (...) {
-            next = places.size();  // the others need not go on
-            throw;
-        }
-    });
+    for (const Place& place : places) {
+        if (interrupted.load()) break;
+        documents.push_back(read_document(place, model, options, device));
+        tokens += documents.back().tokens;
+        progress.show(
+            std::to_string(documents.size()) + " documents, " + std::to_string(tokens / 1000) +
+            " k tokens, " +
+            std::to_string(static_cast<int64_t>(static_cast<double>(tokens) / progress.seconds())) +
+            " tokens/s");
+    }
     return documents;
 }
 
 int run(const EvalArguments& args, const Common& common) {
     if (args.threads > 0) engine::set_compute_threads(args.threads);
     const at::Device device = train::choose_device(args.device);
-    if (args.workers > 1 && !device.is_cpu())
-        throw Error(Status::kArgument, "rpt", "--workers: a processor's cores only");
     const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;
     const model::ModelConfig& config = subject.model->config();
@@ -163,8 +148,8 @@ int run(const EvalArguments& args, const Common& common) {
     std::signal(SIGINT, on_interrupt);
 
     ProgressLine progress(common.quiet);
-    const auto documents = read_documents(places_of(args, subject.tokenizer), args.workers,
-                                          *subject.model, options, device, progress);
+    const auto documents = read_documents(places_of(args, subject.tokenizer), *subject.model,
+                                          options, device, progress);
     if (interrupted.load()) return kInterrupted;
     int64_t tokens = 0;
     for (const eval::DocumentScores& document : documents) tokens += document.tokens;
@@ -234,11 +219,6 @@ void add_eval_command(CLI::App& app, Common& common) {
     command->add_option("--seed", args->bootstrap.seed, "Of bootstrap and random row")
         ->capture_default_str();
     command->add_option("--threads", args->threads, "0: as many as the machine has cores");
-    command
-        ->add_option("--workers", args->workers,
-                     "Documents read side by side, each on its share of the threads")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 256));
     command->add_option("--out", args->out, "Summary and every document's scores as JSON");
     command->add_option("--device", args->device, "cpu or cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))

@@ -88,15 +88,6 @@ def test_experiment_report_refuses_a_folder_without_runs_and_a_baseline_that_is_
     assert "griffin" in error and len(error.strip().splitlines()) == 1
 
 
-def test_experiment_evaluation_does_not_depend_on_workers(runs, tmp_path):
-    for workers in (1, 2):
-        lab("eval", runs / "rpt_sem.1/checkpoint.safetensors", runs.parent / "math.test.shard", runs.parent / "code.test.shard",
-            "--workers", workers, "--threads", workers, "--out", tmp_path / f"{workers}.json", "--quiet")
-    one, two = (json.loads((tmp_path / f"{workers}.json").read_text()) for workers in (1, 2))
-    assert one.pop("seconds") > 0 and two.pop("seconds") > 0
-    assert one == two and len(one["raw"]) == 4
-
-
 def test_experiment_compare_gives_the_difference_of_the_means(runs):
     said = json.loads(lab("compare", f"txl={runs}/transformer_xl.1/test.json.zst",
                           f"rpt={runs}/rpt_sem.1/test.json.zst", "--resamples", 100, "--json"))
