@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <functional>
 
 namespace rpt::lab {
 namespace {
@@ -46,6 +47,29 @@ double mean_nats(const std::vector<Training>& trainings, const std::string& corp
         ++n;
     }
     return n == 0 ? std::nan("") : sum / n;
+}
+
+// A table with a line for each corpus and each system read as it reads by itself. `cells` says what
+// follows their names; a system without cells has no line.
+Json table_of_systems(const ReportContext& context, const std::string& title,
+                      const std::string& note, const std::vector<std::string>& columns,
+                      const std::function<Json(const std::string& corpus, const Entry&)>& cells) {
+    Json json = {{"title", title},
+                 {"note", note},
+                 {"columns", {"corpus", "system"}},
+                 {"rows", Json::array()}};
+    for (const std::string& column : columns) json["columns"].push_back(column);
+    for (const auto& [corpus, systems] : context.measured) {
+        for (const Entry& entry : context.entries) {
+            if (entry.trainings == nullptr || !entry.row().empty()) continue;
+            const Json found = cells(corpus, entry);
+            if (found.empty()) continue;
+            Json row = {corpus, entry.label()};
+            for (const Json& cell : found) row.push_back(cell);
+            json["rows"].push_back(row);
+        }
+    }
+    return json;
 }
 
 void add_cells(const Json& cells, std::string& out) {
@@ -164,77 +188,59 @@ Json retrieval_table(const Json& corpora, const Json& paper) {
 }
 
 Json swap_table(const ReportContext& context) {
-    const std::vector<std::pair<const char*, const char*>> choices = {
-        {"none", "none"}, {"random", "random"},       {"bm25", "BM25"},
-        {"own", "own"},   {"oracle", "oracle, BM25"}, {"oracle_scores", "oracle, scores"}};
-    Json json = {
-        {"title", "Neighbours swapped"},
-        {"note",
-         "Perplexity of the same models when their chunks read nothing, chunks of the pool "
-         "by chance, the best by BM25, their own choice, and the best for one who sees the "
-         "next chunk: by BM25 of both, and by target scores. The last column is the usual "
-         "choice with eight neighbours. Means over seeds."},
-        {"columns", {"corpus", "system"}},
-        {"rows", Json::array()}};
-    for (const auto& [row, label] : choices) json["columns"].push_back(label);
-    json["columns"].push_back("8 neighbours");
-    for (const auto& [corpus, systems] : context.measured) {
-        for (const Entry& entry : context.entries) {
-            if (entry.trainings == nullptr || !entry.row().empty()) continue;
+    const std::vector<std::string> rows = {"none", "random", "bm25",
+                                           "own",  "oracle", "oracle_scores"};
+    return table_of_systems(
+        context, "Neighbours swapped",
+        "Perplexity of the same models when their chunks read nothing, chunks of the pool by "
+        "chance, the best by BM25, their own choice, and the best for one who sees the next chunk: "
+        "by BM25 of both, and by target scores. The last column is the usual choice with eight "
+        "neighbours. Means over the seeds that were read so.",
+        {"none", "random", "BM25", "own", "oracle, BM25", "oracle, scores", "8 neighbours"},
+        [&](const std::string& corpus, const Entry& entry) {
+            Json cells = Json::array();
             const auto usual =
                 entry.trainings->front().evaluation.at("usual_row").get<std::string>();
-            if (usual == "none") continue;
-            Json row = {corpus, entry.label()};
-            const auto add = [&](const std::string& name) {
-                const double nats = mean_nats(*entry.trainings, corpus, name);
-                row.push_back(std::isnan(nats) ? "" : text_of("%.2f", std::exp(nats)));
+            if (usual == "none") return cells;
+            const auto add = [&](const std::string& row) {
+                const double nats = mean_nats(*entry.trainings, corpus, row);
+                cells.push_back(std::isnan(nats) ? "" : text_of("%.2f", std::exp(nats)));
             };
-            for (const auto& [name, label] : choices) add(name);
+            for (const std::string& row : rows) add(row);
             add(usual + "@8");
-            json["rows"].push_back(row);
-        }
-    }
-    return json;
+            return cells;
+        });
 }
 
 Json gold_table(const ReportContext& context) {
-    const std::vector<std::pair<const char*, const char*>> parts = {
-        {"gold", "gold retrieved"},
-        {"no_gold", "none retrieved"},
-        {"no_pool", "nothing to retrieve"}};
-    Json json = {
-        {"title", "Where a memory helps (figure 6)"},
-        {"note",
-         "Perplexity against " + context.baseline +
-             " on the tokens of chunks for which the system's neighbours held one with a "
-             "target score above 0, on those for which they held none, and at the beginning "
-             "of a document, where there is none to retrieve; in brackets the share of the "
-             "tokens."},
-        {"columns", {"corpus", "system"}},
-        {"rows", Json::array()}};
-    for (const auto& [part, label] : parts) json["columns"].push_back(label);
-    for (const auto& [corpus, systems] : context.measured) {
-        for (const Entry& entry : context.entries) {
+    return table_of_systems(
+        context, "Where a memory helps (figure 6)",
+        "Perplexity against " + context.baseline +
+            " on the tokens of chunks for which the system's neighbours held one with a target "
+            "score above 0, on those for which they held none, and at the beginning of a document, "
+            "where there is none to retrieve; in brackets the share of the tokens.",
+        {"gold retrieved", "none retrieved", "nothing to retrieve"},
+        [&](const std::string& corpus, const Entry& entry) {
+            Json cells = Json::array();
+            const auto& systems = context.measured.at(corpus);
             const auto it = systems.find(entry.name());
-            if (it == systems.end() || !entry.row().empty() || !it->second.contains("by_gold"))
-                continue;
+            if (it == systems.end() || !it->second.contains("by_gold")) return cells;
             const Json& by_gold = it->second["by_gold"];
             double tokens = 0;
             for (const auto& [part, values] : by_gold.items())
                 tokens += values["tokens"].get<double>();
-            Json row = {corpus, entry.label()};
-            for (const auto& [part, label] : parts) {
-                row.push_back(
-                    by_gold.contains(part)
-                        ? interval_text(by_gold[part]["perplexity_percent"]) +
-                              text_of(" (%.0f %%)",
-                                      100 * by_gold[part]["tokens"].get<double>() / tokens)
-                        : "");
+            for (const char* part : {"gold", "no_gold", "no_pool"}) {
+                if (!by_gold.contains(part)) {
+                    cells.push_back("");
+                    continue;
+                }
+                const Json& values = by_gold[part];
+                cells.push_back(
+                    interval_text(values["perplexity_percent"]) +
+                    text_of(" (%.0f %%)", 100 * values["tokens"].get<double>() / tokens));
             }
-            json["rows"].push_back(row);
-        }
-    }
-    return json;
+            return cells;
+        });
 }
 
 std::string markdown(const Json& report) {

@@ -18,8 +18,11 @@ struct Runner {
     std::vector<Batch> batches;
 };
 
-Runner make_runner(const TrainConfig& config, const std::string& data_dir, int64_t steps,
+Runner make_runner(TrainConfig config, const std::string& data_dir, int64_t steps,
                    at::Device device) {
+    // A few steps stand for the run: those in which chunks read the whole pool come first, are few
+    // and take many times as long.
+    config.train.gca_dense_fraction = 0;
     Runner runner;
     const TrainingData data = open_training_data(config, data_dir);
     {

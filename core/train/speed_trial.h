@@ -26,8 +26,9 @@ struct SpeedTrial {
     TrainConfig config;
 };
 
-// `warmup` steps of each row are not timed. Batches are prepared before the first step, and nothing
-// else runs beside it. `stepped` is told the number of rounds done.
+// `warmup` steps of each row are not timed; dense first steps (`gca_dense_fraction`) are left out.
+// Batches are prepared before the first step, and nothing else runs beside it. `stepped` is told
+// the number of rounds done.
 std::vector<SpeedRow> measure_speed(const std::vector<SpeedTrial>& trials,
                                     const std::string& data_dir, int64_t steps, int64_t warmup,
                                     at::Device device, const std::function<void(int64_t)>& stepped);
