@@ -4,8 +4,8 @@
 #   models/make_small.sh DATA RUN
 #
 # DATA holds {math,books,code}/{train,validation}.jsonl.zst as models/nano.md describes them. RUN is the folder of
-# models/make_nano.sh with its run finished. Twenty minutes on one core with AVX512-BF16; elsewhere add --set
-# precision=fp32 to the training and expect two to three times as long.
+# models/make_nano.sh with its shards and tokenizer made; the weights begin as the shipped nano's. 25 minutes on two cores
+# with AVX512-BF16; elsewhere add --set precision=fp32 to the training and expect two to three times as long.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 data=${1:?folder of the corpora} run=${2:?folder of nano\'s run}
@@ -14,5 +14,5 @@ tokenizer=$run/data/tokenizer.json
 [ -f "$run/data/codefiles.train.shard.json" ] || "$lab" data prepare "code=$data/code/train.jsonl.zst" --split-files \
     --tokenizer "$tokenizer" --out "$run/data/codefiles.train.shard"
 "$lab" train "$here/configs/small.json" --data-dir "$run/data" --out "$run/small" --resume \
-    --start "$run/nano/checkpoint.safetensors" --fresh memory.key --fresh memory.query --set threads=1
+    --start "$here/models/nano.safetensors" --fresh memory.key --fresh memory.query
 "$lab" export "$run/small/checkpoint.safetensors" --tokenizer "$tokenizer" --out "$run/small.safetensors" --half --name small --read-neighbours 8
