@@ -42,25 +42,25 @@ def legend_below(figure, axes):
 
 def loss_curves(report):
     """Validation loss with the system's own way of reading, against tokens of training."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
     colour = colours([system["name"] for system in report["systems"]])
-    drawn = False
-    for axis, title, main in zip(axes, ("systems", "ablations of RPT-Sem"), (True, False)):
-        for system in report["systems"]:
-            if system["main"] is not main:
-                continue
-            for curve in system["curves"]:
-                if len(curve["tokens"]) > 1:
-                    axis.plot([t / 1e6 for t in curve["tokens"]], curve["loss"], marker=".", lw=1,
-                              color=colour[system["name"]],
-                              label=system["label"] if curve is system["curves"][0] else None)
-                    drawn = True
+    panels = {"systems": [], "ablations of RPT-Sem": []}
+    for system in report["systems"]:
+        if any(len(curve["tokens"]) > 1 for curve in system["curves"]):
+            panels["systems" if system["main"] else "ablations of RPT-Sem"].append(system)
+    panels = {title: systems for title, systems in panels.items() if systems}
+    if not panels:
+        return None
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 4), sharey=True, squeeze=False)
+    for axis, (title, systems) in zip(axes[0], panels.items()):
+        for system in systems:
+            for i, curve in enumerate(system["curves"]):
+                axis.plot([t / 1e6 for t in curve["tokens"]], curve["loss"], marker=".", lw=1,
+                          color=colour[system["name"]], label=system["label"] if i == 0 else None)
         axis.set_title(title)
         axis.set_xlabel("tokens of training, million")
-        if axis.lines:
-            axis.legend(fontsize=6)
-    axes[0].set_ylabel("validation loss, nats a token")
-    return figure if drawn else None
+        axis.legend(fontsize=6)
+    axes[0][0].set_ylabel("validation loss, nats a token")
+    return figure
 
 
 def loss_by_position(report):
