@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes models/small.safetensors again, from the run that made nano.
+# Makes models/small.safetensors again, from nano.
 #
 #   models/make_small.sh DATA RUN
 #
 # DATA holds {math,books,code}/{train,validation}.jsonl.zst as models/nano.md describes them, code with the packages that
 # models/small.md names. RUN is the folder of models/make_nano.sh with its shards and tokenizer made; the weights begin as
-# the shipped nano's. 25 minutes on two cores with AVX512-BF16; elsewhere
-# add --set precision=fp32 to the training and expect two to three times as long.
+# the shipped nano's. 25 minutes on two cores with AVX512-BF16; elsewhere add --set
+# precision=fp32 to the training and expect two to three times as long.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 data=${1:?folder of the corpora} run=${2:?folder of nano\'s run}

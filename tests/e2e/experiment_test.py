@@ -53,7 +53,6 @@ def runs(tmp_path_factory):
     return folder / "runs"
 
 
-
 def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path):
     out = tmp_path / "results"
     lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
