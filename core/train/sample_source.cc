@@ -19,6 +19,7 @@ constexpr uint64_t kOffsetStream = 2;
 constexpr uint64_t kShuffleStream = 3;
 constexpr uint64_t kOrderStream = 4;
 constexpr uint64_t kGapStream = 5;
+constexpr uint64_t kQuoteStream = 6;
 
 // Documents that belong together, collections by first appearance. Documents without a token are
 // left out.
@@ -45,11 +46,12 @@ uint64_t collection_tokens(const Shard& shard, const std::vector<size_t>& docume
 }  // namespace
 
 SampleSource::SampleSource(std::vector<WeightedShard> shards, int64_t length, double min_fill,
-                           uint64_t seed)
+                           uint64_t seed, QuoteRule quotes)
     : length_(static_cast<uint64_t>(length)),
       min_tokens_(std::max<uint64_t>(
           1, static_cast<uint64_t>(std::ceil(min_fill * static_cast<double>(length))))),
-      seed_(seed) {
+      seed_(seed),
+      quotes_(quotes) {
     for (WeightedShard& shard : shards) {
         total_weight_ += shard.weight;
         if (shard.fim > 0 && !shard.shard->vocabulary().has_fim()) {
@@ -122,6 +124,13 @@ void SampleSource::skip(uint64_t n) {
 }
 
 std::vector<int32_t> SampleSource::read(const Piece& piece) const {
+    std::vector<int32_t> text = read_parts(piece);
+    quote_past(quotes_, sources_[piece.source].shard.shard->vocabulary(), seed_ ^ kQuoteStream,
+               piece.number, text);
+    return text;
+}
+
+std::vector<int32_t> SampleSource::read_parts(const Piece& piece) const {
     const Source& source = sources_[piece.source];
     if (!source.shard.across_documents && source.shard.fim <= 0)
         return source.shard.shard->read(piece.document, piece.begin, piece.count);

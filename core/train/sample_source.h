@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/train/quote_past.h"
 #include "core/train/shard.h"
 
 namespace rpt::train {
@@ -37,14 +38,15 @@ class SampleSource {
   public:
     // Documents below `min_fill * length` tokens are left out. Throws kArgument if a source has no
     // document left, or if gaps are wanted of a shard that does not know the tokens around them.
-    SampleSource(std::vector<WeightedShard> shards, int64_t length, double min_fill, uint64_t seed);
+    SampleSource(std::vector<WeightedShard> shards, int64_t length, double min_fill, uint64_t seed,
+                 QuoteRule quotes = {});
 
     Piece next();
     // As `n` calls of next(): where a resumed run goes on.
     void skip(uint64_t n);
-    // The tokens of a sample. With gaps, what is read of each document may be rearranged
-    // (fill_in_middle.h); where the added tokens would make the sample longer than L, as many are
-    // missing at its end.
+    // The tokens of a sample, with passages of its past in it as the rule wants. With gaps, what is
+    // read of each document may be rearranged (fill_in_middle.h); where the added tokens would make
+    // the sample longer than L, as many are missing at its end.
     std::vector<int32_t> read(const Piece& piece) const;
     // The document that the piece begins in.
     const std::string& document_id(const Piece& piece) const;
@@ -69,6 +71,7 @@ class SampleSource {
     };
     void fill(size_t source);
     std::vector<Part> parts(const Piece& piece) const;
+    std::vector<int32_t> read_parts(const Piece& piece) const;
     void append_part(const Piece& piece, size_t number, const Part& part,
                      std::vector<int32_t>& text) const;
 
@@ -76,6 +79,7 @@ class SampleSource {
     uint64_t length_;
     uint64_t min_tokens_;
     uint64_t seed_;
+    QuoteRule quotes_;
     uint64_t drawn_ = 0;
     double total_weight_ = 0;
 };

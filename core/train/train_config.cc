@@ -42,6 +42,7 @@ void visit(Options& o, Visitor& v) {
     v.field("micro_documents", o.micro_documents);
     v.field("length", o.length);
     v.field("min_fill", o.min_fill);
+    v.field("quotes", o.quotes);
     v.field("lr", o.lr);
     v.field("embedding_lr_scale", o.embedding_lr_scale);
     v.field("warmup_fraction", o.warmup_fraction);
@@ -221,6 +222,7 @@ void TrainConfig::validate() const {
     require(t.length > 0 && t.length % model.stride == 0,
             "train.length must be a multiple of model.stride");
     require(t.min_fill >= 0 && t.min_fill <= 1, "train.min_fill must be in [0, 1]");
+    require(t.quotes >= 0 && t.quotes <= 1, "train.quotes must be in [0, 1]");
     require(t.lr > 0, "train.lr must be above 0");
     require(t.embedding_lr_scale > 0, "train.embedding_lr_scale must be above 0");
     require(t.warmup_fraction >= 0 && t.warmup_fraction <= 1,

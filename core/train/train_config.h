@@ -37,7 +37,8 @@ struct TrainOptions {
     int64_t micro_documents = 0;  // samples a forward pass; 0: all of the step's
     int64_t length = 4096;        // L, tokens a sample; a multiple of the model's stride
     double min_fill =
-        0.25;  // documents shorter than this share of L are left out; others are padded
+        0.25;             // documents shorter than this share of L are left out; others are padded
+    double quotes = 0.0;  // share of chunk borders that repeat a passage of the sample's past
     // Optimiser.
     double lr = 2e-3;
     double embedding_lr_scale =

@@ -41,7 +41,9 @@ TrainingData open_training_data(const TrainConfig& config, const std::string& da
 
 SampleSource training_source(const TrainConfig& config, const TrainingData& data) {
     const TrainOptions& t = config.train;
-    return SampleSource(data.shards, t.length, t.min_fill, t.data_seed != 0 ? t.data_seed : t.seed);
+    const QuoteRule quotes{t.quotes, static_cast<uint64_t>(config.model.chunk)};
+    return SampleSource(data.shards, t.length, t.min_fill, t.data_seed != 0 ? t.data_seed : t.seed,
+                        quotes);
 }
 
 std::shared_ptr<const TargetCache> open_training_targets(const TrainConfig& config,

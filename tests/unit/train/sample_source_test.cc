@@ -262,5 +262,21 @@ TEST_F(SampleSourceTest, gaps_need_a_shard_that_names_their_tokens) {
     }
 }
 
+TEST_F(SampleSourceTest, quotes_change_the_tokens_of_a_sample_and_not_which_is_next) {
+    const auto shard = make({{"a", 900}, {"a", 700}, {"b", 800}});
+    SampleSource plain({{shard, 1.0, true}}, 400, 0, 5);
+    SampleSource quoting({{shard, 1.0, true}}, 400, 0, 5, {1.0, 16});
+    size_t changed = 0;
+    for (int i = 0; i < 10; ++i) {
+        const Piece piece = plain.next();
+        EXPECT_EQ(quoting.next().begin, piece.begin);
+        const auto text = quoting.read(piece);
+        EXPECT_EQ(text.size(), plain.read(piece).size());
+        EXPECT_EQ(text, quoting.read(piece));
+        changed += text != plain.read(piece);
+    }
+    EXPECT_GT(changed, 5u);
+}
+
 }  // namespace
 }  // namespace rpt::train
