@@ -611,9 +611,9 @@ typedef struct rpt_hit {
     int64_t timestamp_ms;
 } rpt_hit;
 
-/* What the model would retrieve after `text`: its last whole chunk (all of it, if shorter) is the
- * query, the union of 1 to 64 spaces of one store is searched. Best first, ties by chunk_id: equal
- * stores give equal answers. No hits is a success. */
+/* What the model would retrieve after `text`: its last chunk_tokens tokens (all of it, if shorter)
+ * are the query, the union of 1 to 64 spaces of one store is searched. Best first, ties by
+ * chunk_id: equal stores give equal answers. No hits is a success. */
 RPT_API rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text,
                                 size_t size, const rpt_retrieve_options* options,
                                 const rpt_call* call, rpt_hits** out, rpt_error* err);
@@ -656,7 +656,7 @@ RPT_API rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset
 /* Bytes the session holds after the last call that returned. Never waits, also while the session
  * works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session* session);
-/* What would be retrieved at this point. If the session has SELF_MEMORY, half of the hits are kept
+/* What a continuation from here begins with: asked with the last chunk_tokens tokens. If the session has SELF_MEMORY, half of the hits are kept
  * for its own past as far as that goes; the others are the best of both. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,
                                         const rpt_call* call, rpt_hits** out, rpt_error* err);

@@ -16,6 +16,12 @@
 
 namespace rpt::reader {
 
+// What the chunk that ends at input position `end` asks with instead of its own query.
+struct LatestQuery {
+    size_t end = 0;
+    std::vector<float> query;
+};
+
 // How chunks that close get their neighbours.
 struct MemoryUse {
     const RetrieveOptions* retrieve = nullptr;  // null: they get none
@@ -24,6 +30,7 @@ struct MemoryUse {
     // may find (negative: none), and its own chunks do not join that past. Unset: as the model's
     // window has it.
     std::optional<int64_t> own_last = std::nullopt;
+    std::optional<LatestQuery> latest = std::nullopt;
 };
 
 struct ClosedChunk {

@@ -86,12 +86,13 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
     const ChunkFeeder pieces = impl.feeder();
     const size_t m = size_t(impl.engine_->config().chunk), n_whole = sequence.size() / m;
     std::vector<float> query;
-    if (n_whole == 0) query = chunk_query(*impl.engine_, sequence.ids(), control);
+    if (sequence.size() % m != 0) query = latest_query(*impl.engine_, sequence.ids(), control);
     // The lower half alone makes queries: neighbours would change nothing here.
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
-    while (stream->position() < n_whole * m) {
-        query =
-            pieces.advance_lower(*stream, sequence, n_whole * m, {}, control).closed.back().query;
+    while (sequence.size() % m == 0 && stream->position() < sequence.size()) {
+        query = pieces.advance_lower(*stream, sequence, sequence.size(), {}, control)
+                    .closed.back()
+                    .query;
         stream->advance_upper(logits);
     }
     const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;

@@ -97,9 +97,7 @@ class Run {
         if (gap_ == nullptr)
             for (const text::Token& token : impl_.encoder_.peek())
                 sequence_.push(token.id, token.size);
-        const size_t n = sequence_.size();  // 1: nothing was read yet
-        if (stream_->position() == 0 && n > 1 && n < size_t(impl_.engine_->config().chunk))
-            open(result);
+        ask_with_latest(result);
         feed(result);
         delivery_.deliver_hits(hits_, 0);
         while (!delivery_.host_stopped()) {
@@ -157,11 +155,20 @@ class Run {
         result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
     }
 
-    // A text too short to have a chunk asks the spaces with what there is of it.
-    void open(GenerateResult& result) {
+    // Behind the last whole chunk a text has said more than that chunk asks for: what comes first
+    // is read with what the last m tokens ask for, the unfinished chunk included.
+    void ask_with_latest(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
-        if (use_.retrieve == nullptr || impl_.spaces_.empty() || !config.has_retriever()) return;
-        const std::vector<float> query = chunk_query(*impl_.engine_, sequence_.ids(), control_);
+        const size_t n = sequence_.size(), m = size_t(config.chunk);
+        if (use_.retrieve == nullptr || !config.has_retriever() || n == 1 || n % m == 0) return;
+        if (n < m) return open(result);
+        use_.latest = {n / m * m, latest_query(*impl_.engine_, sequence_.ids(), control_)};
+    }
+
+    // A text too short to have a chunk: nothing will close before it is continued.
+    void open(GenerateResult& result) {
+        if (impl_.spaces_.empty()) return;
+        const std::vector<float> query = latest_query(*impl_.engine_, sequence_.ids(), control_);
         const MemorySearch& search = pieces_.search();
         std::vector<Found> found = search.find(query, -1, nullptr, *use_.retrieve, control_);
         hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);

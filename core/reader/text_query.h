@@ -10,10 +10,10 @@
 
 namespace rpt::reader {
 
-// Query [d] of the last whole chunk of `tokens` (input positions from <|bos|> on, not empty), or of
-// the unfinished one if none is whole. Encodes on the canonical grid of blocks, from at most two
-// blocks before that chunk's: what lies further away counts for next to nothing.
-std::vector<float> chunk_query(const engine::Engine& engine, std::span<const int32_t> tokens,
-                               const CallControl& control);
+// Query [d] of the last m of `tokens` (input positions from <|bos|> on, not empty), of all if there
+// are fewer: what is read now, wherever borders of chunks lie. Encoded behind the chunk before it,
+// as the chunks of a store are.
+std::vector<float> latest_query(const engine::Engine& engine, std::span<const int32_t> tokens,
+                                const CallControl& control);
 
 }  // namespace rpt::reader

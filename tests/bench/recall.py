@@ -1,9 +1,10 @@
-"""How many one-sentence notes a model gives back: each is read into a store of its own, and asked for with its beginning.
+"""How many one-sentence notes a model gives back when it is asked for them with their beginning (temperature 0, 12 tokens).
 
-    python tests/bench/recall.py [--model models/small.safetensors] [--program build/release/bin/rpt]
+    python tests/bench/recall.py [--model models/small.safetensors] [--program build/release/bin/rpt] [--ways alone,shared,late,prompt]
 
-Prints what was answered to each (temperature 0, 12 tokens) and how many answers hold the word that only the note knows;
-beside it how many do with the note in the prompt itself and no store: what the model can say of what it sees.
+Four ways: each note in a store of its own (`alone`); all notes in one store, a document each (`shared`); the same, asked behind a paragraph
+about something else (`late`); and in the prompt itself with no store (`prompt`), for what a model cannot say of what it sees it will
+not say of what it remembers. Prints the answers and how many hold the word that only the note knows.
 """
 import argparse
 import pathlib
@@ -44,31 +45,47 @@ NOTES = [  # note, beginning, word
 ]
 
 
+ELSEWHERE = """The garden behind the house was larger than it looked from the street. Apple trees stood along the wall, and under
+them grew nettles that nobody had cut for years. In the mornings the neighbours' children came over the fence and played there until
+somebody called them. When it rained they sat in the old greenhouse and told each other stories, of which most were not true. It was
+said that the wall had once been part of a monastery.
+
+"""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/bin/rpt")
     parser.add_argument("--model", default="models/small.safetensors")
+    parser.add_argument("--ways", default="alone,shared,late,prompt")
     options = parser.parse_args()
+    ways = options.ways.split(",")
 
     def rpt(*words, text):
         return subprocess.run([options.program, *map(str, words), "--model", options.model, "--quiet"], input=text,
                               check=True, capture_output=True, text=True).stdout
 
-    def complete(folder, prompt, *words):
+    def complete(folder, store, prompt):
         file = pathlib.Path(folder) / "prompt.txt"
         file.write_text(prompt)
-        return rpt("complete", *words, "--file", file, "--max-tokens", 12, "--temperature", 0, text="")
+        return rpt("complete", store, "--file", file, "--max-tokens", 12, "--temperature", 0, text="")
 
-    recalled = seen = 0
+    recalled = dict.fromkeys(ways, 0)
     with tempfile.TemporaryDirectory() as folder:
+        shared = pathlib.Path(folder) / "shared"
+        for number, (note, _, _) in enumerate(NOTES):
+            rpt("add", shared, "-", "--key", f"note{number}", text=note)
         for number, (note, beginning, word) in enumerate(NOTES):
             store = pathlib.Path(folder) / f"store{number}"
             rpt("add", store, "-", "--key", "note", text=note)
-            answer = complete(folder, beginning, store)
-            recalled += word in answer
-            seen += word in complete(folder, note.rstrip("\n") + "\n" + beginning, "-")
-            print(f"{'yes' if word in answer else 'no':4} {beginning!r} -> {answer!r}")
-    print(f"{recalled} of {len(NOTES)} from memory, {seen} with the note in the prompt")
+            questions = {"alone": (store, beginning), "shared": (shared, beginning), "late": (shared, ELSEWHERE + beginning),
+                         "prompt": ("-", note.rstrip("\n") + "\n" + beginning)}
+            print(beginning)
+            for way in ways:
+                answer = complete(folder, *questions[way])
+                recalled[way] += word in answer
+                print(f"    {way:7} {'yes' if word in answer else 'no':4} {answer!r}")
+    print(f"of {len(NOTES)}:", ", ".join(f"{count} {way}" for way, count in recalled.items()))
 
 
 if __name__ == "__main__":

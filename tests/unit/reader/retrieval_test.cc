@@ -40,14 +40,17 @@ TEST_F(RetrievalTest, finds_the_chunk_that_has_the_query_text) {
     write("b", "return i; for (int i = 0; i < n; ++i) \\begin{align} x &= y \\\\ \\end{align}");
     RetrieveOptions options;
     options.with_text = true;
-    const auto hits = ask(kText, options);
-    ASSERT_EQ(hits.size(), 2u);
-    // The last whole chunk of the same text is the last whole chunk of document "a", which is one
-    // segment.
+    // Document "a" is one segment. A question that ends where its last whole chunk does is that
+    // chunk.
     const std::vector<storage::ChunkRecord> chunks = fakes::read_document(*space_, "a").chunks;
-    uint64_t last_whole = 0;
-    for (uint64_t ordinal = 0; ordinal < chunks.size(); ++ordinal)
-        if (chunks[ordinal].tokens.size() == 4) last_whole = ordinal;
+    uint64_t last_whole = 0, end = 0;
+    for (uint64_t ordinal = 0; ordinal < chunks.size(); ++ordinal) {
+        if (chunks[ordinal].tokens.size() != 4) continue;
+        last_whole = ordinal;
+        end = chunks[ordinal].bytes.end;
+    }
+    const auto hits = ask(kText.substr(0, end), options);
+    ASSERT_EQ(hits.size(), 2u);
     EXPECT_EQ(hits[0].info.key, "a");
     EXPECT_EQ(hits[0].info.ordinal, last_whole);
     const ByteSpan bytes = hits[0].info.bytes;

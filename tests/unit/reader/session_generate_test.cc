@@ -188,6 +188,38 @@ TEST_F(GenerateTest, text_shorter_than_a_chunk_asks_the_spaces_all_the_same) {
     EXPECT_EQ(engine_->neighbours_set[0].second.size(), told.hits[0].chunks.size());
 }
 
+// What retrieve() shows is what the first token is read with, wherever the text ends in its chunk.
+TEST_F(GenerateTest, unfinished_chunk_asks_with_the_latest_tokens) {
+    const std::string text = long_text();
+    const auto ids = [](const std::vector<RetrievedChunk>& hits) {
+        std::vector<uint64_t> out;
+        for (const RetrievedChunk& hit : hits) out.push_back(hit.info.chunk_id);
+        return out;
+    };
+    SessionOptions spaces_only;
+    spaces_only.self_memory = false;
+    const auto asks = [&](const std::string& of) {
+        auto s = session(spaces_only);
+        s->read(of);
+        const std::vector<uint64_t> shown = ids(s->retrieve({}));
+        Told told;
+        s->generate(greedy(1), into(told));
+        EXPECT_EQ(ids(told.hits.at(0).chunks), shown);
+        return shown;
+    };
+    const auto tokens = engine_->tokenizer()->encode(text);
+    size_t bytes = 0, changed = 0;
+    std::vector<uint64_t> before;
+    for (size_t i = 0; i < 40; ++i) {  // the text's first i + 1 tokens stand behind <|bos|>
+        bytes += tokens[i].size;
+        if ((text[bytes] & 0xC0) == 0x80) continue;  // inside a code point
+        const std::vector<uint64_t> found = asks(text.substr(0, bytes));
+        changed += (i + 2) % 4 != 0 && found != before;
+        before = found;
+    }
+    EXPECT_GT(changed, 10u);  // else only chunks that closed had asked
+}
+
 TEST_F(GenerateTest, no_memory_gives_no_neighbours) {
     auto s = session_after(long_text());
     GenerateOptions options = greedy(40);
