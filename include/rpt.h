@@ -656,8 +656,10 @@ RPT_API rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset
 /* Bytes the session holds after the last call that returned. Never waits, also while the session
  * works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session* session);
-/* What a continuation from here begins with: asked with the last chunk_tokens tokens. If the session has SELF_MEMORY, half of the hits are kept
- * for its own past as far as that goes; the others are the best of both. */
+/* What a continuation from here begins with: half of the places are asked for by the last whole
+ * chunk, half by the last chunk_tokens / 8 tokens; under a cap per document the chunk asks for all.
+ * If the session has SELF_MEMORY, half of the hits are kept for its own past as far as that goes;
+ * the others are the best of both. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,
                                         const rpt_call* call, rpt_hits** out, rpt_error* err);
 RPT_API void rpt_session_free(rpt_session* session);

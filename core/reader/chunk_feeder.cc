@@ -31,9 +31,12 @@ Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequenc
         if (use.retrieve != nullptr && !chunk.query.empty()) {
             const int64_t own_last = use.own_last.value_or(
                 model::last_retrievable(engine_.config(), int64_t(chunk.index)));
-            const bool instead = use.latest && use.latest->end == closed.end;
-            std::vector<Found> found = search_.find(instead ? use.latest->query : chunk.query,
-                                                    own_last, own_, *use.retrieve, control);
+            std::vector<Query> queries;
+            if (use.question && use.question->end == closed.end)
+                queries.emplace_back(use.question->query);
+            queries.emplace_back(chunk.query);
+            std::vector<Found> found =
+                search_.find(queries, own_last, own_, *use.retrieve, control);
             if (use.tell)
                 closed.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
             set = search_.load(found, own_, use.tell ? &closed.hits : nullptr);

@@ -16,8 +16,8 @@
 
 namespace rpt::reader {
 
-// What the chunk that ends at input position `end` asks with instead of its own query.
-struct LatestQuery {
+// What is asked beside the query of the chunk that ends at input position `end`.
+struct Question {
     size_t end = 0;
     std::vector<float> query;
 };
@@ -30,7 +30,7 @@ struct MemoryUse {
     // may find (negative: none), and its own chunks do not join that past. Unset: as the model's
     // window has it.
     std::optional<int64_t> own_last = std::nullopt;
-    std::optional<LatestQuery> latest = std::nullopt;
+    std::optional<Question> question = std::nullopt;
 };
 
 struct ClosedChunk {

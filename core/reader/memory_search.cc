@@ -52,6 +52,17 @@ std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
 
 namespace {
 
+bool comes_first(const Found& a, const Found& b) {
+    if (a.score != b.score) return a.score > b.score;
+    if (a.own != b.own) return a.own;
+    return a.id < b.id;
+}
+
+size_t count_own(const std::vector<Found>& found) {
+    return static_cast<size_t>(
+        std::count_if(found.begin(), found.end(), [](const Found& one) { return one.own; }));
+}
+
 // The best `n` of the spaces, and all of the own past.
 void keep_spaces(size_t n, std::vector<Found>& found) {
     size_t seen = 0;
@@ -60,28 +71,49 @@ void keep_spaces(size_t n, std::vector<Found>& found) {
 
 }  // namespace
 
-std::vector<Found> MemorySearch::find(std::span<const float> query, int64_t own_last,
-                                      const OwnPast* own, const RetrieveOptions& options,
-                                      const CallControl& control) const {
-    const size_t k = options.k != 0 ? options.k : size_t(engine_.config().neighbours);
+std::vector<Found> MemorySearch::find_one(Query query, Places places, std::span<const Found> taken,
+                                          int64_t own_last, const OwnPast* own,
+                                          const RetrieveOptions& options,
+                                          const CallControl& control) const {
+    const size_t wanted = places.all + taken.size();
     std::vector<Found> found;
     if (own != nullptr) {
-        for (const OwnPast::Scored& scored : own->search(query, own_last, k))
+        for (const OwnPast::Scored& scored : own->search(query, own_last, wanted))
             if (!options.filter.min_score || scored.score >= *options.filter.min_score)
                 found.push_back({true, scored.chunk, scored.score});
     }
     if (!spaces_.empty())
-        for (const storage::Hit& hit : store_->search(spaces_, query, k, options.filter, control))
+        for (const storage::Hit& hit :
+             store_->search(spaces_, query, wanted, options.filter, control))
             found.push_back({false, hit.chunk_id, hit.score});
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-        if (a.score != b.score) return a.score > b.score;
-        if (a.own != b.own) return a.own;
-        return a.id < b.id;
+    std::erase_if(found, [&](const Found& one) {
+        return std::any_of(taken.begin(), taken.end(), [&](const Found& other) {
+            return other.own == one.own && other.id == one.id;
+        });
     });
-    const size_t n_own = static_cast<size_t>(
-        std::count_if(found.begin(), found.end(), [](const Found& one) { return one.own; }));
-    keep_spaces(k - std::min(n_own, k / 2), found);
-    if (found.size() > k) found.resize(k);
+    std::sort(found.begin(), found.end(), comes_first);
+    keep_spaces(places.all - std::min(count_own(found), places.own), found);
+    if (found.size() > places.all) found.resize(places.all);
+    return found;
+}
+
+std::vector<Found> MemorySearch::find(std::span<const Query> queries, int64_t own_last,
+                                      const OwnPast* own, const RetrieveOptions& options,
+                                      const CallControl& control) const {
+    const size_t k = options.k != 0 ? options.k : size_t(engine_.config().neighbours);
+    // two searches could each fill a document's share
+    if (options.filter.max_per_document != 0) queries = queries.last(1);
+    std::vector<Found> found;
+    for (size_t i = 0; i < queries.size(); ++i) {
+        const size_t left = queries.size() - i;
+        const Places places{(k - found.size()) / left,
+                            (k / 2 - std::min(k / 2, count_own(found))) / left};
+        if (places.all == 0) continue;
+        const std::vector<Found> more =
+            find_one(queries[i], places, found, own_last, own, options, control);
+        found.insert(found.end(), more.begin(), more.end());
+    }
+    std::sort(found.begin(), found.end(), comes_first);
     return found;
 }
 

@@ -13,6 +13,8 @@
 
 namespace rpt::reader {
 
+using Query = std::span<const float>;  // [d]
+
 // A place in the merged order: score descending; at equal scores the own past first, by number,
 // then chunk ids.
 struct Found {
@@ -46,12 +48,13 @@ class MemorySearch {
                  std::span<const std::shared_ptr<storage::Space>> spaces)
         : engine_(engine), store_(store), spaces_(spaces) {}
 
-    // Best k (0: the model's K) for `query`: of `own` (may be null) only chunks up to `own_last`,
-    // none if it is negative; of the spaces what the filter lets through. Half of the places are
-    // the own past's if it can fill them, whatever the spaces' scores are: many strange chunks hold
-    // some that match better and help less (docs/reading.md). min_score counts for both, the cap
-    // per document for the spaces alone.
-    std::vector<Found> find(std::span<const float> query, int64_t own_last, const OwnPast* own,
+    // Best k (0: the model's K) for `queries`, which share the places evenly and never take the
+    // same chunk twice (the last query has the odd place): of `own` (may be null) only chunks up to
+    // `own_last`, none if it is negative; of the spaces what the filter lets through. Half of the
+    // places are the own past's if it can fill them, whatever the spaces' scores are: many
+    // strange chunks hold some that match better and help less (docs/reading.md). min_score counts
+    // for both, the cap per document for the spaces alone; under a cap the last query asks alone.
+    std::vector<Found> find(std::span<const Query> queries, int64_t own_last, const OwnPast* own,
                             const RetrieveOptions& options, const CallControl& control) const;
     // As people want it told; entries of `found` that were deleted meanwhile are dropped from both
     // lists. `text` is the session's, for own chunks.
@@ -63,6 +66,13 @@ class MemorySearch {
                       std::vector<RetrievedChunk>* told) const;
 
   private:
+    struct Places {
+        size_t all = 0, own = 0;  // own: kept for the own past
+    };
+    // The best for one query that are not among `taken`.
+    std::vector<Found> find_one(Query query, Places places, std::span<const Found> taken,
+                                int64_t own_last, const OwnPast* own,
+                                const RetrieveOptions& options, const CallControl& control) const;
     // States that a budget took from the disk are made again.
     void restore(storage::HitStates& states, const storage::Hit& hit) const;
 

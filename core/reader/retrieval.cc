@@ -21,9 +21,10 @@ std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
                     int64_t(valid));
     std::vector<int32_t> tokens{engine.tokenizer()->bos()};
     for (const text::Token& token : engine.tokenizer()->encode(text)) tokens.push_back(token.id);
-    const std::vector<float> query = latest_query(engine, tokens, control);
+    const std::vector<float> query =
+        recent_query(engine, tokens, size_t(engine.config().chunk), control);
     const MemorySearch search(engine, &store, spaces);
-    std::vector<Found> found = search.find(query, -1, nullptr, options, control);
+    std::vector<Found> found = search.find({{query}}, -1, nullptr, options, control);
     return search.describe(found, nullptr, {}, options.with_text);
 }
 

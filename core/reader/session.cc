@@ -85,20 +85,21 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
 
     const ChunkFeeder pieces = impl.feeder();
     const size_t m = size_t(impl.engine_->config().chunk), n_whole = sequence.size() / m;
-    std::vector<float> query;
-    if (sequence.size() % m != 0) query = latest_query(*impl.engine_, sequence.ids(), control);
+    std::vector<float> whole;  // what the last whole chunk asks, or the unfinished first one
+    if (n_whole == 0) whole = recent_query(*impl.engine_, sequence.ids(), m, control);
     // The lower half alone makes queries: neighbours would change nothing here.
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
-    while (sequence.size() % m == 0 && stream->position() < sequence.size()) {
-        query = pieces.advance_lower(*stream, sequence, sequence.size(), {}, control)
-                    .closed.back()
-                    .query;
+    while (stream->position() < n_whole * m) {
+        whole =
+            pieces.advance_lower(*stream, sequence, n_whole * m, {}, control).closed.back().query;
         stream->advance_upper(logits);
     }
+    const std::vector<float> question = recent_query(
+        *impl.engine_, sequence.ids(), question_tokens(impl.engine_->config()), control);
     const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;
     const int64_t own_last = model::last_retrievable(impl.engine_->config(), number);
-    std::vector<Found> found =
-        pieces.search().find(query, own_last, impl.own_.get(), impl.with_usual_k(options), control);
+    std::vector<Found> found = pieces.search().find({{question, whole}}, own_last, impl.own_.get(),
+                                                    impl.with_usual_k(options), control);
     return pieces.search().describe(found, impl.own_.get(), sequence.text, options.with_text);
 }
 

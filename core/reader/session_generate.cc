@@ -97,7 +97,7 @@ class Run {
         if (gap_ == nullptr)
             for (const text::Token& token : impl_.encoder_.peek())
                 sequence_.push(token.id, token.size);
-        ask_with_latest(result);
+        ask(result);
         feed(result);
         delivery_.deliver_hits(hits_, 0);
         while (!delivery_.host_stopped()) {
@@ -155,22 +155,26 @@ class Run {
         result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
     }
 
-    // Behind the last whole chunk a text has said more than that chunk asks for: what comes first
-    // is read with what the last m tokens ask for, the unfinished chunk included.
-    void ask_with_latest(GenerateResult& result) {
+    // What was said last is often what is asked, and counts for little in the mean of a chunk: it
+    // asks beside the last whole chunk, for what is generated up to the next border.
+    void ask(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
         const size_t n = sequence_.size(), m = size_t(config.chunk);
-        if (use_.retrieve == nullptr || !config.has_retriever() || n == 1 || n % m == 0) return;
-        if (n < m) return open(result);
-        use_.latest = {n / m * m, latest_query(*impl_.engine_, sequence_.ids(), control_)};
+        if (use_.retrieve == nullptr || !config.has_retriever() || n == 1) return;
+        std::vector<float> query =
+            recent_query(*impl_.engine_, sequence_.ids(), question_tokens(config), control_);
+        if (n < m) return open(query, result);
+        use_.question = {n / m * m, std::move(query)};
     }
 
-    // A text too short to have a chunk: nothing will close before it is continued.
-    void open(GenerateResult& result) {
+    // A text too short to have a chunk: nothing closes before it is continued, all of it asks.
+    void open(const std::vector<float>& question, GenerateResult& result) {
         if (impl_.spaces_.empty()) return;
-        const std::vector<float> query = latest_query(*impl_.engine_, sequence_.ids(), control_);
+        const size_t m = size_t(impl_.engine_->config().chunk);
+        const std::vector<float> whole = recent_query(*impl_.engine_, sequence_.ids(), m, control_);
         const MemorySearch& search = pieces_.search();
-        std::vector<Found> found = search.find(query, -1, nullptr, *use_.retrieve, control_);
+        std::vector<Found> found =
+            search.find({{question, whole}}, -1, nullptr, *use_.retrieve, control_);
         hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =

@@ -1,10 +1,10 @@
-// What it is worth that a continuation asks the memory with the last m tokens and not with the last
-// whole chunk. Documents are cut at places all over a chunk; the tokens from there to the chunk's
-// end are predicted with neighbours of the document's own past that either query finds, and with
-// none. Prints mean nats a token by how much of the chunk stands before the cut, and the difference
-// with its 95 % interval over documents.
+// What it costs or is worth that a continuation asks the memory with its last tokens too and not
+// with its last whole chunk alone. Documents are cut at places all over a chunk; the tokens from
+// there to the chunk's end are predicted with neighbours of the document's own past that are found
+// in either way, and with none. Prints mean nats a token by how much of the chunk stands before the
+// cut, and the difference with its 95 % interval over documents.
 //
-//   latest_query_bench MODEL TEXT.jsonl.zst ... [--tokens N] [--documents N] [--neighbours K]
+//   question_bench MODEL TEXT.jsonl.zst ... [--tokens N] [--documents N] [--neighbours K]
 #include <cstdio>
 #include <map>
 #include <string>
@@ -23,7 +23,7 @@ using namespace rpt;
 
 constexpr size_t kCuts = 4;  // places in a chunk: an eighth, three, five and seven eighths of it
 
-enum Way { kChunk, kLatest, kNone, kWays };
+enum Way { kChunk, kBoth, kNone, kWays };
 
 // Of one document, by place of the cut.
 struct Losses {
@@ -70,9 +70,11 @@ class CutReader {
         const size_t end = (chunk + 2) * m_;
         for (int way = 0; way < kWays; ++way) {
             reader::MemoryUse use{way == kNone ? nullptr : &retrieve_};
-            if (way == kLatest)
-                use.latest = {(chunk + 1) * m_,
-                              reader::latest_query(engine_, sequence.ids().first(n), {})};
+            if (way == kBoth)
+                use.question = {
+                    (chunk + 1) * m_,
+                    reader::recent_query(engine_, sequence.ids().first(n),
+                                         reader::question_tokens(engine_.config()), {})};
             const auto copy = stream.clone();
             while (copy->position() < n - 1) {
                 feeder.advance_lower(*copy, sequence, n - 1, use, {});
@@ -117,9 +119,9 @@ void print_row(const std::string& name, const std::vector<Losses>& documents, si
         for (int way = 0; way < kWays; ++way) mean[way] += nats[way][d];
     }
     const eval::Difference difference =
-        eval::paired_bootstrap(nats[kLatest], nats[kChunk], tokens, 10000, 1);
+        eval::paired_bootstrap(nats[kBoth], nats[kChunk], tokens, 10000, 1);
     std::printf("| %s | %.0f | %.4f | %.4f | %.4f | %+.4f | %+.4f to %+.4f |\n", name.c_str(), all,
-                mean[kNone] / all, mean[kChunk] / all, mean[kLatest] / all, difference.mean,
+                mean[kNone] / all, mean[kChunk] / all, mean[kBoth] / all, difference.mean,
                 difference.low, difference.high);
 }
 
@@ -139,7 +141,7 @@ int run(int argc, char** argv) {
     }
     if (paths.size() < 2) {
         std::fprintf(stderr,
-                     "latest_query_bench MODEL TEXT.jsonl.zst ... [--tokens N] "
+                     "question_bench MODEL TEXT.jsonl.zst ... [--tokens N] "
                      "[--documents N] [--neighbours K]\n");
         return 2;
     }
@@ -157,7 +159,7 @@ int run(int argc, char** argv) {
         }
     }
     std::printf(
-        "%zu documents\n| before the cut | tokens | none | last whole chunk | last tokens | "
+        "%zu documents\n| before the cut | tokens | none | chunk alone | last tokens too | "
         "difference | 95 %% interval |\n|---|---:|---:|---:|---:|---:|---|\n",
         documents.size());
     for (size_t cut = 0; cut < kCuts; ++cut)
@@ -172,7 +174,7 @@ int main(int argc, char** argv) {
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "latest_query_bench: %s\n", error.what());
+        std::fprintf(stderr, "question_bench: %s\n", error.what());
         return 1;
     }
 }
