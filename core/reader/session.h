@@ -104,8 +104,8 @@ class Session {
     // the tokens around a gap, kUtf8 for invalid text.
     GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink,
                             const CallControl& control = {});
-    // What would be retrieved at this point, by the last whole chunk (the unfinished one if there
-    // is none). kArgument for an empty session, kUnsupported for a model without a retriever.
+    // What a continuation from here begins with: found by the last whole chunk (the unfinished one
+    // if there is none) and by the last tokens (docs/reading.md). kArgument for an empty session, kUnsupported for a model without a retriever.
     std::vector<RetrievedChunk> retrieve(const RetrieveOptions& options,
                                          const CallControl& control = {});
     // Negative log-likelihood of `text` after the session's content, both encoded as one text; the
