@@ -105,7 +105,8 @@ class Session {
     GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink,
                             const CallControl& control = {});
     // What a continuation from here begins with: found by the last whole chunk (the unfinished one
-    // if there is none) and by the last tokens (docs/reading.md). kArgument for an empty session, kUnsupported for a model without a retriever.
+    // if there is none) and by the last tokens (docs/reading.md). kArgument for an empty session,
+    // kUnsupported for a model without a retriever.
     std::vector<RetrievedChunk> retrieve(const RetrieveOptions& options,
                                          const CallControl& control = {});
     // Negative log-likelihood of `text` after the session's content, both encoded as one text; the
