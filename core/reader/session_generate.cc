@@ -161,17 +161,21 @@ class Run {
         const model::ModelConfig& config = impl_.engine_->config();
         const size_t n = sequence_.size(), m = size_t(config.chunk);
         if (use_.retrieve == nullptr || !config.has_retriever() || n == 1) return;
-        std::vector<float> query =
-            recent_query(*impl_.engine_, sequence_.ids(), question_tokens(config), control_);
-        if (n < m) return open(query, result);
-        use_.question = {n / m * m, std::move(query)};
+        const int64_t own_last = use_.own_last.value_or(
+            model::last_retrievable(config, static_cast<int64_t>(n / m) - 1));
+        if (impl_.spaces_.empty() && own_last < 0) return;  // nothing to find
+        if (n < m) return open(result);
+        use_.question = {n / m * m, recent_query(*impl_.engine_, sequence_.ids(),
+                                                 question_tokens(config), control_)};
     }
 
     // A text too short to have a chunk: nothing closes before it is continued, all of it asks.
-    void open(const std::vector<float>& question, GenerateResult& result) {
-        if (impl_.spaces_.empty()) return;
-        const size_t m = size_t(impl_.engine_->config().chunk);
-        const std::vector<float> whole = recent_query(*impl_.engine_, sequence_.ids(), m, control_);
+    void open(GenerateResult& result) {
+        const model::ModelConfig& config = impl_.engine_->config();
+        const std::vector<float> question =
+            recent_query(*impl_.engine_, sequence_.ids(), question_tokens(config), control_);
+        const std::vector<float> whole =
+            recent_query(*impl_.engine_, sequence_.ids(), size_t(config.chunk), control_);
         const MemorySearch& search = pieces_.search();
         std::vector<Found> found =
             search.find({{question, whole}}, -1, nullptr, *use_.retrieve, control_);

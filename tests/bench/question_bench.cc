@@ -5,12 +5,11 @@
 // cut, and the difference with its 95 % interval over documents.
 //
 //   question_bench MODEL TEXT.jsonl.zst ... [--tokens N] [--documents N] [--neighbours K]
+#include <algorithm>
 #include <cstdio>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "core/engine/engine.h"
 #include "core/eval/paired_bootstrap.h"
 #include "core/reader/chunk_feeder.h"
