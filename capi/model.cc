@@ -61,7 +61,7 @@ rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_
         out.block_tokens = static_cast<uint32_t>(config.stride);
         out.window_tokens = static_cast<uint32_t>(2 * config.stride);
         out.neighbours = static_cast<uint32_t>(config.neighbours);
-        out.key_dim = static_cast<uint32_t>(config.dim);
+        out.key_dim = static_cast<uint32_t>(config.key_width());
         out.vocab_size = static_cast<uint32_t>(config.vocab);
         out.layers = static_cast<uint32_t>(config.layers());
         out.parameters = e.parameters();

@@ -561,7 +561,7 @@ RPT_API rpt_status rpt_doc_get_segment(rpt_space* space, const char* key, uint64
 
 #define RPT_CHUNK_TOKENS 0 /* int32_t */
 #define RPT_CHUNK_KEY 1    /* float[key_dim] */
-#define RPT_CHUNK_STATES 2 /* float[tokens][key_dim]; nothing if a budget took them from the disk \
+#define RPT_CHUNK_STATES 2 /* float[tokens][d], d the states' own width; nothing if a budget took them \
                             */
 /* Copies as much of a stored chunk's part as fits into `buffer`; *size is the size of the whole in
  * bytes. NOT_FOUND as above. */

@@ -54,9 +54,9 @@ RowFacts facts_of(const ChunkRow& row) {
 
 // The key blob of column 11.
 std::string_view checked_key(Connection& connection, const ChunkRow& row, const Query& query,
-                             uint32_t dim) {
+                             uint32_t key_dim) {
     const std::string_view blob = query.blob(11);
-    if (blob.size() != size_t(dim) * 2 || seal_key(row.place, blob) != row.key_seal)
+    if (blob.size() != size_t(key_dim) * 2 || seal_key(row.place, blob) != row.key_seal)
         fail_chunk(connection, row, "checksum of its key differs");
     return blob;
 }
@@ -166,19 +166,20 @@ std::vector<int32_t> read_tokens(Connection& connection, const ChunkRow& chunk) 
     return std::move(*tokens);
 }
 
-ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk, uint32_t dim) {
+ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk,
+                              const ModelBinding& model) {
     ChunkRecord record{chunk.place.bytes, chunk.place.provisional, {}, {}, {}};
     {
         Query query(connection, "SELECT " CHUNK_FACTS ", key FROM chunks c WHERE id = ?");
         query.bind(sql(chunk.id));
         if (!query.step()) fail_chunk(connection, chunk, "its row is missing");
-        KeyRows rows(dim);
+        KeyRows rows(model.key_width());
         push_row(connection, query, rows);
-        record.key.resize(dim);
-        from_halves(rows.key(0), record.key.data(), dim);
+        record.key.resize(model.key_width());
+        from_halves(rows.key(0), record.key.data(), model.key_width());
     }
     record.tokens = read_tokens(connection, chunk);
-    if (auto states = read_states(connection, chunk, dim)) record.states = std::move(*states);
+    if (auto states = read_states(connection, chunk, model.dim)) record.states = std::move(*states);
     return record;
 }
 
@@ -219,8 +220,8 @@ std::vector<StoredStates> list_by_use(Connection& connection, uint64_t space, si
 }
 
 std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t space,
-                                               uint64_t after, uint32_t dim) {
-    auto rows = std::make_shared<KeyRows>(dim);
+                                               uint64_t after, uint32_t key_dim) {
+    auto rows = std::make_shared<KeyRows>(key_dim);
     Query query(connection, "SELECT " CHUNK_FACTS
                             ", c.key FROM chunks c JOIN segments s ON s.id = c.segment_id WHERE "
                             "c.space_id = ? AND c.id > ? AND s.standing = 2 ORDER BY c.id");
@@ -230,19 +231,19 @@ std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t 
 }
 
 void load_segment_rows(Connection& connection, uint64_t segment,
-                       std::vector<std::pair<RowFacts, std::string>>& out, uint32_t dim) {
+                       std::vector<std::pair<RowFacts, std::string>>& out, uint32_t key_dim) {
     Query query(connection,
                 "SELECT " CHUNK_FACTS ", key FROM chunks c WHERE segment_id = ? ORDER BY ordinal");
     query.bind(sql(segment));
     while (query.step()) {
         const ChunkRow row = row_of(query);
-        out.emplace_back(facts_of(row), std::string(checked_key(connection, row, query, dim)));
+        out.emplace_back(facts_of(row), std::string(checked_key(connection, row, query, key_dim)));
     }
 }
 
 std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t space,
-                                              std::span<const uint64_t> chunks, uint32_t dim) {
-    auto rows = std::make_shared<KeyRows>(dim);
+                                              std::span<const uint64_t> chunks, uint32_t key_dim) {
+    auto rows = std::make_shared<KeyRows>(key_dim);
     Query query(connection, "SELECT " CHUNK_FACTS
                             ", c.key FROM chunks c JOIN segments s ON s.id = c.segment_id WHERE "
                             "c.space_id = ? AND c.id = ? AND s.standing = 2");

@@ -51,7 +51,8 @@ std::optional<std::vector<float>> read_states(Connection& connection, const Chun
                                               uint32_t dim);
 std::vector<int32_t> read_tokens(Connection& connection, const ChunkRow& chunk);
 // Bytes counted in the segment; no states if they were dropped.
-ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk, uint32_t dim);
+ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk,
+                              const ModelBinding& model);
 
 void write_states(Connection& connection, uint64_t chunk, std::string_view body, uint64_t used);
 void drop_states(Connection& connection, uint64_t chunk);
@@ -65,11 +66,11 @@ std::vector<StoredStates> list_by_use(Connection& connection, uint64_t space, si
 // Keys of visible chunks, checksums proven: all of a space after a chunk id, all of a segment, or
 // some by number (sorted; absent ones are left out).
 std::shared_ptr<const KeyRows> load_space_rows(Connection& connection, uint64_t space,
-                                               uint64_t after, uint32_t dim);
+                                               uint64_t after, uint32_t key_dim);
 void load_segment_rows(Connection& connection, uint64_t segment,
-                       std::vector<std::pair<RowFacts, std::string>>& out, uint32_t dim);
+                       std::vector<std::pair<RowFacts, std::string>>& out, uint32_t key_dim);
 std::shared_ptr<const KeyRows> load_some_rows(Connection& connection, uint64_t space,
-                                              std::span<const uint64_t> chunks, uint32_t dim);
+                                              std::span<const uint64_t> chunks, uint32_t key_dim);
 // Numbers and seals of the visible chunks of a space, ascending; reads an index alone.
 struct ChunkSeal {
     uint64_t chunk = 0;

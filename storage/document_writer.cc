@@ -86,10 +86,10 @@ void DocumentWriterImpl::check(const Edit& edit) const {
                 fail_argument(s, i,
                               "has " + std::to_string(chunk.tokens.size()) + " tokens, not 1 to " +
                                   std::to_string(model.chunk_tokens));
-            if (chunk.key.size() != model.dim)
+            if (chunk.key.size() != model.key_width())
                 fail_argument(s, i,
                               "its key has " + std::to_string(chunk.key.size()) +
-                                  " values, the store's have " + std::to_string(model.dim));
+                                  " values, the store's have " + std::to_string(model.key_width()));
             if (chunk.states.size() != chunk.tokens.size() * model.dim)
                 fail_argument(s, i,
                               "its states have " + std::to_string(chunk.states.size()) +
@@ -220,7 +220,7 @@ std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallCon
                 row.info.content_hash = {};
                 ++row.info.revision;
             }
-            SegmentEdit segments(connection, change, store_->model().dim);
+            SegmentEdit segments(connection, change, store_->model().key_width());
             if (const auto lost = apply(connection, next, edit, prepared, segments))
                 throw SegmentLost{*lost};
             if (edit.finish) {

@@ -60,6 +60,7 @@ uint32_t seal_of(const ModelBinding& model) {
         .u32(model.dim)
         .u32(model.chunk_tokens)
         .u32(model.context_tokens);
+    if (format_of(model) == kWideKeysVersion) bytes.u32(model.key_dim);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
@@ -70,7 +71,7 @@ void fill(Connection& connection, const ModelBinding& model) {
         "secure_delete=ON");
     Transaction transaction(connection, Transaction::Kind::kWrite);
     connection.exec(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str());
-    connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
+    connection.exec(("PRAGMA user_version=" + std::to_string(format_of(model))).c_str());
     connection.exec(kTables);
     const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
     Query(
@@ -83,10 +84,18 @@ void fill(Connection& connection, const ModelBinding& model) {
         .bind(model.context_tokens)
         .bind(seal_of(model))
         .run();
+    if (format_of(model) == kWideKeysVersion) {
+        connection.exec("ALTER TABLE store ADD COLUMN key_dim INTEGER NOT NULL DEFAULT 0");
+        Query(connection, "UPDATE store SET key_dim = ?").bind(model.key_dim).run();
+    }
     transaction.commit();
 }
 
 }  // namespace
+
+uint32_t format_of(const ModelBinding& model) {
+    return model.key_width() == model.dim ? kFormatVersion : kWideKeysVersion;
+}
 
 void write_database(const std::string& file, const std::string& label, const ModelBinding& model) {
     const auto clean = [&] {
@@ -128,23 +137,34 @@ ModelBinding verify_database(Connection& connection) {
         throw Error(Status::kCorrupt, "rpt",
                     store + ": store.sqlite is not a store of this library; restore a backup");
     const auto version = static_cast<uint32_t>(connection.read_number("PRAGMA user_version"));
-    if (version != kFormatVersion)
+    if (version != kFormatVersion && version != kWideKeysVersion)
         throw Error(Status::kVersion, "rpt",
                     store + " has format " + std::to_string(version) +
-                        ", this library reads format " + std::to_string(kFormatVersion) +
-                        (version > kFormatVersion ? "; update the library"
-                                                  : "; upgrade it (rpt memory upgrade)"));
+                        ", this library reads format " + std::to_string(kFormatVersion) + " and " +
+                        std::to_string(kWideKeysVersion) +
+                        (version > kWideKeysVersion ? "; update the library"
+                                                    : "; upgrade it (rpt memory upgrade)"));
     ModelBinding model;
+    const bool wide = version == kWideKeysVersion &&
+                      connection.read_number(
+                          "SELECT count(*) FROM pragma_table_info('store') WHERE name = "
+                          "'key_dim'") > 0;
     Query query(
         connection,
-        "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal FROM store WHERE one = 1");
+        wide
+            ? "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, key_dim FROM store "
+              "WHERE one = 1"
+            : "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, 0 FROM store WHERE one "
+              "= 1");
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
         model.dim = static_cast<uint32_t>(query.count(1));
         model.chunk_tokens = static_cast<uint32_t>(query.count(2));
         model.context_tokens = static_cast<uint32_t>(query.count(3));
-        good = seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
+        model.key_dim = static_cast<uint32_t>(query.count(5));
+        good = format_of(model) == version &&
+               seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
                model.chunk_tokens > 0;
     }
     if (!good)

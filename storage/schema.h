@@ -9,8 +9,13 @@
 
 namespace rpt::storage {
 
-constexpr uint32_t kFormatVersion = 2;           // SQLite's user_version; on disk
+// SQLite's user_version; on disk. The second is the first with one more number about the model:
+// keys that are not as wide as states.
+constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kWideKeysVersion = 3;
 constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
+
+uint32_t format_of(const ModelBinding& model);
 
 // Makes an empty store in a file that does not exist yet; whole or not at all.
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model);

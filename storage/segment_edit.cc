@@ -42,8 +42,8 @@ uint64_t erase_segment(Connection& connection, SpaceRow& space, const SegmentRow
     return bytes;
 }
 
-SegmentEdit::SegmentEdit(Connection& connection, IndexChange& change, uint32_t dim)
-    : connection_(connection), change_(change), dim_(dim) {}
+SegmentEdit::SegmentEdit(Connection& connection, IndexChange& change, uint32_t key_dim)
+    : connection_(connection), change_(change), key_dim_(key_dim) {}
 
 std::optional<SegmentRow> SegmentEdit::put(const PreparedSegment& prepared) {
     if (prepared.identity != Digest{}) {
@@ -126,7 +126,7 @@ void SegmentEdit::unsee(uint64_t segment) {
 
 void SegmentEdit::see(uint64_t segment) {
     const size_t before = added_.size();
-    load_segment_rows(connection_, segment, added_, dim_);
+    load_segment_rows(connection_, segment, added_, key_dim_);
     for (size_t i = before; i < added_.size(); ++i)
         change_.now.digest += digest_part(added_[i].first.chunk, added_[i].first.seal);
 }
@@ -155,7 +155,7 @@ uint64_t SegmentEdit::purge(size_t limit, uint64_t bytes) {
 
 void SegmentEdit::publish_rows() {
     std::ranges::sort(added_, {}, [](const auto& row) { return row.first.chunk; });
-    auto rows = std::make_shared<KeyRows>(dim_);
+    auto rows = std::make_shared<KeyRows>(key_dim_);
     for (const auto& [facts, key] : added_) rows->push(facts, key);
     change_.added = std::move(rows);
 }

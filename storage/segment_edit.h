@@ -37,7 +37,7 @@ uint64_t erase_segment(Connection& connection, SpaceRow& space, const SegmentRow
 class SegmentEdit {
   public:
     // `change.now` is the space as it stands; it is kept up to date.
-    SegmentEdit(Connection& connection, IndexChange& change, uint32_t dim);
+    SegmentEdit(Connection& connection, IndexChange& change, uint32_t key_dim);
 
     // The segment of this identity, which is inserted if the space has none; nothing if it is only
     // named and not there.
@@ -60,7 +60,7 @@ class SegmentEdit {
 
     Connection& connection_;
     IndexChange& change_;
-    const uint32_t dim_;
+    const uint32_t key_dim_;
     std::set<uint64_t> touched_;
     std::vector<std::pair<RowFacts, std::string>> added_;
 };

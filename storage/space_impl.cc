@@ -98,7 +98,7 @@ void SpaceImpl::delete_document(std::string_view key) {
             change.old_generation = change.now.generation;
             const auto row = find_document_row(connection, row_.id, name, false);
             if (!row) fail_missing(name);
-            SegmentEdit segments(connection, change, store_->model().dim);
+            SegmentEdit segments(connection, change, store_->model().key_width());
             remove_document(connection, *row, segments);
             segments.settle();
             segments.purge(kPurgedByDelete, store_->commit_bytes());
@@ -153,7 +153,7 @@ std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t 
         }
         const auto chunk = find_chunk(*lease, place.segment, ordinal);
         if (!chunk) return std::nullopt;
-        ChunkRecord record = read_chunk_record(*lease, *chunk, store_->model().dim);
+        ChunkRecord record = read_chunk_record(*lease, *chunk, store_->model());
         record.bytes = {begin + record.bytes.begin, begin + record.bytes.end};
         return record;
     }

@@ -23,11 +23,14 @@ enum class Durability { kNormal, kFlush, kNone };
 // What the model that writes a store fixes for good.
 struct ModelBinding {
     Digest fingerprint{};
-    uint32_t dim = 0;           // of keys and of a token's states
+    uint32_t dim = 0;           // of a token's states
     uint32_t chunk_tokens = 0;  // m
     // Tokens before a segment that its encoder may see, counted with the begin-of-text token. 0
     // when opening: whatever the store has.
     uint32_t context_tokens = 0;
+    uint32_t key_dim = 0;  // of keys; 0: `dim`
+
+    uint32_t key_width() const { return key_dim > 0 ? key_dim : dim; }
 };
 
 struct StoreOptions {

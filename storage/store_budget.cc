@@ -50,9 +50,9 @@ uint64_t pages_of(const std::vector<PreparedSegment>& prepared) {
     return pages + small * 3 / 2 / kPage;
 }
 
-uint64_t disk_of(const SpaceRow& space, uint32_t dim) {
+uint64_t disk_of(const SpaceRow& space, uint32_t key_dim) {
     return space.text_disk + space.state_disk + space.tokens * 2 +
-           space.chunks * (uint64_t(dim) * 2 + kRowBytes);
+           space.chunks * (uint64_t(key_dim) * 2 + kRowBytes);
 }
 
 uint64_t disk_of(const std::vector<PreparedSegment>& prepared) {
@@ -102,8 +102,8 @@ uint64_t StoreImpl::commit_bytes() const {
 }
 
 uint64_t StoreImpl::database_pages(uint64_t chunks) const {
-    const uint64_t index =
-        std::max(directory_.disk_use().index, chunks * (uint64_t(model_.dim) * 2 + kIndexRowBytes));
+    const uint64_t index = std::max(directory_.disk_use().index,
+                                    chunks * (uint64_t(model_.key_width()) * 2 + kIndexRowBytes));
     const uint64_t others = log_share(budget_) + index + kFixedBytes;
     return budget_ > others ? (budget_ - others) / kPage : 0;
 }
@@ -169,7 +169,7 @@ void StoreImpl::make_room(Connection& connection, SpaceRow& space,
                           std::vector<PreparedSegment>& prepared) {
     if (space.budget != 0) {
         for (;;) {
-            const uint64_t wanted = disk_of(space, model_.dim) + disk_of(prepared);
+            const uint64_t wanted = disk_of(space, model_.key_width()) + disk_of(prepared);
             if (wanted <= space.budget) break;
             if (!free_some(connection, space, false, wanted - space.budget) &&
                 !drop_incoming(prepared))

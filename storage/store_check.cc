@@ -152,7 +152,7 @@ class Inspector {
                 chunk.place.space != row.space)
                 damage(name + "chunk " + std::to_string(chunk.id) + " does not fit it");
             if (level_ == CheckLevel::kFull)
-                attempt([&] { read_chunk_record(connection_, chunk, model_.dim); });
+                attempt([&] { read_chunk_record(connection_, chunk, model_); });
         }
         sums.chunks += chunks.size();
         sums.tokens += tokens;

@@ -31,7 +31,7 @@ bool StoreImpl::purge_step(uint64_t space_id) {
                         "store \"" + path() + "\": a segment belongs to no space; check the store");
         change.now = std::move(*space);
         change.old_generation = change.now.generation;
-        SegmentEdit(connection, change, model_.dim).purge(kSegmentsAtOnce, commit_bytes());
+        SegmentEdit(connection, change, model_.key_width()).purge(kSegmentsAtOnce, commit_bytes());
         touch_space(connection, change.now);
     });
     if (more) publish(change);
@@ -106,7 +106,8 @@ void StoreImpl::clean_indexes(const CallControl& control) {
         if (row) {
             index_of(space)->at(*lease, *row);
         } else {
-            SpaceIndex(space, model_.dim, 0, directory_.index_file(space)).remove_cache_file();
+            SpaceIndex(space, model_.key_width(), 0, directory_.index_file(space))
+                .remove_cache_file();
         }
     }
     std::vector<std::shared_ptr<SpaceIndex>> indexes;

@@ -33,8 +33,9 @@ StoreOptions with_defaults(StoreOptions options) {
                     "a store cannot be created read-only; leave one of the options");
     if (options.exclusive && !options.create)
         throw Error(Status::kArgument, "rpt", "exclusive has a meaning with create only");
-    if (options.model && (options.model->dim == 0 || options.model->dim > 65536 ||
-                          options.model->chunk_tokens == 0 || options.model->chunk_tokens > 65536))
+    if (options.model &&
+        (options.model->dim == 0 || options.model->dim > 65536 || options.model->key_dim > 65536 ||
+         options.model->chunk_tokens == 0 || options.model->chunk_tokens > 65536))
         throw Error(Status::kArgument, "rpt",
                     "the model's dimension or chunk length is not between 1 and 65536");
     return options;
@@ -115,7 +116,7 @@ std::shared_ptr<SpaceIndex> StoreImpl::index_of(uint64_t space) {
     const std::lock_guard guard(indexes_mutex_);
     const auto known = indexes_.find(space);
     if (known != indexes_.end()) return known->second;
-    auto index = std::make_shared<SpaceIndex>(space, model_.dim, options_.flat_limit,
+    auto index = std::make_shared<SpaceIndex>(space, model_.key_width(), options_.flat_limit,
                                               directory_.index_file(space));
     indexes_.emplace(space, index);
     return index;
@@ -236,10 +237,10 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     if (spaces.empty() || spaces.size() > kMaxSpaces)
         throw Error(Status::kArgument, "rpt",
                     "a search takes 1 to 64 spaces, not " + std::to_string(spaces.size()));
-    if (query.size() != model_.dim)
+    if (query.size() != model_.key_width())
         throw Error(Status::kArgument, "rpt",
                     "the query has " + std::to_string(query.size()) + " values, keys have " +
-                        std::to_string(model_.dim));
+                        std::to_string(model_.key_width()));
     if (!std::ranges::all_of(query, [](float v) { return std::abs(v) <= kMaxQuery; }))
         throw Error(Status::kArgument, "rpt",
                     "the query holds a value that is not finite or too large");
@@ -349,7 +350,7 @@ std::vector<ChunkRecord> StoreImpl::read_segment(uint64_t segment_id) {
     std::vector<ChunkRecord> records;
     ConnectionPool::Lease lease(readers_);
     for (const ChunkRow& chunk : list_chunks(*lease, segment_id))
-        records.push_back(read_chunk_record(*lease, chunk, model_.dim));
+        records.push_back(read_chunk_record(*lease, chunk, model_));
     return records;
 }
 
@@ -430,7 +431,7 @@ void StoreImpl::erase_pending(const DocumentRow& document) {
         auto space = read_space(connection, document.space);
         if (!space) return;
         change.now = std::move(*space);
-        SegmentEdit segments(connection, change, model_.dim);
+        SegmentEdit segments(connection, change, model_.key_width());
         remove_document(connection, document, segments);
         segments.settle();
         touch_space(connection, change.now);

@@ -82,12 +82,15 @@ void StoreImpl::check_model() {
                     "store \"" + path() + "\" was written with model " +
                         to_hex(model_.fingerprint) + ", opened with model " +
                         to_hex(wanted.fingerprint) + "; open it with its own model");
-    if (wanted.dim != model_.dim || wanted.chunk_tokens != model_.chunk_tokens)
+    if (wanted.dim != model_.dim || wanted.key_width() != model_.key_width() ||
+        wanted.chunk_tokens != model_.chunk_tokens)
         throw Error(Status::kModelMismatch, "rpt",
-                    "store \"" + path() + "\" has keys of " + std::to_string(model_.dim) +
-                        " values and chunks of " + std::to_string(model_.chunk_tokens) +
+                    "store \"" + path() + "\" has states of " + std::to_string(model_.dim) +
+                        " values, keys of " + std::to_string(model_.key_width()) +
+                        " and chunks of " + std::to_string(model_.chunk_tokens) +
                         " tokens, model " + to_hex(wanted.fingerprint) + " has " +
-                        std::to_string(wanted.dim) + " and " + std::to_string(wanted.chunk_tokens));
+                        std::to_string(wanted.dim) + ", " + std::to_string(wanted.key_width()) +
+                        " and " + std::to_string(wanted.chunk_tokens));
 }
 
 void StoreImpl::erase_unfinished_replacements() {

@@ -9,7 +9,7 @@ StoreStats StoreImpl::stats() {
     StoreStats stats;
     ConnectionPool::Lease lease(readers_);
     Connection& connection = *lease;
-    stats.format_version = kFormatVersion;
+    stats.format_version = format_of(model_);
     stats.model_fingerprint = model_.fingerprint;
     stats.generation =
         static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));
@@ -38,7 +38,7 @@ StoreStats StoreImpl::stats() {
     }
     stats.budget = static_cast<uint64_t>(connection.read_number("SELECT budget FROM store"));
     stats.state_bytes_raw = stats.tokens * model_.dim * sizeof(float);
-    stats.key_bytes = stats.chunks * model_.dim * 2;
+    stats.key_bytes = stats.chunks * model_.key_width() * 2;
     const auto page = static_cast<uint64_t>(connection.read_number("PRAGMA page_size"));
     const uint64_t pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
     stats.reclaimable_bytes =

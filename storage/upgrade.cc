@@ -284,7 +284,7 @@ bool Store::upgrade(const std::string& path, const CallControl& control) {
         if (static_cast<uint32_t>(from.read_number("PRAGMA application_id")) != kApplicationId)
             fail(from, "store.sqlite is not a store of this library");
         const auto version = from.read_number("PRAGMA user_version");
-        if (version == kFormatVersion) return false;
+        if (version == kFormatVersion || version == kWideKeysVersion) return false;
         if (version != 1)
             throw Error(Status::kVersion, "rpt",
                         "store \"" + path + "\" has format " + std::to_string(version) +

@@ -90,7 +90,7 @@ void show_record(const Settings& settings, rpt_space* space, const std::string& 
     }
     print_line("tokens " + print_numbers(tokens));
     print_line("key " + print_numbers(chunk_key));
-    const size_t dim = chunk_key.size();
+    const size_t dim = tokens.empty() ? 0 : states.size() / tokens.size();
     for (size_t token = 0; dim > 0 && (token + 1) * dim <= states.size(); ++token)
         print_line(
             "state " + std::to_string(token) + ": " +

@@ -183,6 +183,7 @@ void visit(Visitor& v, Config& c) {
     v.choice("retrieval", c.retrieval, kRetrievalNames);
     v.field("neighbours", c.neighbours);
     v.choice("retriever_start", c.retriever_start, kRetrieverStartNames);
+    v.field("key_features", c.key_features);
     v.choice("score_norm", c.score_norm, kScoreNormNames);
     v.field("score_temperature", c.score_temperature);
     v.layers("cca_layers", c.cca_layers);
@@ -292,6 +293,12 @@ void ModelConfig::validate() const {
     }
     check_layers("cca_layers", cca_layers, n_lower, layers());
     check_range("score_temperature", score_temperature, 1e-3, 100.0);
+    check_range("key_features", key_features, 0, 1 << 16);
+    if (key_features > 0 && score_norm != ScoreNorm::kInputs) {
+        refuse(
+            "field 'score_norm' must be inputs with key_features: counted features are normed and "
+            "weighed already");
+    }
     const bool gca = retrieval == RetrievalKind::kGca || retrieval == RetrievalKind::kGcaLambdaRank;
     if (gca == (cca_fuse == CcaFuse::kJoint)) {
         refuse("field 'cca_fuse' must be weighted or bias with retrieval gca, and joint without");

@@ -63,6 +63,8 @@ struct ModelConfig {
     RetrievalKind retrieval = RetrievalKind::kLambdaRank;
     int64_t neighbours = 2;  // K; a package may name another number for reading
     RetrieverStart retriever_start = RetrieverStart::kMatch;
+    int64_t key_features = 0;  // numbers of a key: learnt features counted in the chunk; 0: the
+                               // mean of its states, projected to dim numbers
     ScoreNorm score_norm = ScoreNorm::kInputs;
     double score_temperature = 0.1;  // cosine scores are divided by it
     std::vector<int64_t>
@@ -111,6 +113,7 @@ struct ModelConfig {
     bool has_retriever() const {
         return retrieval != RetrievalKind::kNone && retrieval != RetrievalKind::kGiven;
     }  // keys and queries
+    int64_t key_width() const { return key_features > 0 ? key_features : dim; }
     // The ranking loss trains it.
     bool ranks() const {
         return retrieval == RetrievalKind::kLambdaRank ||

@@ -38,8 +38,9 @@ at::Tensor zeros(int64_t n) {
     return at::zeros({n}, at::kFloat);
 }
 
-constexpr double kNullStd = 1e-4;     // spec 1.2
-constexpr double kSmallOutput = 0.1;  // neighbour states begin as the stored ones (spec 8.2)
+constexpr double kNullStd = 1e-4;          // spec 1.2
+constexpr double kFeatureThreshold = 1.5;  // one feature in fifteen begins as part of a token
+constexpr double kSmallOutput = 0.1;       // neighbour states begin as the stored ones (spec 8.2)
 
 struct Initialiser {
     const ModelConfig& c;
@@ -160,7 +161,7 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
         RetrieverWeights& r = *w.retriever;
         r.key_norm = ones(c.dim);
         r.key = memory.matrix(c.dim, c.dim);
-        r.key_bias = zeros(c.dim);
+        r.key_bias = zeros(c.key_width());
         r.query_norm = ones(c.dim);
         r.query = memory.matrix(c.dim, c.dim);
         if (c.retriever_start == RetrieverStart::kMatch) {
@@ -169,7 +170,18 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
             r.key = match_draw.orthogonal(c.dim, c.dim);
             r.query = r.key.clone();
         }
-        r.query_bias = zeros(c.dim);
+        r.query_bias = zeros(c.key_width());
+        if (c.key_features > 0) {
+            Draw feature_draw(seed ^ 0x66656174ULL);
+            r.key = Initialiser{c, feature_draw}.matrix(c.key_features, c.dim);
+            r.query = c.retriever_start == RetrieverStart::kMatch
+                          ? r.key.clone()
+                          : Initialiser{c, feature_draw}.matrix(c.key_features, c.dim);
+            r.key_bias.fill_(-kFeatureThreshold);
+            r.query_bias.fill_(-kFeatureThreshold);
+            r.key_gain = ones(c.key_features);
+            r.query_gain = ones(c.key_features);
+        }
         if (c.cca_fuse == CcaFuse::kWeighted && c.gca_sink) r.null_score = zeros(1);
     }
     if (w.augment_self) {

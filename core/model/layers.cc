@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/model/feature_counts.h"
 #include "core/model/float_products.h"
 #include "core/model/row_slices.h"
 
@@ -18,7 +19,17 @@ at::Tensor mean_of_tokens(const at::Tensor& states, const at::Tensor& present) {
 }
 
 at::Tensor normed_output(const ModelConfig& config, const at::Tensor& x) {
-    return at::rms_norm(x.to(at::kFloat), {config.dim}, {}, config.norm_eps);
+    return at::rms_norm(x.to(at::kFloat), {config.key_width()}, {}, config.norm_eps);
+}
+
+// How much of each learnt feature a chunk holds, normed: [.., m, d] -> [.., r].
+at::Tensor counted_features(const ModelConfig& config, const at::Tensor& states,
+                            const at::Tensor& present, const at::Tensor& norm,
+                            const at::Tensor& directions, const at::Tensor& thresholds,
+                            const at::Tensor& gain) {
+    const at::Tensor counts =
+        feature_counts(rms_norm(states, norm, config.norm_eps), directions, thresholds, present);
+    return normed_output(config, counts) * gain;
 }
 
 }  // namespace
@@ -297,6 +308,8 @@ at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const
 
 at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
                      const at::Tensor& present) {
+    if (config.key_features > 0)
+        return counted_features(config, states, present, w.key_norm, w.key, w.key_bias, w.key_gain);
     const at::Tensor pooled = mean_of_tokens(states, present);
     const at::Tensor key =
         at::linear(rms_norm(pooled, w.key_norm, config.norm_eps), w.key, w.key_bias);
@@ -308,6 +321,9 @@ at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const
 
 at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
                        const at::Tensor& states, const at::Tensor& present) {
+    if (config.key_features > 0)
+        return counted_features(config, states, present, w.query_norm, w.query, w.query_bias,
+                                w.query_gain);
     const at::Tensor pooled = mean_of_tokens(states, present);
     const at::Tensor query =
         at::linear(rms_norm(pooled, w.query_norm, config.norm_eps), w.query, w.query_bias);
@@ -318,7 +334,7 @@ at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
 }
 
 double score_scale(const ModelConfig& config) {
-    return 1.0 / std::sqrt(static_cast<double>(config.dim));
+    return 1.0 / std::sqrt(static_cast<double>(config.key_width()));
 }
 
 }  // namespace rpt::model

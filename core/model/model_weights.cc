@@ -118,11 +118,15 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
     if (c.has_retriever()) {
         if (!w.retriever) w.retriever.emplace();
         slots.add("memory.key_norm", {c.dim}, w.retriever->key_norm);
-        slots.add("memory.key", {c.dim, c.dim}, w.retriever->key);
-        slots.add("memory.key_bias", {c.dim}, w.retriever->key_bias);
+        slots.add("memory.key", {c.key_width(), c.dim}, w.retriever->key);
+        slots.add("memory.key_bias", {c.key_width()}, w.retriever->key_bias);
         slots.add("memory.query_norm", {c.dim}, w.retriever->query_norm);
-        slots.add("memory.query", {c.dim, c.dim}, w.retriever->query);
-        slots.add("memory.query_bias", {c.dim}, w.retriever->query_bias);
+        slots.add("memory.query", {c.key_width(), c.dim}, w.retriever->query);
+        slots.add("memory.query_bias", {c.key_width()}, w.retriever->query_bias);
+        if (c.key_features > 0) {
+            slots.add("memory.key_gain", {c.key_width()}, w.retriever->key_gain);
+            slots.add("memory.query_gain", {c.key_width()}, w.retriever->query_gain);
+        }
         if (c.cca_fuse == CcaFuse::kWeighted && c.gca_sink)
             slots.add("memory.null_score", {1}, w.retriever->null_score);
     }

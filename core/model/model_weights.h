@@ -84,8 +84,9 @@ struct LayerWeights {
 };
 
 struct RetrieverWeights {
-    at::Tensor key_norm, key, key_bias;        // [d], [d, d], [d]
-    at::Tensor query_norm, query, query_bias;  // [d], [d, d], [d]
+    at::Tensor key_norm, key, key_bias;        // [d], [r, d], [r], r = key_width()
+    at::Tensor query_norm, query, query_bias;  // [d], [r, d], [r]
+    at::Tensor key_gain, query_gain;  // [r], of the counted features; only with key_features
     at::Tensor null_score;  // [1]: of "no neighbour"; only with gca_sink and cca_fuse weighted
 };
 

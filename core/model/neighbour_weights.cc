@@ -13,9 +13,9 @@ at::Tensor chosen_scores(const ModelConfig& config, const at::Tensor& queries,
     const at::Tensor picked = keys.to(at::kFloat)
                                   .flatten(0, 1)
                                   .index_select(0, neighbour_rows(indices).flatten())
-                                  .view({rows, k, config.dim});
+                                  .view({rows, k, config.key_width()});
     // no matrix product: autocast would make it one of half precision
-    const at::Tensor asking = queries.to(at::kFloat).view({rows, 1, config.dim});
+    const at::Tensor asking = queries.to(at::kFloat).view({rows, 1, config.key_width()});
     return (asking * picked).sum(-1) * score_scale(config);
 }
 

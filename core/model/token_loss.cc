@@ -1,10 +1,11 @@
 #include "core/model/token_loss.h"
 
-#include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+
+#include "core/model/product_type.h"
 
 namespace rpt::model {
 namespace {
@@ -99,13 +100,6 @@ class TokenLoss : public torch::autograd::Function<TokenLoss> {
         return {d_hidden, d_output, {}, {}, {}, {}};
     }
 };
-
-// The trainer's autocast does not reach inside an autograd function: follow it by hand.
-at::ScalarType product_type(const at::Tensor& hidden) {
-    const at::DeviceType device = hidden.device().type();
-    return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device)
-                                                     : hidden.scalar_type();
-}
 
 }  // namespace
 

@@ -148,7 +148,7 @@ struct DocumentWriter::Impl {
         uint64_t tokens = 0;
         for (const storage::ChunkRecord& chunk : record.chunks) tokens += chunk.tokens.size();
         return record.text.size() + tokens * (uint64_t(encoder.engine().config().dim) + 8) +
-               record.chunks.size() * 2 * uint64_t(encoder.engine().config().dim);
+               record.chunks.size() * 2 * uint64_t(encoder.engine().config().key_width());
     }
 
     void close_segments(const CallControl& control) {

@@ -294,8 +294,9 @@ int main(int argc, char** argv) {
     rpt_machine_rates rates = {.struct_size = sizeof rates};
     EXPECT_OK(rpt_model_get_info(p.model, &model, &err));
     EXPECT(model.chunk_tokens == 8 && model.block_tokens == 16 && model.window_tokens == 32 &&
-           model.key_dim == 32 && model.neighbours == 2 && model.layers == 4 &&
-           model.parameters > 0 && model.weight_bytes > 0);
+           model.key_dim == (strstr(argv[1], "wide_keys") != NULL ? 48u : 32u) &&
+           model.neighbours == 2 && model.layers == 4 && model.parameters > 0 &&
+           model.weight_bytes > 0);
     EXPECT_OK(rpt_model_measure(p.model, NULL, &rates, &err));
     EXPECT(rates.gemm_flops > 0 && rates.read_bytes > 0 && rates.lower_flops_per_token > 0 &&
            rates.decode_bytes_per_token > 0);

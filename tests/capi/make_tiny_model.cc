@@ -47,6 +47,9 @@ int main(int argc, char** argv) {
         config.vocab = rpt::text::Tokenizer::from_json(json)->vocab_size();
         save(config, 1, json, std::string(argv[1]) + "/tiny.safetensors");
         save(config, 2, json, std::string(argv[1]) + "/other.safetensors");
+        config.key_features = 48;
+        save(config, 4, json, std::string(argv[1]) + "/wide_keys.safetensors");
+        config.key_features = 0;
         // Larger blocks and fewer layers for tests of volume: here a call of the model costs more
         // than its arithmetic.
         config.chunk = 64;

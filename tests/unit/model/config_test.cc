@@ -25,7 +25,7 @@ TEST(config, json_round_trip_keeps_every_field) {
     c.gate_floor = 0.25;
     c.carry_neighbours = false;
     c.retriever_start = RetrieverStart::kUsual;
-    c.score_norm = ScoreNorm::kCosine;
+    c.key_features = 640;
     c.cca_opt_out = CcaOptOut::kZeroSlot;
     c.cca_residual = CcaResidual::kBypass;
     c.gca_sink = false;
@@ -78,6 +78,7 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"cca_layers": [-9]})", "'cca_layers'"},
         {R"({"retrieval": "gca", "cca_layers": [4]})", "'cca_fuse'"},
         {R"({"retrieval": "gca", "cca_layers": [4], "cca_fuse": "weighted"})", "'augment'"},
+        {R"({"key_features": 512, "score_norm": "cosine"})", "'score_norm'"},
         {R"({"griffin_width": 100})", "'griffin_gate_blocks'"},
         {R"({"recurrent_layers": [2], "memorizing_layers": [2]})", "'recurrent_layers'"},
         {R"({"norm_eps": -1})", "'norm_eps'"},

@@ -106,6 +106,7 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
         recur(c, {3});
         scan(c, {0, 2});
     });
+    add("wide_keys", [](ModelConfig& c) { c.key_features = 3 * c.dim; });
     add("wide_head", [](ModelConfig& c) { c.head_dim = 24; });
     return all;
 }
@@ -138,6 +139,7 @@ inline std::vector<std::pair<std::string, ModelConfig>> weighed_variants() {
         c.cca_start = CcaStart::kUsual;
         c.cca_value_shift = false;
     });
+    add("gca_wide_keys", [](ModelConfig& c) { c.key_features = 3 * c.dim; });
     add("gca_bias", [](ModelConfig& c) {
         c.cca_fuse = CcaFuse::kBias;
         c.cca_opt_out = CcaOptOut::kNullKv;

@@ -87,4 +87,52 @@ TEST_F(StoreTest, binding_of_the_model_is_kept_with_its_context) {
     EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 1927911120);
 }
 
+TEST_F(StoreTest, keys_may_be_wider_than_states) {
+    constexpr uint32_t kWide = 3 * kDim;
+    StoreOptions o = options();
+    o.model->key_dim = kWide;
+    Numbers numbers(11);
+    Edit edit = make_document(numbers, 9);
+    for (SegmentRecord& segment : edit.segments)
+        for (ChunkRecord& chunk : segment.chunks) chunk.key = numbers.vector(kWide);
+    const std::vector<ChunkRecord> chunks = chunks_of(edit);
+    {
+        const auto store = Store::open(path_, o);
+        const auto space = store->open_space("o", "c", true);
+        add(*space, "wide", edit);
+        Edit narrow = make_document(numbers, 1);
+        std::string text;
+        EXPECT_EQ(status_of([&] { add(*space, "narrow", narrow); }, &text), Status::kArgument);
+        EXPECT_NE(text.find("its key has 24 values, the store's have 72"), std::string::npos);
+        EXPECT_EQ(status_of([&] { find(*store, space, chunks[0].states, 1); }), Status::kArgument);
+        store->close();
+    }
+    const auto store = Store::open(path_, o);
+    const auto space = store->open_space("o", "c", false);
+    store->check(CheckLevel::kFull, [](const Finding& f) { ADD_FAILURE() << f.text; });
+    EXPECT_EQ(store->stats().format_version, 3u);
+    EXPECT_EQ(store->stats().key_bytes, 9u * kWide * 2);
+    for (uint64_t i = 0; i < chunks.size(); ++i) {
+        const std::vector<Hit> hits = find(*store, space, chunks[i].key, 1);
+        ASSERT_EQ(hits.size(), 1u);
+        EXPECT_EQ(store->describe(hits[0].chunk_id)->ordinal, i);
+        const std::optional<ChunkRecord> record = space->read_chunk("wide", i);
+        ASSERT_TRUE(record);
+        ASSERT_EQ(record->key.size(), kWide);
+        ASSERT_EQ(record->states.size(), size_t(kTokens) * kDim);
+        EXPECT_NEAR(record->key[7], chunks[i].key[7], 2e-3);
+        EXPECT_NEAR(record->states[7], chunks[i].states[7], 5e-2);
+    }
+    Connection connection(path_ + "/store.sqlite", Connection::Access::kReadOnly, "test");
+    EXPECT_EQ(connection.read_number("PRAGMA user_version"), 3);
+    EXPECT_EQ(connection.read_number("SELECT key_dim FROM store"), kWide);
+    // the four numbers of the seal above and 72
+    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 1251544119);
+    std::string text;
+    store->close();
+    EXPECT_EQ(status_of([&] { Store::open(path_, options(false)); }, &text),
+              Status::kModelMismatch);
+    EXPECT_NE(text.find("keys of 72"), std::string::npos) << text;
+}
+
 }  // namespace rpt::storage
