@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/span.h"
+#include "storage/key_means.h"
 
 namespace rpt::storage {
 
@@ -44,6 +45,8 @@ class KeyRows {
     int64_t find(uint64_t chunk) const;
     // The first row at or after `from` whose chunk is not before `chunk`; quick if it is near.
     size_t first_from(uint64_t chunk, size_t from) const;
+    // Of all rows; not before the last one is pushed.
+    const LazySums& sums() const { return sums_; }
     size_t memory_bytes() const { return size() * (sizeof(RowFacts) + columns_ * 2); }
 
   private:
@@ -60,6 +63,7 @@ class KeyRows {
     size_t capacity_ = 0;
     std::shared_ptr<const void> owner_;  // null: the keys are its own
     const uint16_t* keys_ = nullptr;     // [size, columns]
+    LazySums sums_;
 };
 
 }  // namespace rpt::storage

@@ -15,6 +15,7 @@ namespace rpt::storage {
 struct DeadRows {
     std::vector<uint64_t> bits;
     size_t n = 0;
+    LazySums sums;  // of their keys
     bool has(size_t row) const { return (bits[row / 64] >> (row % 64)) & 1; }
 };
 

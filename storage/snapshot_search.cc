@@ -5,6 +5,7 @@
 #include <map>
 
 #include "storage/dot_rows.h"
+#include "storage/key_means.h"
 
 namespace rpt::storage {
 namespace {
@@ -23,8 +24,7 @@ bool better(const Candidate& a, const Candidate& b) {
 }
 
 struct Question {
-    std::vector<float> query;  // [columns]
-    float root = 1;            // sqrt(dim)
+    float root = 1;  // sqrt(dim)
     const SearchFilter& filter;
     ChunkDocuments& documents;
     const CallControl& control;
@@ -39,8 +39,12 @@ struct Question {
 // The search of one run, which can be asked again for more.
 class RunSearch {
   public:
-    RunSearch(const RowRun& run, const Question& question, bool exact)
-        : run_(run), question_(question), flat_(exact || !run.graph) {}
+    // `query` [columns] outlives it.
+    RunSearch(const RowRun& run, const float* query, const Question& question)
+        : run_(run),
+          query_(query),
+          question_(question),
+          flat_(question.filter.exact || !run.graph) {}
 
     // Up to n candidates that pass the filter (but not max_per_document) are added to `out`.
     void fetch(size_t n, std::vector<Candidate>& out) {
@@ -65,8 +69,7 @@ class RunSearch {
             for (size_t begin = 0; begin < rows.size(); begin += kRowsBetweenChecks) {
                 question_.control.check();
                 const size_t count = std::min(kRowsBetweenChecks, rows.size() - begin);
-                dot_rows(rows.key(begin), count, rows.columns(), question_.query.data(),
-                         scores_.data() + begin);
+                dot_rows(rows.key(begin), count, rows.columns(), query_, scores_.data() + begin);
             }
             for (float& score : scores_) score /= question_.root;
         }
@@ -98,8 +101,7 @@ class RunSearch {
         const KeyRows& rows = *run_.rows;
         question_.control.check();
         bool first = true;
-        for (const HnswGraph::Candidate& found :
-             run_.graph->search(rows, question_.query.data(), n)) {
+        for (const HnswGraph::Candidate& found : run_.graph->search(rows, query_, n)) {
             const RowFacts& facts = rows.facts(found.row);
             const Candidate candidate{found.score / question_.root, facts.chunk, facts.segment};
             if (first || better(frontier_, candidate)) frontier_ = candidate;
@@ -111,6 +113,7 @@ class RunSearch {
     }
 
     const RowRun& run_;
+    const float* query_;
     const Question& question_;
     bool flat_;
     bool complete_ = false;
@@ -144,15 +147,17 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     for (const auto& snapshot : snapshots) live += snapshot->live();
     k = std::min(k, live);
     if (k == 0) return {};
-    Question question{{query.begin(), query.end()},
-                      std::sqrt(static_cast<float>(query.size())),
-                      filter,
-                      documents,
-                      control};
-    question.query.resize(padded_columns(query.size()));
+    const Question question{std::sqrt(static_cast<float>(query.size())), filter, documents,
+                            control};
+    std::vector<std::vector<float>> asked;  // of each snapshot
     std::vector<RunSearch> searches;
-    for (const auto& snapshot : snapshots)
-        for (const RowRun& run : snapshot->runs) searches.emplace_back(run, question, filter.exact);
+    asked.reserve(snapshots.size());
+    for (const auto& snapshot : snapshots) {
+        std::vector<float>& row = asked.emplace_back(query.begin(), query.end());
+        if (filter.weigh_by_rarity) weigh_by_rarity(*snapshot, row);
+        row.resize(padded_columns(query.size()));
+        for (const RowRun& run : snapshot->runs) searches.emplace_back(run, row.data(), question);
+    }
 
     std::vector<Candidate> chosen;
     for (size_t n = filter.max_per_document != 0 ? k * 4 : k + 8;; n *= 4) {

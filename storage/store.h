@@ -108,11 +108,14 @@ struct SearchFilter {
     uint32_t max_per_document = 0;
     std::optional<float> min_score;
     bool exact = false;
+    // Numbers of the query count by their rarity in each space (base/rarity.h): for models whose
+    // keys count features.
+    bool weigh_by_rarity = false;
 };
 
 struct Hit {
     uint64_t chunk_id = 0;  // unique in the store, never reused
-    float score = 0;        // <query, key> / sqrt(dim), rescored exactly from the fp16 key
+    float score = 0;        // <query, key> / sqrt(key_width()), exact from the fp16 key
 };
 
 // Where a hit stands, for people.

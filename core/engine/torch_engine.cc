@@ -5,6 +5,7 @@
 #include "core/engine/torch_stream.h"
 #include "core/model/float_products.h"
 #include "core/model/layers.h"
+#include "core/model/retriever.h"
 
 namespace rpt::engine {
 namespace {

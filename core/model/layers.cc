@@ -5,35 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "core/model/feature_counts.h"
 #include "core/model/float_products.h"
 #include "core/model/row_slices.h"
 
 namespace rpt::model {
-namespace {
-
-at::Tensor mean_of_tokens(const at::Tensor& states, const at::Tensor& present) {
-    if (!present.defined()) return states.mean(-2);
-    const at::Tensor weight = present.unsqueeze(-1).to(states.scalar_type());
-    return (states * weight).sum(-2) / weight.sum(-2).clamp_min(1.0);
-}
-
-at::Tensor normed_output(const ModelConfig& config, const at::Tensor& x) {
-    return at::rms_norm(x.to(at::kFloat), {config.key_width()}, {}, config.norm_eps);
-}
-
-// How much of each learnt feature a chunk holds, normed: [.., m, d] -> [.., r].
-at::Tensor counted_features(const ModelConfig& config, const at::Tensor& states,
-                            const at::Tensor& present, const at::Tensor& norm,
-                            const at::Tensor& directions, const at::Tensor& thresholds,
-                            const at::Tensor& gain) {
-    const at::Tensor counts =
-        feature_counts(rms_norm(states, norm, config.norm_eps), directions, thresholds, present);
-    return normed_output(config, counts) * gain;
-}
-
-}  // namespace
-
 at::Tensor repeat_heads(const at::Tensor& x, int64_t heads) {
     const int64_t groups = x.size(-2);
     return groups == heads ? x : x.repeat_interleave(heads / groups, -2);
@@ -304,37 +279,6 @@ at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const
     const SelfAttentionWeights& encoder = *w.chunk_encoder;
     const at::Tensor qkv = at::linear(rms_norm(h, encoder.norm, config.norm_eps), encoder.qkv);
     return h + bidirectional_attention(config, encoder, rope, qkv, present);
-}
-
-at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
-                     const at::Tensor& present) {
-    if (config.key_features > 0)
-        return counted_features(config, states, present, w.key_norm, w.key, w.key_bias, w.key_gain);
-    const at::Tensor pooled = mean_of_tokens(states, present);
-    const at::Tensor key =
-        at::linear(rms_norm(pooled, w.key_norm, config.norm_eps), w.key, w.key_bias);
-    if (config.score_norm == ScoreNorm::kInputs) return key;
-    const at::Tensor normed = normed_output(config, key);
-    if (config.score_norm == ScoreNorm::kOutputs) return normed;
-    return normed / std::sqrt(static_cast<double>(config.dim));
-}
-
-at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
-                       const at::Tensor& states, const at::Tensor& present) {
-    if (config.key_features > 0)
-        return counted_features(config, states, present, w.query_norm, w.query, w.query_bias,
-                                w.query_gain);
-    const at::Tensor pooled = mean_of_tokens(states, present);
-    const at::Tensor query =
-        at::linear(rms_norm(pooled, w.query_norm, config.norm_eps), w.query, w.query_bias);
-    if (config.score_norm == ScoreNorm::kInputs) return query;
-    const at::Tensor normed = normed_output(config, query);
-    // a normed vector is sqrt(d) long
-    return config.score_norm == ScoreNorm::kOutputs ? normed : normed / config.score_temperature;
-}
-
-double score_scale(const ModelConfig& config) {
-    return 1.0 / std::sqrt(static_cast<double>(config.key_width()));
 }
 
 }  // namespace rpt::model

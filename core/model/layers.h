@@ -75,17 +75,5 @@ at::Tensor bidirectional_attention(const ModelConfig& config, const SelfAttentio
 // e = h + BiAttn(RMS h) for chunks [N, m, d] (spec 1.8).
 at::Tensor encode_chunks(const ModelConfig& config, const ModelWeights& w, const RopeTable& rope,
                          const at::Tensor& h, const at::Tensor& present = {});
-// Key or query [.., r] of states [.., m, d]: W RMS(mean over tokens) + b; normed after that too, in
-// fp32, where score_norm says so (cosine: keys are unit vectors). With key_features it is
-// g * RMS(mean over tokens of relu(W RMS(token) + b)): not what a chunk is on average, but how much
-// of each of r learnt features its tokens hold. `present` bool [.., m] or undefined.
-at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
-                     const at::Tensor& present = {});
-at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
-                       const at::Tensor& states, const at::Tensor& present = {});
-// A score is the product of query and key times this: 1 / sqrt(r) for every score_norm. Of cosine
-// scores the query carries sqrt(d) / temperature, so that whoever searches stored keys needs not
-// know the norm.
-double score_scale(const ModelConfig& config);
 
 }  // namespace rpt::model

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "core/model/layers.h"
 #include "core/model/neighbours.h"
+#include "core/model/retriever.h"
 
 namespace rpt::model {
 

@@ -9,6 +9,7 @@
 #include "core/model/attention_step.h"
 #include "core/model/layers.h"
 #include "core/model/model_weights.h"
+#include "core/model/retriever.h"
 #include "core/model/rope.h"
 #include "core/model/token_loss.h"
 #include "core/model/upper_memory.h"
@@ -73,7 +74,7 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
                      .view({batch, chunks, c.chunk, c.dim});
     if (!c.has_retriever()) return out;
     out.keys = chunk_key(c, *weights_->retriever, out.states);
-    out.queries = chunk_query(c, *weights_->retriever, out.states);
+    out.queries = weigh_by_rarity(c, chunk_query(c, *weights_->retriever, out.states), out.keys);
     return out;
 }
 

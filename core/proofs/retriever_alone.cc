@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "core/model/layers.h"
 #include "core/model/model_weights.h"
+#include "core/model/retriever.h"
 #include "core/proofs/own_neighbours.h"
 #include "core/proofs/proof_samples.h"
 #include "core/train/lambda_rank.h"
@@ -33,7 +33,8 @@ at::Tensor scores_of(const model::RptModel& model, const at::Tensor& tokens) {
     }
     const model::RetrieverWeights& w = *model.weights().retriever;
     low.keys = model::chunk_key(model.config(), w, low.states);
-    low.queries = model::chunk_query(model.config(), w, low.states);
+    low.queries = model::weigh_by_rarity(
+        model.config(), model::chunk_query(model.config(), w, low.states), low.keys);
     return model.retrieval_scores(low);
 }
 

@@ -82,10 +82,12 @@ std::vector<Found> MemorySearch::find_one(Query query, Places places, std::span<
             if (!options.filter.min_score || scored.score >= *options.filter.min_score)
                 found.push_back({true, scored.chunk, scored.score});
     }
-    if (!spaces_.empty())
-        for (const storage::Hit& hit :
-             store_->search(spaces_, query, wanted, options.filter, control))
+    if (!spaces_.empty()) {
+        storage::SearchFilter filter = options.filter;
+        filter.weigh_by_rarity = engine_.config().key_features > 0;
+        for (const storage::Hit& hit : store_->search(spaces_, query, wanted, filter, control))
             found.push_back({false, hit.chunk_id, hit.score});
+    }
     std::erase_if(found, [&](const Found& one) {
         return std::any_of(taken.begin(), taken.end(), [&](const Found& other) {
             return other.own == one.own && other.id == one.id;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "base/rarity.h"
 
 namespace rpt::reader {
 
@@ -41,6 +42,20 @@ void OwnPast::truncate(uint64_t n) {
     if (n >= entries_.size()) return;
     entries_.erase(entries_.begin() + ptrdiff_t(n), entries_.end());
     keys_.erase(keys_.begin() + ptrdiff_t(n * dim_), keys_.end());
+    if (summed_ > n) summed_ = 0;
+}
+
+std::vector<float> OwnPast::weighed(std::span<const float> query, uint64_t n) const {
+    if (summed_ > n) summed_ = 0;
+    if (summed_ == 0) sums_.assign(dim_, 0.0);
+    for (; summed_ < n; ++summed_) {
+        const float* key = keys_.data() + summed_ * dim_;
+        for (size_t i = 0; i < dim_; ++i) sums_[i] += double(key[i]);
+    }
+    std::vector<float> out(query.begin(), query.end());
+    for (size_t i = 0; i < dim_; ++i)
+        out[i] = static_cast<float>(double(out[i]) * rarity_weight(sums_[i] / double(n)));
+    return out;
 }
 
 std::vector<OwnPast::Scored> OwnPast::search(std::span<const float> query, int64_t last,
@@ -48,6 +63,8 @@ std::vector<OwnPast::Scored> OwnPast::search(std::span<const float> query, int64
     if (last < 0 || k == 0) return {};
     RPT_CHECK(query.size() == dim_);
     const uint64_t n = std::min<uint64_t>(uint64_t(last) + 1, entries_.size());
+    std::vector<float> weighed_query;
+    if (weigh_by_rarity_ && n > 0) query = weighed_query = weighed(query, n);
     const float scale = 1.0f / std::sqrt(float(dim_));
     std::vector<Scored> all;
     all.reserve(n);

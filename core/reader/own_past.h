@@ -15,10 +15,13 @@ class OwnPast {
   public:
     struct Scored {
         uint64_t chunk;
-        float score;  // <query, key> / sqrt(d)
+        float score;  // <query, key> / sqrt(dim)
     };
 
-    explicit OwnPast(size_t dim) : dim_(dim) {}
+    // Keys have `dim` numbers, those of a query count by their rarity (base/rarity.h) if the model
+    // counts features.
+    explicit OwnPast(size_t dim, bool weigh_by_rarity = false)
+        : dim_(dim), weigh_by_rarity_(weigh_by_rarity) {}
 
     uint64_t size() const { return entries_.size(); }
     // `chunk.index` must be size().
@@ -37,8 +40,15 @@ class OwnPast {
         ByteSpan bytes;
         std::vector<uint16_t> states;
     };
+    // The query weighed by what the first n keys hold.
+    std::vector<float> weighed(std::span<const float> query, uint64_t n) const;
+
     size_t dim_;
+    bool weigh_by_rarity_;
     std::vector<float> keys_;  // [size, dim]
+    // Of the first `summed_` keys: they grow with the text, a search after the other.
+    mutable std::vector<double> sums_;
+    mutable uint64_t summed_ = 0;
     std::vector<Entry> entries_;
 };
 

@@ -35,7 +35,7 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
         throw Error(Status::kArgument, "rpt", "session: spaces need their store");
     const model::ModelConfig& config = engine_->config();
     if (options_.self_memory && config.has_retriever())
-        own_ = std::make_unique<OwnPast>(size_t(config.key_width()));
+        own_ = std::make_unique<OwnPast>(size_t(config.key_width()), config.key_features > 0);
     marks_.push_back({1, 0, encoder_});
 }
 

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "core/model/layers.h"
 #include "core/model/model_weights.h"
+#include "core/model/retriever.h"
 #include "core/train/exploration.h"
 #include "core/train/gradients.h"
 #include "core/train/lambda_rank.h"
@@ -183,7 +183,8 @@ at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
     cut.states = low.states.detach();
     const model::RetrieverWeights& w = *model_.weights().retriever;
     cut.keys = model::chunk_key(config_.model, w, cut.states);
-    cut.queries = model::chunk_query(config_.model, w, cut.states);
+    cut.queries = model::weigh_by_rarity(
+        config_.model, model::chunk_query(config_.model, w, cut.states), cut.keys);
     return model_.retrieval_scores(cut);
 }
 

@@ -1,12 +1,14 @@
 """How much of a lexical ranking fits into keys of d numbers: BM25 of chunks, and the same scores through random token directions.
 
-    python tests/bench/key_width.py DATA [--corpora math,code,books] [--widths 128,256,512,1024] [--chunk 32] [--stride 128]
+    python tests/bench/key_width.py DATA [--corpora math,code,books] [--widths 128,256,512,1024] [--features 512,1024,2048] [--chunk 32] [--stride 128]
 
 DATA holds NAME.validation.shard of `rpt-lab data prepare`. Every token kind gets a random direction of d numbers; a chunk's key is the
 mean of its tokens' directions, weighed as BM25 weighs them in a stored chunk, its query the same as BM25 weighs them in a question,
 and chunks are ranked by the cosine of the two. Printed is the share of the two chunks ranked first that are among the five that BM25
 puts first when it is asked with the chunk and the one after it: the teacher's question. A trained retriever may do better, where
-tokens that mean the same share a direction; it has no more numbers. Seconds a corpus. Needs numpy.
+tokens that mean the same share a direction; it has no more numbers. Then the same with features instead of directions: r random
+thresholded functions of directions of the first width (relu of a random projection less 1.5, `key_features` as it starts), so that
+keys are wide and the directions stay narrow. Seconds a corpus. Needs numpy.
 """
 import argparse
 import json
@@ -15,6 +17,7 @@ import pathlib
 import numpy
 
 K1, B = 1.5, 0.75  # of Okapi BM25, as core/text/bm25.h
+THRESHOLD = 1.5  # as core/model/initialise.cc
 
 
 def texts(shard, count, length):
@@ -42,15 +45,24 @@ def unit(rows):
     return rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def rankings(chunks, vocabulary, widths, random):
+def directions(vocabulary, widths, features, random):
+    """What stands for each token kind, by name: rows of d random numbers, or r thresholded functions of the first such rows."""
+    kinds = {f"d {width}": random.standard_normal((vocabulary, width)).astype(numpy.float32) for width in widths}
+    narrow = next(iter(kinds.values()))
+    for count in features:
+        projection = random.standard_normal((widths[0], count)).astype(numpy.float32) / numpy.sqrt(widths[0])
+        kinds[f"{count} features"] = numpy.maximum(narrow @ projection - THRESHOLD, 0)
+    return kinds
+
+
+def rankings(chunks, vocabulary, kinds):
     occurrences, saturated, idf = bm25_parts(chunks, vocabulary)
     asked_with_next = occurrences.copy()
     asked_with_next[:-1] += occurrences[1:]
     root = numpy.sqrt(idf)
     scores = {"BM25": (occurrences * idf) @ saturated.T}
-    for width in widths:
-        direction = random.standard_normal((vocabulary, width)).astype(numpy.float32)
-        scores[f"d {width}"] = unit((occurrences * root) @ direction) @ unit((saturated * root) @ direction).T
+    for name, rows in kinds.items():
+        scores[name] = unit((occurrences * root) @ rows) @ unit((saturated * root) @ rows).T
     return (asked_with_next * idf) @ saturated.T, scores
 
 
@@ -63,6 +75,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--corpora", default="math,code,books")
     parser.add_argument("--widths", default="128,256,512,1024")
+    parser.add_argument("--features", default="512,1024,2048")
     parser.add_argument("--chunk", type=int, default=32)
     parser.add_argument("--stride", type=int, default=128)
     parser.add_argument("--documents", type=int, default=4)
@@ -70,15 +83,18 @@ def main():
     options = parser.parse_args()
 
     widths = [int(width) for width in options.widths.split(",")]
+    features = [int(count) for count in options.features.split(",")]
     per_block = options.stride // options.chunk
-    print("| | BM25 | " + " | ".join(f"d {width}" for width in widths) + " |\n" + "|---" * (len(widths) + 2) + "|")
+    heads = ["", "BM25"] + [f"d {width}" for width in widths] + [f"{count} features" for count in features]
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for corpus in options.corpora.split(","):
         random = numpy.random.default_rng(0)
         found = {}
         documents, vocabulary = texts(options.data / f"{corpus}.validation.shard", options.documents, options.tokens)
+        kinds = directions(vocabulary, widths, features, random)
         for text in documents:
             chunks = text[:len(text) // options.chunk * options.chunk].reshape(-1, options.chunk)
-            teacher, scores = rankings(chunks, vocabulary, widths, random)
+            teacher, scores = rankings(chunks, vocabulary, kinds)
             for i in range(len(chunks) - 1):
                 pool = (i // per_block - 1) * per_block - 1  # chunks that the window has left, with their successors
                 if pool < 8:

@@ -21,6 +21,7 @@
 #include "core/eval/paired_bootstrap.h"
 #include "core/eval/span_neighbours.h"
 #include "core/model/layers.h"
+#include "core/model/retriever.h"
 #include "core/model/rpt_model.h"
 #include "core/text/tokenizer.h"
 #include "core/train/json_lines.h"

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "core/model/retriever.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace rpt::engine {
@@ -100,7 +101,10 @@ TEST_F(EngineTest, segment_equals_the_training_forward) {
         if (!model.config().has_memory()) continue;
         const auto engine = open(model);
         const at::Tensor tokens = model::tiny_tokens(model.config(), 1, 4 * model.config().stride);
-        const model::LowerOutput low = model.lower(tokens);
+        model::LowerOutput low = model.lower(tokens);
+        if (low.queries.defined())  // not yet weighed by what the document holds
+            low.queries =
+                model::chunk_query(model.config(), *model.weights().retriever, low.states);
         for (const EncodedChunk& chunk : engine->encode_segment({}, to_ids(tokens[0]))) {
             const int64_t i = static_cast<int64_t>(chunk.index);
             EXPECT_LT(furthest(chunk.states, floats(low.states[0][i])), 1e-4) << name;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/model/retriever.h"
+#include "tests/unit/model/tiny_models.h"
+
 namespace rpt::model {
 namespace {
 
@@ -52,6 +55,30 @@ TEST(feature_counts, gradients_equal_those_of_their_twin) {
             EXPECT_LT(max_difference(gradients[0][i], gradients[1][i]), 1e-5 * size) << i;
         }
     }
+}
+
+TEST(feature_counts, queries_are_weighed_by_how_rare_a_feature_is_among_what_they_may_retrieve) {
+    at::manual_seed(3);
+    ModelConfig config = tiny_config();
+    config.key_features = 6;
+    const int64_t chunks = 6 * config.chunks_per_block();
+    const at::Tensor queries = at::randn({2, chunks, 6}).requires_grad_();
+    const at::Tensor keys = at::randn({2, chunks, 6}).requires_grad_();
+    const at::Tensor weighed = weigh_by_rarity(config, queries, keys);
+    for (int64_t b = 0; b < 2; ++b) {
+        for (int64_t i = 0; i < chunks; ++i) {
+            const int64_t seen = std::max<int64_t>(0, last_retrievable(config, i) + 1);
+            at::Tensor expected = queries[b][i];
+            if (seen > 0)
+                expected = expected / (1 + keys[b].narrow(0, 0, seen).mean(0).clamp_min(0));
+            EXPECT_LT(max_difference(weighed[b][i], expected), 1e-6) << i;
+        }
+    }
+    weighed.sum().backward();
+    EXPECT_TRUE(queries.grad().defined());
+    EXPECT_FALSE(keys.grad().defined());
+    config.key_features = 0;
+    EXPECT_TRUE(weigh_by_rarity(config, queries, keys).is_same(queries));
 }
 
 }  // namespace

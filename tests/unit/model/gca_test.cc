@@ -9,6 +9,7 @@
 #include "core/model/dense_memory.h"
 #include "core/model/layers.h"
 #include "core/model/neighbour_weights.h"
+#include "core/model/retriever.h"
 #include "tests/unit/model/tiny_models.h"
 
 namespace rpt::model {

@@ -50,6 +50,36 @@ TEST(OwnPastTest, search_equals_plain_scan) {
     }
 }
 
+TEST(OwnPastTest, numbers_of_a_query_count_by_their_rarity_in_what_is_searched) {
+    OwnPast past(kDim, true);
+    std::vector<std::vector<float>> keys;
+    const auto append = [&](uint64_t noise) {
+        keys.push_back(fakes::noise(noise, kDim));
+        past.append(chunk_of(keys.size() - 1, keys.back()), {});
+    };
+    const std::vector<float> query = fakes::noise(77, kDim);
+    const auto expect_weighed = [&](int64_t last) {
+        const std::vector<OwnPast::Scored> found = past.search(query, last, keys.size());
+        ASSERT_EQ(int64_t(found.size()), last + 1);
+        for (const auto& [chunk, score] : found) {
+            double sum = 0;
+            for (size_t i = 0; i < kDim; ++i) {
+                double mean = 0;
+                for (int64_t c = 0; c <= last; ++c) mean += double(keys[size_t(c)][i]);
+                mean /= double(last + 1);
+                sum += double(query[i]) * double(keys[chunk][i]) / (1 + std::max(0.0, mean));
+            }
+            EXPECT_NEAR(score, sum / std::sqrt(double(kDim)), 1e-5);
+        }
+    };
+    for (uint64_t i = 0; i < 6; ++i) append(i);
+    for (const int64_t last : {0, 2, 5, 3}) expect_weighed(last);  // also backwards
+    past.truncate(2);
+    keys.resize(2);
+    for (uint64_t i = 20; i < 24; ++i) append(i);
+    expect_weighed(5);
+}
+
 TEST(OwnPastTest, states_come_back_and_truncate_forgets) {
     OwnPast past(kDim);
     for (uint64_t i = 0; i < 4; ++i) past.append(chunk_of(i, fakes::noise(i, kDim)), {i, i + 1});

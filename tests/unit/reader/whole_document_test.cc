@@ -56,7 +56,9 @@ TEST(whole_document, session_scores_as_the_training_forward) {
     weighed.augment = false;
     model::ModelConfig biased = weighed;
     biased.cca_fuse = model::CcaFuse::kBias;
-    for (const model::ModelConfig& config : {tiny_model_config(), weighed, biased}) {
+    model::ModelConfig counted = tiny_model_config();
+    counted.key_features = 80;
+    for (const model::ModelConfig& config : {tiny_model_config(), weighed, biased, counted}) {
         const model::RptModel model(config, 7);
         const std::string path = testing::TempDir() + "reader_whole_document.safetensors";
         save_tiny_model(model, path);

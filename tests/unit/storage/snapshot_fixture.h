@@ -156,6 +156,23 @@ inline bool same(const std::vector<Hit>& a, const std::vector<Hit>& b) {
     });
 }
 
+// Each number of the query over one plus its mean in the live keys, if that is positive.
+inline void weigh_plainly(const Snapshot& snapshot, std::vector<float>& query) {
+    for (size_t i = 0; i < query.size(); ++i) {
+        double sum = 0, n = 0;
+        for (const RowRun& run : snapshot.runs) {
+            for (size_t row = 0; row < run.rows->size(); ++row) {
+                if (!run.is_live(row)) continue;
+                float value;
+                from_halves(run.rows->key(row) + i, &value, 1);
+                sum += double(value);
+                ++n;
+            }
+        }
+        if (sum > 0) query[i] = static_cast<float>(double(query[i]) / (1.0 + sum / n));
+    }
+}
+
 // The plainly right twin: scores everything, sorts everything.
 inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float> query, size_t k,
                                     const SearchFilter& filter) {
@@ -165,6 +182,7 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
     };
     std::vector<Scored> all;
     const float root = std::sqrt(static_cast<float>(query.size()));
+    if (filter.weigh_by_rarity) weigh_plainly(snapshot, query);
     query.resize(padded_columns(query.size()));
     for (const RowRun& segment : snapshot.runs) {
         for (size_t row = 0; row < segment.rows->size(); ++row) {
