@@ -657,7 +657,9 @@ RPT_API rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset
  * works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session* session);
 /* What a continuation from here begins with: half of the places are asked for by the last whole
- * chunk, half by the last chunk_tokens / 8 tokens; under a cap per document the chunk asks for all.
+ * chunk, half by the last line (at least four tokens; of a line of more than chunk_tokens / 4 the
+ * last chunk_tokens / 8); under a cap per document the chunk asks for all. With k 0 a stored chunk
+ * that stands out as the line's answer is the only hit, as it is then all that is read.
  * If the session has SELF_MEMORY, half of the hits are kept for its own past as far as that goes;
  * the others are the best of both. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,

@@ -36,7 +36,7 @@ Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequenc
                 queries.emplace_back(use.question->query);
             queries.emplace_back(chunk.query);
             std::vector<Found> found =
-                search_.find(queries, own_last, own_, *use.retrieve, control);
+                search_.find_to_read(queries, own_last, own_, *use.retrieve, control);
             if (use.tell)
                 closed.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
             set = search_.load(found, own_, use.tell ? &closed.hits : nullptr);

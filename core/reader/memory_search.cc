@@ -52,6 +52,8 @@ std::vector<engine::Neighbour> NeighbourSet::neighbours() const {
 
 namespace {
 
+constexpr size_t kCompared = 8;  // hits that tell whether the first stands out
+
 bool comes_first(const Found& a, const Found& b) {
     if (a.score != b.score) return a.score > b.score;
     if (a.own != b.own) return a.own;
@@ -117,6 +119,21 @@ std::vector<Found> MemorySearch::find(std::span<const Query> queries, int64_t ow
     }
     std::sort(found.begin(), found.end(), comes_first);
     return found;
+}
+
+std::vector<Found> MemorySearch::find_to_read(std::span<const Query> queries, int64_t own_last,
+                                              const OwnPast* own, const RetrieveOptions& options,
+                                              const CallControl& control) const {
+    if (queries.size() > 1) {
+        std::vector<Found> best =
+            find_one(queries.front(), {kCompared, 0}, {}, own_last, own, options, control);
+        if (best.size() == kCompared && !best[0].own &&
+            best[0].score - best[1].score > best[1].score - best.back().score) {
+            best.resize(1);
+            return best;
+        }
+    }
+    return find(queries, own_last, own, options, control);
 }
 
 std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, const OwnPast* own,

@@ -56,6 +56,13 @@ class MemorySearch {
     // for both, the cap per document for the spaces alone; under a cap the last query asks alone.
     std::vector<Found> find(std::span<const Query> queries, int64_t own_last, const OwnPast* own,
                             const RetrieveOptions& options, const CallControl& control) const;
+    // What is read: the same, but of several queries the first is a question. Where a chunk of the
+    // spaces stands out as its answer, with a lead over the second that is more than that one's
+    // over the eighth, it is all that is found: a reader with eight chunks before it reads less of
+    // each (docs/reading.md).
+    std::vector<Found> find_to_read(std::span<const Query> queries, int64_t own_last,
+                                    const OwnPast* own, const RetrieveOptions& options,
+                                    const CallControl& control) const;
     // As people want it told; entries of `found` that were deleted meanwhile are dropped from both
     // lists. `text` is the session's, for own chunks.
     std::vector<RetrievedChunk> describe(std::vector<Found>& found, const OwnPast* own,

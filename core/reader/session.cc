@@ -95,11 +95,12 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
         stream->advance_upper(logits);
     }
     const std::vector<float> question = recent_query(
-        *impl.engine_, sequence.ids(), question_tokens(impl.engine_->config()), control);
+        *impl.engine_, sequence.ids(), question_tokens(impl.engine_->config(), sequence), control);
     const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;
     const int64_t own_last = model::last_retrievable(impl.engine_->config(), number);
-    std::vector<Found> found = pieces.search().find({{question, whole}}, own_last, impl.own_.get(),
-                                                    impl.with_usual_k(options), control);
+    const auto find = options.k == 0 ? &MemorySearch::find_to_read : &MemorySearch::find;
+    std::vector<Found> found = (pieces.search().*find)(
+        {{question, whole}}, own_last, impl.own_.get(), impl.with_usual_k(options), control);
     return pieces.search().describe(found, impl.own_.get(), sequence.text, options.with_text);
 }
 

@@ -166,19 +166,19 @@ class Run {
         if (impl_.spaces_.empty() && own_last < 0) return;  // nothing to find
         if (n < m) return open(result);
         use_.question = {n / m * m, recent_query(*impl_.engine_, sequence_.ids(),
-                                                 question_tokens(config), control_)};
+                                                 question_tokens(config, sequence_), control_)};
     }
 
     // A text too short to have a chunk: nothing closes before it is continued, all of it asks.
     void open(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
-        const std::vector<float> question =
-            recent_query(*impl_.engine_, sequence_.ids(), question_tokens(config), control_);
+        const std::vector<float> question = recent_query(
+            *impl_.engine_, sequence_.ids(), question_tokens(config, sequence_), control_);
         const std::vector<float> whole =
             recent_query(*impl_.engine_, sequence_.ids(), size_t(config.chunk), control_);
         const MemorySearch& search = pieces_.search();
         std::vector<Found> found =
-            search.find({{question, whole}}, -1, nullptr, *use_.retrieve, control_);
+            search.find_to_read({{question, whole}}, -1, nullptr, *use_.retrieve, control_);
         hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =

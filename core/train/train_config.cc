@@ -65,6 +65,7 @@ void visit(Options& o, Visitor& v) {
     v.field("alpha_max", o.alpha_max);
     v.field("alpha_ramp_fraction", o.alpha_ramp_fraction);
     v.field("detach_aux", o.detach_aux);
+    v.field("retriever_only", o.retriever_only);
     v.field("own_start", o.own_start);
     v.field("own_end", o.own_end);
     v.field("sampling_end_fraction", o.sampling_end_fraction);
@@ -240,6 +241,9 @@ void TrainConfig::validate() const {
     require(t.own_end >= 0 && t.own_end <= 1, "train.own_end must be in [0, 1]");
     require(t.targets != TargetKind::kLmScores || !t.target_cache.empty(),
             "train.target_cache must name the file that `rpt-lab targets` made for lm_scores");
+    require(
+        !t.retriever_only || (model.ranks() && t.targets != TargetKind::kNone),
+        "train.retriever_only needs a retriever that ranks (retrieval lambda_rank) and targets");
     require(t.train_neighbours > 0 && t.train_neighbours <= 4096,
             "train.train_neighbours must be in [1, 4096]");
     require(t.gca_dense_fraction >= 0 && t.gca_dense_fraction <= 1,

@@ -65,6 +65,7 @@ struct TrainOptions {
     double alpha_ramp_fraction = 0.2;
     bool detach_aux =
         false;  // the ranking loss trains the retriever's own weights alone, not the trunk
+    bool retriever_only = false;  // and nothing else is trained or computed
     double own_start = 0.01;
     double own_end = 1.0;  // 0 with own_start 0: only teacher forcing
     double sampling_end_fraction = 0.65;

@@ -178,7 +178,8 @@ at::Tensor Trainer::explore(std::span<const Sample> samples, int64_t first,
 }
 
 at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
-    if (!config_.train.detach_aux) return model_.retrieval_scores(low);
+    if (!config_.train.detach_aux && !config_.train.retriever_only)
+        return model_.retrieval_scores(low);
     model::LowerOutput cut;
     cut.states = low.states.detach();
     const model::RetrieverWeights& w = *model_.weights().retriever;
@@ -217,22 +218,8 @@ void Trainer::run(Pass& pass, const Batch& batch) const {
         report.head += lap(since);
         report.loss += nll.detach().item<double>();
         loss = nll;
-        if (ranks && config_.train.targets != TargetKind::kNone && batch.pairs > 0) {
-            const int64_t l = pool_.size(0);
-            at::Tensor candidate = at::empty(
-                {static_cast<int64_t>(samples.size()), l, config_.train.candidates}, at::kInt);
-            at::Tensor target = at::empty(candidate.sizes(), at::kFloat);
-            for (size_t b = 0; b < samples.size(); ++b) {
-                const ChunkLists& lists = samples[b].candidates;
-                std::copy(lists.chunk.begin(), lists.chunk.end(),
-                          candidate.data_ptr<int32_t>() + b * lists.chunk.size());
-                std::copy(lists.score.begin(), lists.score.end(),
-                          target.data_ptr<float>() + b * lists.score.size());
-            }
-            const at::Tensor aux =
-                lambda_rank_sum(scores, pool_, candidate.to(device_, at::kLong), target.to(device_),
-                                report.tau, config_.train.lambda) /
-                static_cast<double>(batch.pairs);
+        if (const at::Tensor aux = ranks ? ranking_loss(pass, batch, scores) : at::Tensor();
+            aux.defined()) {
             report.aux += aux.detach().item<double>();
             loss = loss + report.alpha * aux;
         }
@@ -244,13 +231,57 @@ void Trainer::run(Pass& pass, const Batch& batch) const {
             report.sink_mass = seen.sink_mass.item<double>();
         report.choice += lap(since);
     }
+    differentiate(pass, loss);
+    report.backward += lap(since);
+}
+
+at::Tensor Trainer::ranking_loss(const Pass& pass, const Batch& batch,
+                                 const at::Tensor& scores) const {
+    if (config_.train.targets == TargetKind::kNone || batch.pairs == 0) return {};
+    const auto samples = static_cast<int64_t>(pass.samples.size());
+    at::Tensor candidate = at::empty({samples, pool_.size(0), config_.train.candidates}, at::kInt);
+    at::Tensor target = at::empty(candidate.sizes(), at::kFloat);
+    for (int64_t b = 0; b < samples; ++b) {
+        const ChunkLists& lists = pass.samples[static_cast<size_t>(b)].candidates;
+        std::copy(lists.chunk.begin(), lists.chunk.end(),
+                  candidate.select(0, b).data_ptr<int32_t>());
+        std::copy(lists.score.begin(), lists.score.end(), target.select(0, b).data_ptr<float>());
+    }
+    return lambda_rank_sum(scores, pool_, candidate.to(device_, at::kLong), target.to(device_),
+                           pass.report.tau, config_.train.lambda) /
+           static_cast<double>(batch.pairs);
+}
+
+void Trainer::rank_only(Pass& pass, const Batch& batch) const {
+    auto since = Clock::now();
+    at::Tensor loss;
+    {
+        const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
+        model::LowerOutput low;
+        {
+            const at::NoGradGuard no_grad;
+            low = model_.lower(stack_rows(pass.samples, &Sample::inputs, device_));
+        }
+        pass.report.lower += lap(since);
+        loss = ranking_loss(pass, batch, retrieval_scores(low));
+        pass.report.choice += lap(since);
+    }
+    if (!loss.defined()) {
+        pass.gradients.resize(optimizer_.parameters().size());
+        return;
+    }
+    pass.report.loss = pass.report.aux = loss.detach().item<double>();
+    differentiate(pass, loss);
+    pass.report.backward += lap(since);
+}
+
+void Trainer::differentiate(Pass& pass, const at::Tensor& loss) const {
     if (!std::isfinite(loss.item<double>())) {
         throw Error(Status::kState, "rpt",
                     "training loss is not finite at step " + std::to_string(step_ + 1) +
                         "; resume from the last checkpoint with a lower train.lr");
     }
     pass.gradients = gradients_of(loss, optimizer_.parameters());
-    report.backward += lap(since);
 }
 
 void StepReport::add(const StepReport& pass) {
@@ -300,7 +331,13 @@ StepReport Trainer::step(const Batch& batch, bool diagnose) {
     for (size_t at = 0; at < passes.size(); at += workers) {
         const std::span<Pass> some =
             std::span(passes).subspan(at, std::min(workers, passes.size() - at));
-        simultaneously(some.size(), [&](size_t i) { run(some[i], batch); });
+        simultaneously(some.size(), [&](size_t i) {
+            if (t.retriever_only) {
+                rank_only(some[i], batch);
+            } else {
+                run(some[i], batch);
+            }
+        });
         for (Pass& pass : some) {
             optimizer_.add_gradients(pass.gradients);
             pass.gradients.clear();

@@ -66,7 +66,12 @@ class Trainer {
         std::vector<at::Tensor> gradients;  // parallel to the optimiser's parameters
     };
     void run(Pass& pass, const Batch& batch) const;
-    // As the model's; under detach_aux no gradient leaves the retriever.
+    // The retriever's own weights alone: nothing above the lower half is computed.
+    void rank_only(Pass& pass, const Batch& batch) const;
+    // The pass's share of the ranking loss; undefined where there is nothing to rank.
+    at::Tensor ranking_loss(const Pass& pass, const Batch& batch, const at::Tensor& scores) const;
+    void differentiate(Pass& pass, const at::Tensor& loss) const;
+    // As the model's; under detach_aux and retriever_only no gradient leaves the retriever.
     at::Tensor retrieval_scores(const model::LowerOutput& low) const;
     at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,
                           double p_own) const;

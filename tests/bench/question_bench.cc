@@ -1,5 +1,5 @@
-// What it costs or is worth that a continuation asks the memory with its last tokens too and not
-// with its last whole chunk alone. Documents are cut at places all over a chunk; the tokens from
+// What it costs or is worth that a continuation asks the memory with its last line too and not with
+// its last whole chunk alone. Documents are cut at places all over a chunk; the tokens from
 // there to the chunk's end are predicted with neighbours of the document's own past that are found
 // in either way, and with none. Prints mean nats a token by how much of the chunk stands before the
 // cut, and the difference with its 95 % interval over documents.
@@ -43,9 +43,11 @@ class CutReader {
         reader::Sequence sequence(engine_.tokenizer()->bos());
         for (const text::Token& token : engine_.tokenizer()->encode(text)) {
             if (sequence.size() == limit) break;
+            sequence.text += text.substr(sequence.end(), token.size);
             sequence.push(token.id, token.size);
         }
-        reader::OwnPast own(size_t(engine_.config().dim));
+        reader::OwnPast own(size_t(engine_.config().key_width()),
+                            engine_.config().key_features > 0);
         const reader::ChunkFeeder feeder(engine_, nullptr, {}, &own);
         const auto stream = engine_.new_stream();
         Losses losses;
@@ -61,6 +63,13 @@ class CutReader {
     }
 
   private:
+    // Query of what stands at the end of the first n tokens.
+    std::vector<float> question_of(reader::Sequence sequence, size_t n) const {
+        sequence.truncate(n, size_t(sequence.end_of(n - 1)));
+        return reader::recent_query(engine_, sequence.ids(),
+                                    reader::question_tokens(engine_.config(), sequence), {});
+    }
+
     // `stream` stands at the begin of the last whole chunk.
     void read_cut(const engine::Stream& stream, const reader::ChunkFeeder& feeder,
                   reader::OwnPast& own, const reader::Sequence& sequence, size_t chunk, size_t cut,
@@ -69,11 +78,7 @@ class CutReader {
         const size_t end = (chunk + 2) * m_;
         for (int way = 0; way < kWays; ++way) {
             reader::MemoryUse use{way == kNone ? nullptr : &retrieve_};
-            if (way == kBoth)
-                use.question = {
-                    (chunk + 1) * m_,
-                    reader::recent_query(engine_, sequence.ids().first(n),
-                                         reader::question_tokens(engine_.config()), {})};
+            if (way == kBoth) use.question = {(chunk + 1) * m_, question_of(sequence, n)};
             const auto copy = stream.clone();
             while (copy->position() < n - 1) {
                 feeder.advance_lower(*copy, sequence, n - 1, use, {});
@@ -158,7 +163,7 @@ int run(int argc, char** argv) {
         }
     }
     std::printf(
-        "%zu documents\n| before the cut | tokens | none | chunk alone | last tokens too | "
+        "%zu documents\n| before the cut | tokens | none | chunk alone | question too | "
         "difference | 95 %% interval |\n|---|---:|---:|---:|---:|---:|---|\n",
         documents.size());
     for (size_t cut = 0; cut < kCuts; ++cut)

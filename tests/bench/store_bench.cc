@@ -145,20 +145,22 @@ void open_store(benchmark::State& state) {
     }
 }
 
-// range: chunks, graph or not
+// range: chunks, graph or not, rare numbers of the query count for more or not
 void search(benchmark::State& state) {
     Bench& bench = bench_of(static_cast<uint64_t>(state.range(0)));
     auto store = Store::open(bench.path, bench.options(state.range(1) != 0 ? 50 : 1u << 30));
     auto space = store->open_space("o", "c", false);
     store->rebuild_index();
-    SearchFilter exact;
+    SearchFilter filter, exact;
+    filter.weigh_by_rarity = exact.weigh_by_rarity = state.range(2) != 0;
     exact.exact = true;
+    store->search({&space, 1}, topic_key(bench.numbers, bench.topics), 2, filter);  // sums the keys
     std::vector<double> times;
     size_t right = 0, asked = 0;
     for (auto _ : state) {
         const std::vector<float> query = topic_key(bench.numbers, bench.topics);
         const auto begin = std::chrono::steady_clock::now();
-        const auto hits = store->search({&space, 1}, query, 2, {});
+        const auto hits = store->search({&space, 1}, query, 2, filter);
         const std::chrono::duration<double, std::micro> took =
             std::chrono::steady_clock::now() - begin;
         times.push_back(took.count());
@@ -220,13 +222,8 @@ BENCHMARK(open_store)
 BENCHMARK(size_on_disk)->ArgName("chunks")->Arg(15625)->Iterations(3);
 BENCHMARK(load_states)->ArgName("cached")->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 BENCHMARK(search)
-    ->ArgNames({"chunks", "graph"})
-    ->Args({157, 0})
-    ->Args({157, 1})
-    ->Args({15625, 0})
-    ->Args({15625, 1})
-    ->Args({62500, 0})
-    ->Args({62500, 1})
+    ->ArgNames({"chunks", "graph", "rarity"})
+    ->ArgsProduct({{157, 15625, 62500}, {0, 1}, {0, 1}})
     ->UseManualTime()
     ->Iterations(2000)
     ->Unit(benchmark::kMicrosecond);

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 
+#include "core/reader/memory_search.h"
 #include "tests/unit/reader/session_fixture.h"
 
 namespace rpt::reader {
@@ -160,6 +162,50 @@ TEST_F(SessionTest, question_at_the_end_asks_beside_the_last_chunk) {
     std::set<std::string> keys;
     for (const RetrievedChunk& hit : f->retrieve(options))
         EXPECT_TRUE(keys.insert(hit.info.key).second);
+}
+
+// A question that one stored chunk answers gets this chunk alone, any other shares the places.
+TEST_F(SessionTest, stored_chunk_that_stands_out_is_read_alone) {
+    const MemorySearch search(*engine_, store_.get(), {&space_, 1});
+    const size_t d = size_t(engine_->config().dim);
+    OwnPast own(d);
+    for (uint64_t i = 0; i < 9; ++i) {
+        engine::EncodedChunk chunk;
+        chunk.index = i;
+        chunk.key = fakes::noise(i + 900, d);
+        chunk.states.resize(d);
+        own.append(chunk, {});
+    }
+    RetrieveOptions options;
+    options.k = 6;
+    int alone = 0, shared = 0, own_first = 0;
+    for (uint64_t i = 0; i < 300; ++i) {
+        const std::vector<float> question = fakes::noise(i, d), whole = fakes::noise(i + 500, d);
+        const OwnPast* past = i % 3 == 0 ? &own : nullptr;
+        std::vector<std::pair<float, bool>> all;
+        for (const storage::Hit& hit : store_->search({&space_, 1}, question, 8, {}))
+            all.emplace_back(hit.score, false);
+        ASSERT_EQ(all.size(), 8u);
+        if (past != nullptr)
+            for (const auto& [chunk, score] : own.search(question, 8, 8))
+                all.emplace_back(score, true);
+        std::sort(all.rbegin(), all.rend());
+        const bool leads = all[0].first - all[1].first > all[1].first - all[7].first;
+        const auto read = search.find_to_read({{question, whole}}, 8, past, options, {});
+        if (leads && !all[0].second) {
+            ASSERT_EQ(read.size(), 1u);
+            EXPECT_EQ(read[0].score, all[0].first);
+            ++alone;
+        } else {
+            EXPECT_EQ(read.size(), 6u);
+            ++(all[0].second ? own_first : shared);
+        }
+        // a chunk that asks for itself is no question
+        EXPECT_EQ(search.find_to_read({{question}}, 8, past, options, {}).size(), 6u);
+    }
+    EXPECT_GT(alone, 10);
+    EXPECT_GT(shared, 10);
+    EXPECT_GT(own_first, 0);
 }
 
 // Documents that hold the very question match better than anything the session has read.

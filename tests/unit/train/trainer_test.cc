@@ -402,6 +402,38 @@ TEST_F(TrainerTest, detached_ranking_loss_leaves_the_trunk_as_without_it) {
     }
 }
 
+TEST_F(TrainerTest, retriever_alone_learns_to_rank_and_nothing_else_moves) {
+    TrainConfig config = tiny_config();
+    config.model.key_features = 24;
+    config.train.steps = 60;
+    config.train.retriever_only = true;
+    config.train.lr = 0.02;
+    config.train.tau_start = config.train.tau_max = 1;
+    const model::RptModel before(config.model, 1);
+    model::RptModel model(config.model, 1);
+    Trainer trainer(config, model, at::kCPU);
+    const auto batches = pipeline(config, 0);
+    const auto mean_of_steps = [&](int n) {
+        double sum = 0;
+        for (int i = 0; i < n; ++i) {
+            const StepReport report = trainer.step(batches->next(), true);
+            EXPECT_EQ(report.loss, report.aux);
+            EXPECT_EQ(report.upper, 0.0);
+            sum += report.aux;
+        }
+        return sum / n;
+    };
+    const double first = mean_of_steps(10);
+    mean_of_steps(40);
+    EXPECT_LT(mean_of_steps(10), 0.8 * first);
+    for (size_t i = 0; i < model.parameters().size(); ++i) {
+        const std::string& name = model.parameters()[i].first;
+        const bool learns = name.starts_with("memory.key") || name.starts_with("memory.query");
+        EXPECT_NE(at::equal(model.parameters()[i].second, before.parameters()[i].second), learns)
+            << name;
+    }
+}
+
 TEST_F(TrainerTest, baselines_train_with_the_same_step) {
     for (const auto kind : {model::RetrievalKind::kNone, model::RetrievalKind::kGiven}) {
         auto config = tiny_config();
