@@ -124,7 +124,7 @@ std::vector<Found> MemorySearch::find(std::span<const Query> queries, int64_t ow
 std::vector<Found> MemorySearch::find_to_read(std::span<const Query> queries, int64_t own_last,
                                               const OwnPast* own, const RetrieveOptions& options,
                                               const CallControl& control) const {
-    if (queries.size() > 1) {
+    if (queries.size() > 1 && options.filter.max_per_document == 0) {
         std::vector<Found> best =
             find_one(queries.front(), {kCompared, 0}, {}, own_last, own, options, control);
         if (best.size() == kCompared && !best[0].own &&
