@@ -159,28 +159,26 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
     }
     if (w.retriever) {
         RetrieverWeights& r = *w.retriever;
+        const double threshold = c.key_features > 0 ? kFeatureThreshold : 0.0;
         r.key_norm = ones(c.dim);
         r.key = memory.matrix(c.dim, c.dim);
-        r.key_bias = zeros(c.key_width());
+        r.key_bias = zeros(c.key_width()) - threshold;
         r.query_norm = ones(c.dim);
         r.query = memory.matrix(c.dim, c.dim);
-        if (c.retriever_start == RetrieverStart::kMatch) {
-            // a generator of its own: what is drawn after this stays what it was
+        r.query_bias = r.key_bias.clone();
+        const bool match = c.retriever_start == RetrieverStart::kMatch;
+        // generators of their own: what is drawn after this stays what it was
+        if (c.key_features > 0) {
+            Draw feature_draw(seed ^ 0x66656174ULL);
+            Initialiser features{c, feature_draw};
+            r.key = features.matrix(c.key_features, c.dim);
+            r.query = match ? r.key.clone() : features.matrix(c.key_features, c.dim);
+            r.key_gain = ones(c.key_features);
+            r.query_gain = ones(c.key_features);
+        } else if (match) {
             Draw match_draw(seed ^ 0x6d61746368ULL);
             r.key = match_draw.orthogonal(c.dim, c.dim);
             r.query = r.key.clone();
-        }
-        r.query_bias = zeros(c.key_width());
-        if (c.key_features > 0) {
-            Draw feature_draw(seed ^ 0x66656174ULL);
-            r.key = Initialiser{c, feature_draw}.matrix(c.key_features, c.dim);
-            r.query = c.retriever_start == RetrieverStart::kMatch
-                          ? r.key.clone()
-                          : Initialiser{c, feature_draw}.matrix(c.key_features, c.dim);
-            r.key_bias.fill_(-kFeatureThreshold);
-            r.query_bias.fill_(-kFeatureThreshold);
-            r.key_gain = ones(c.key_features);
-            r.query_gain = ones(c.key_features);
         }
         if (c.cca_fuse == CcaFuse::kWeighted && c.gca_sink) r.null_score = zeros(1);
     }

@@ -80,6 +80,12 @@ at::Tensor weigh_by_rarity(const ModelConfig& config, const at::Tensor& queries,
     return config.key_features == 0 ? queries : queries * rarity_weights(config, keys);
 }
 
+KeysAndQueries keys_and_queries(const ModelConfig& config, const RetrieverWeights& w,
+                                const at::Tensor& states) {
+    const at::Tensor keys = chunk_key(config, w, states);
+    return {keys, weigh_by_rarity(config, chunk_query(config, w, states), keys)};
+}
+
 double score_scale(const ModelConfig& config) {
     return 1.0 / std::sqrt(static_cast<double>(config.key_width()));
 }

@@ -22,6 +22,13 @@ at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
 // Otherwise the queries themselves.
 at::Tensor weigh_by_rarity(const ModelConfig& config, const at::Tensor& queries,
                            const at::Tensor& keys);
+// Both sides of all chunks of whole documents, [B, l, r] of states [B, l, m, d], the queries
+// weighed.
+struct KeysAndQueries {
+    at::Tensor keys, queries;
+};
+KeysAndQueries keys_and_queries(const ModelConfig& config, const RetrieverWeights& w,
+                                const at::Tensor& states);
 // A score is the product of query and key times this: 1 / sqrt(r) for every score_norm. Of cosine
 // scores the query carries sqrt(d) / temperature, so that whoever searches stored keys needs not
 // know the norm.

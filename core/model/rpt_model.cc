@@ -73,8 +73,9 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
     out.states = encode_chunks(c, *weights_, *rope_, h.view({batch * chunks, c.chunk, c.dim}))
                      .view({batch, chunks, c.chunk, c.dim});
     if (!c.has_retriever()) return out;
-    out.keys = chunk_key(c, *weights_->retriever, out.states);
-    out.queries = weigh_by_rarity(c, chunk_query(c, *weights_->retriever, out.states), out.keys);
+    auto [keys, queries] = keys_and_queries(c, *weights_->retriever, out.states);
+    out.keys = std::move(keys);
+    out.queries = std::move(queries);
     return out;
 }
 

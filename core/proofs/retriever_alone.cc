@@ -31,10 +31,10 @@ at::Tensor scores_of(const model::RptModel& model, const at::Tensor& tokens) {
         const at::NoGradGuard no_grad;
         low.states = model.lower(tokens).states;
     }
-    const model::RetrieverWeights& w = *model.weights().retriever;
-    low.keys = model::chunk_key(model.config(), w, low.states);
-    low.queries = model::weigh_by_rarity(
-        model.config(), model::chunk_query(model.config(), w, low.states), low.keys);
+    const auto [keys, queries] =
+        model::keys_and_queries(model.config(), *model.weights().retriever, low.states);
+    low.keys = keys;
+    low.queries = queries;
     return model.retrieval_scores(low);
 }
 

@@ -180,12 +180,11 @@ at::Tensor Trainer::explore(std::span<const Sample> samples, int64_t first,
 at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
     if (!config_.train.detach_aux && !config_.train.retriever_only)
         return model_.retrieval_scores(low);
+    const auto [keys, queries] =
+        model::keys_and_queries(config_.model, *model_.weights().retriever, low.states.detach());
     model::LowerOutput cut;
-    cut.states = low.states.detach();
-    const model::RetrieverWeights& w = *model_.weights().retriever;
-    cut.keys = model::chunk_key(config_.model, w, cut.states);
-    cut.queries = model::weigh_by_rarity(
-        config_.model, model::chunk_query(config_.model, w, cut.states), cut.keys);
+    cut.keys = keys;
+    cut.queries = queries;
     return model_.retrieval_scores(cut);
 }
 
