@@ -62,7 +62,7 @@ at::Tensor RptModel::lower_hidden(const at::Tensor& tokens) const {
     return h;
 }
 
-LowerOutput RptModel::lower(const at::Tensor& tokens) const {
+LowerOutput RptModel::lower_states(const at::Tensor& tokens) const {
     const ModelConfig& c = config_;
     RPT_CHECK(tokens.dim() == 2 && tokens.size(1) % c.stride == 0);
     const at::Tensor h = lower_hidden(tokens);
@@ -72,6 +72,12 @@ LowerOutput RptModel::lower(const at::Tensor& tokens) const {
     const int64_t batch = h.size(0), chunks = h.size(1) / c.chunk;
     out.states = encode_chunks(c, *weights_, *rope_, h.view({batch * chunks, c.chunk, c.dim}))
                      .view({batch, chunks, c.chunk, c.dim});
+    return out;
+}
+
+LowerOutput RptModel::lower(const at::Tensor& tokens) const {
+    const ModelConfig& c = config_;
+    LowerOutput out = lower_states(tokens);
     if (!c.has_retriever()) return out;
     auto [keys, queries] = keys_and_queries(c, *weights_->retriever, out.states);
     out.keys = std::move(keys);

@@ -49,6 +49,8 @@ class RptModel {
 
     // `tokens` int64 [B, T], T a multiple of S; documents begin at position 0.
     LowerOutput lower(const at::Tensor& tokens) const;
+    // The same without keys and queries.
+    LowerOutput lower_states(const at::Tensor& tokens) const;
     // Its `hidden` alone, for any T > 0 where no layer has a memory of another kind: the last block
     // may be short.
     at::Tensor lower_hidden(const at::Tensor& tokens) const;

@@ -177,14 +177,34 @@ at::Tensor Trainer::explore(std::span<const Sample> samples, int64_t first,
     return indices.to(device_);
 }
 
-at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
-    if (!config_.train.detach_aux && !config_.train.retriever_only)
-        return model_.retrieval_scores(low);
-    const auto [keys, queries] =
+void Trainer::make_keys_apart(model::LowerOutput& low) const {
+    auto [keys, queries] =
         model::keys_and_queries(config_.model, *model_.weights().retriever, low.states.detach());
+    low.keys = std::move(keys);
+    low.queries = std::move(queries);
+}
+
+model::LowerOutput Trainer::lower(const at::Tensor& inputs) const {
+    const TrainOptions& t = config_.train;
+    const bool apart = config_.model.has_retriever() &&
+                       (t.retriever_only || (t.detach_aux && !config_.model.scores_weigh()));
+    if (!apart) return model_.lower(inputs);
+    model::LowerOutput low;
+    {
+        const at::AutoGradMode as_trained(at::GradMode::is_enabled() && !t.retriever_only);
+        low = model_.lower_states(inputs);
+    }
+    make_keys_apart(low);
+    return low;
+}
+
+at::Tensor Trainer::retrieval_scores(const model::LowerOutput& low) const {
+    // the text's loss reaches the trunk by keys and queries that weigh, the ranking loss must not
+    if (!config_.model.scores_weigh() || !config_.train.detach_aux)
+        return model_.retrieval_scores(low);
     model::LowerOutput cut;
-    cut.keys = keys;
-    cut.queries = queries;
+    cut.states = low.states;
+    make_keys_apart(cut);
     return model_.retrieval_scores(cut);
 }
 
@@ -200,7 +220,7 @@ void Trainer::run(Pass& pass, const Batch& batch) const {
         const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
         const at::Tensor inputs = stack_rows(samples, &Sample::inputs, device_);
         const at::Tensor targets = stack_rows(samples, &Sample::targets, device_);
-        const model::LowerOutput low = model_.lower(inputs);
+        const model::LowerOutput low = lower(inputs);
         const at::Tensor scores = ranks ? retrieval_scores(low) : at::Tensor();
         report.lower += lap(since);
         const at::Tensor chosen = !reads ? at::Tensor()
@@ -256,13 +276,9 @@ void Trainer::rank_only(Pass& pass, const Batch& batch) const {
     at::Tensor loss;
     {
         const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
-        model::LowerOutput low;
-        {
-            const at::NoGradGuard no_grad;
-            low = model_.lower(stack_rows(pass.samples, &Sample::inputs, device_));
-        }
+        const model::LowerOutput low = lower(stack_rows(pass.samples, &Sample::inputs, device_));
         pass.report.lower += lap(since);
-        loss = ranking_loss(pass, batch, retrieval_scores(low));
+        loss = ranking_loss(pass, batch, model_.retrieval_scores(low));
         pass.report.choice += lap(since);
     }
     if (!loss.defined()) {

@@ -71,8 +71,13 @@ class Trainer {
     // The pass's share of the ranking loss; undefined where there is nothing to rank.
     at::Tensor ranking_loss(const Pass& pass, const Batch& batch, const at::Tensor& scores) const;
     void differentiate(Pass& pass, const at::Tensor& loss) const;
-    // As the model's; under detach_aux and retriever_only no gradient leaves the retriever.
+    // As the model's, but under detach_aux and retriever_only no gradient leaves the retriever by
+    // keys and queries, and under retriever_only none is kept of anything else.
+    model::LowerOutput lower(const at::Tensor& inputs) const;
+    // What the ranking loss sees.
     at::Tensor retrieval_scores(const model::LowerOutput& low) const;
+    // Keys and queries of states that are a given.
+    void make_keys_apart(model::LowerOutput& low) const;
     at::Tensor neighbours(std::span<const Sample> samples, const at::Tensor& scores,
                           double p_own) const;
     // The same with noise, for retrievers that the language model's loss trains: [B, l, K'].
