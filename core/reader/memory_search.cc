@@ -65,19 +65,35 @@ size_t count_own(const std::vector<Found>& found) {
         std::count_if(found.begin(), found.end(), [](const Found& one) { return one.own; }));
 }
 
-// The best `n` of the spaces, and all of the own past.
-void keep_spaces(size_t n, std::vector<Found>& found) {
+struct Places {
+    size_t all = 0, own = 0;  // own: kept for the own past
+};
+
+// Leaves the best of `found`, sorted, that are not among `taken`: as many as there are places.
+void choose(Places places, const std::vector<Found>& taken, std::vector<Found>& found) {
+    std::erase_if(found, [&](const Found& one) {
+        return std::any_of(taken.begin(), taken.end(), [&](const Found& other) {
+            return other.own == one.own && other.id == one.id;
+        });
+    });
+    const size_t spaces = places.all - std::min(count_own(found), places.own);
     size_t seen = 0;
-    std::erase_if(found, [&](const Found& one) { return !one.own && ++seen > n; });
+    std::erase_if(found, [&](const Found& one) { return !one.own && ++seen > spaces; });
+    if (found.size() > places.all) found.resize(places.all);
+}
+
+// Whether the first of `found`, sorted, is a stored chunk that leads by more than the second leads
+// over the last that is compared.
+bool stands_out(const std::vector<Found>& found) {
+    if (found.size() < kCompared || found[0].own) return false;
+    return found[0].score - found[1].score > found[1].score - found[kCompared - 1].score;
 }
 
 }  // namespace
 
-std::vector<Found> MemorySearch::find_one(Query query, Places places, std::span<const Found> taken,
-                                          int64_t own_last, const OwnPast* own,
-                                          const RetrieveOptions& options,
-                                          const CallControl& control) const {
-    const size_t wanted = places.all + taken.size();
+std::vector<Found> MemorySearch::candidates(Query query, size_t wanted, int64_t own_last,
+                                            const OwnPast* own, const RetrieveOptions& options,
+                                            const CallControl& control) const {
     std::vector<Found> found;
     if (own != nullptr) {
         for (const OwnPast::Scored& scored : own->search(query, own_last, wanted))
@@ -90,50 +106,45 @@ std::vector<Found> MemorySearch::find_one(Query query, Places places, std::span<
         for (const storage::Hit& hit : store_->search(spaces_, query, wanted, filter, control))
             found.push_back({false, hit.chunk_id, hit.score});
     }
-    std::erase_if(found, [&](const Found& one) {
-        return std::any_of(taken.begin(), taken.end(), [&](const Found& other) {
-            return other.own == one.own && other.id == one.id;
-        });
-    });
     std::sort(found.begin(), found.end(), comes_first);
-    keep_spaces(places.all - std::min(count_own(found), places.own), found);
-    if (found.size() > places.all) found.resize(places.all);
     return found;
 }
 
 std::vector<Found> MemorySearch::find(std::span<const Query> queries, int64_t own_last,
                                       const OwnPast* own, const RetrieveOptions& options,
                                       const CallControl& control) const {
+    return share_places(queries, false, own_last, own, options, control);
+}
+
+std::vector<Found> MemorySearch::find_to_read(std::span<const Query> queries, int64_t own_last,
+                                              const OwnPast* own, const RetrieveOptions& options,
+                                              const CallControl& control) const {
+    return share_places(queries, true, own_last, own, options, control);
+}
+
+std::vector<Found> MemorySearch::share_places(std::span<const Query> queries, bool to_read,
+                                              int64_t own_last, const OwnPast* own,
+                                              const RetrieveOptions& options,
+                                              const CallControl& control) const {
     const size_t k = options.k != 0 ? options.k : size_t(engine_.config().neighbours);
     // two searches could each fill a document's share
     if (options.filter.max_per_document != 0) queries = queries.last(1);
     std::vector<Found> found;
     for (size_t i = 0; i < queries.size(); ++i) {
         const size_t left = queries.size() - i;
+        const bool answers = to_read && i == 0 && left > 1;
         const Places places{(k - found.size()) / left,
                             (k / 2 - std::min(k / 2, count_own(found))) / left};
-        if (places.all == 0) continue;
-        const std::vector<Found> more =
-            find_one(queries[i], places, found, own_last, own, options, control);
+        if (places.all == 0 && !answers) continue;
+        std::vector<Found> more =
+            candidates(queries[i], std::max(places.all + found.size(), answers ? kCompared : 0),
+                       own_last, own, options, control);
+        if (answers && stands_out(more)) return {more.front()};
+        choose(places, found, more);
         found.insert(found.end(), more.begin(), more.end());
     }
     std::sort(found.begin(), found.end(), comes_first);
     return found;
-}
-
-std::vector<Found> MemorySearch::find_to_read(std::span<const Query> queries, int64_t own_last,
-                                              const OwnPast* own, const RetrieveOptions& options,
-                                              const CallControl& control) const {
-    if (queries.size() > 1 && options.filter.max_per_document == 0) {
-        std::vector<Found> best =
-            find_one(queries.front(), {kCompared, 0}, {}, own_last, own, options, control);
-        if (best.size() == kCompared && !best[0].own &&
-            best[0].score - best[1].score > best[1].score - best.back().score) {
-            best.resize(1);
-            return best;
-        }
-    }
-    return find(queries, own_last, own, options, control);
 }
 
 std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, const OwnPast* own,

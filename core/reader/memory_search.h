@@ -73,13 +73,12 @@ class MemorySearch {
                       std::vector<RetrievedChunk>* told) const;
 
   private:
-    struct Places {
-        size_t all = 0, own = 0;  // own: kept for the own past
-    };
-    // The best for one query that are not among `taken`.
-    std::vector<Found> find_one(Query query, Places places, std::span<const Found> taken,
-                                int64_t own_last, const OwnPast* own,
-                                const RetrieveOptions& options, const CallControl& control) const;
+    // The best for one query, sorted: `wanted` of the own past and `wanted` of the spaces.
+    std::vector<Found> candidates(Query query, size_t wanted, int64_t own_last, const OwnPast* own,
+                                  const RetrieveOptions& options, const CallControl& control) const;
+    std::vector<Found> share_places(std::span<const Query> queries, bool to_read, int64_t own_last,
+                                    const OwnPast* own, const RetrieveOptions& options,
+                                    const CallControl& control) const;
     // States that a budget took from the disk are made again.
     void restore(storage::HitStates& states, const storage::Hit& hit) const;
 

@@ -172,10 +172,13 @@ class Run {
     // A text too short to have a chunk: nothing closes before it is continued, all of it asks.
     void open(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
-        const std::vector<float> question = recent_query(
-            *impl_.engine_, sequence_.ids(), question_tokens(config, sequence_), control_);
+        const size_t asked = question_tokens(config, sequence_);
+        const std::vector<float> question =
+            recent_query(*impl_.engine_, sequence_.ids(), asked, control_);
         const std::vector<float> whole =
-            recent_query(*impl_.engine_, sequence_.ids(), size_t(config.chunk), control_);
+            asked == sequence_.size()
+                ? question
+                : recent_query(*impl_.engine_, sequence_.ids(), size_t(config.chunk), control_);
         const MemorySearch& search = pieces_.search();
         std::vector<Found> found =
             search.find_to_read({{question, whole}}, -1, nullptr, *use_.retrieve, control_);
