@@ -31,9 +31,13 @@ struct Side {
 at::Tensor project(const ModelConfig& config, const Side& side, const at::Tensor& states,
                    const at::Tensor& present) {
     if (config.key_features > 0) {
-        const at::Tensor tokens = rms_norm(states, side.norm, config.norm_eps);
-        const at::Tensor counts = feature_counts(tokens, side.matrix, side.bias, present);
-        return normed_output(config, counts) * side.gain;
+        // the gain goes to the directions, of which there are fewer: states that carry no gradient
+        // then need none
+        const at::Tensor tokens = at::rms_norm(states, {config.dim}, {}, config.norm_eps);
+        const at::Tensor counts =
+            feature_counts(tokens, side.matrix * side.norm, side.bias, present);
+        // as with words, twice as much of a feature says less than twice as much
+        return normed_output(config, at::log1p(counts)) * side.gain;
     }
     const at::Tensor pooled = rms_norm(mean_of_tokens(states, present), side.norm, config.norm_eps);
     const at::Tensor projected = at::linear(pooled, side.matrix, side.bias);
