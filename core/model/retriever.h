@@ -10,8 +10,8 @@ namespace rpt::model {
 
 // Key or query [.., r] of states [.., m, d]: W RMS(mean over tokens) + b; normed after that too, in
 // fp32, where score_norm says so (cosine: keys are unit vectors). With key_features it is
-// g * RMS(mean over tokens of relu(W RMS(token) + b)): not what a chunk is on average, but how much
-// of each of r learnt features its tokens hold. `present` bool [.., m] or undefined.
+// g * RMS(log(1 + sum over tokens of relu(W RMS(token) + b))): not what a chunk is on average, but
+// how much of each of r learnt features its tokens hold. `present` bool [.., m] or undefined.
 at::Tensor chunk_key(const ModelConfig& config, const RetrieverWeights& w, const at::Tensor& states,
                      const at::Tensor& present = {});
 at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
@@ -30,7 +30,7 @@ struct KeysAndQueries {
 KeysAndQueries keys_and_queries(const ModelConfig& config, const RetrieverWeights& w,
                                 const at::Tensor& states);
 // A score is the product of query and key times this: 1 / sqrt(r) for every score_norm. Of cosine
-// scores the query carries sqrt(d) / temperature, so that whoever searches stored keys needs not
+// scores the query carries sqrt(r) / temperature, so that whoever searches stored keys needs not
 // know the norm.
 double score_scale(const ModelConfig& config);
 
