@@ -10,8 +10,8 @@ import pathlib
 import sys
 
 ORDER = ("transformer_xl transformer_xl_plus2 transformer_xl_longer block_recurrent griffin memorizing_small memorizing_large "
-         "retro retro_chunk_query rpt_lex rpt_sem rpt_sem_augment no_teacher only_teacher no_gate usual_start "
-         "reference_compat gca gca_lambda_rank").split()
+         "retro retro_chunk_query rpt_lex rpt_sem rpt_lex_features rpt_sem_features rpt_sem_augment no_teacher only_teacher "
+         "no_gate usual_start reference_compat gca gca_lambda_rank").split()
 
 
 def figure(row, name):
