@@ -45,7 +45,7 @@ struct Counting {
     }
 
     // `held`, bool [n, m, r], is told which features each token holds; it may be undefined.
-    at::Tensor counts(const at::Tensor& held) const {
+    at::Tensor counts(const at::Tensor& held = {}) const {
         at::Tensor out = at::empty({tokens.size(0), r()}, weights.options());
         each([&](int64_t begin, int64_t n, const at::Tensor& rows) {
             at::Tensor features =
@@ -78,7 +78,7 @@ class FeatureCounts : public torch::autograd::Function<FeatureCounts> {
         const at::Tensor held = at::empty({tokens.size(0), counting.m(), counting.r()},
                                           tokens.options().dtype(at::kBool));
         at::Tensor counts = counting.counts(held);
-        context->save_for_backward({tokens, directions, thresholds, weights, held});
+        context->save_for_backward({tokens, directions, weights, held});
         context->saved_data["type"] = static_cast<int64_t>(type);
         return counts;
     }
@@ -87,15 +87,16 @@ class FeatureCounts : public torch::autograd::Function<FeatureCounts> {
         const c10::NoGradGuard no_grad;
         const variable_list saved = context->get_saved_variables();
         const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
-        const Counting counting{saved[0].detach().to(type), saved[1].detach().to(type),
-                                saved[2].detach().to(type), saved[3]};
-        const at::Tensor& held = saved[4];
+        const Counting counting{
+            saved[0].detach().to(type), saved[1].detach().to(type), {}, saved[2]};
+        const at::Tensor& held = saved[3];
         const at::Tensor slope = upstream[0].to(type).unsqueeze(1);
         const at::Tensor weights = counting.weights.to(type).unsqueeze(2);
         at::Tensor d_tokens;
         if (context->needs_input_grad(0))
             d_tokens = at::empty_like(saved[0], at::MemoryFormat::Contiguous);
-        at::Tensor d_directions = at::zeros_like(saved[1]), d_thresholds = at::zeros_like(saved[2]);
+        at::Tensor d_directions = at::zeros_like(saved[1]);
+        at::Tensor d_thresholds = at::zeros({counting.r()}, saved[1].options());
         counting.each([&](int64_t begin, int64_t n, const at::Tensor& rows) {
             const at::Tensor g = (slope.narrow(0, begin, n) * weights.narrow(0, begin, n))
                                      .mul_(held.narrow(0, begin, n))
@@ -126,8 +127,7 @@ at::Tensor feature_counts(const at::Tensor& tokens, const at::Tensor& directions
     const at::Tensor counts =
         learns
             ? FeatureCounts::apply(chunks, directions, thresholds, weights, type)
-            : Counting{chunks.to(type), directions.to(type), thresholds.to(type), weights}.counts(
-                  {});
+            : Counting{chunks.to(type), directions.to(type), thresholds.to(type), weights}.counts();
     std::vector<int64_t> shape(tokens.sizes().begin(), tokens.sizes().end() - 2);
     shape.push_back(directions.size(0));
     return counts.view(shape);

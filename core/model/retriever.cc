@@ -31,8 +31,7 @@ struct Side {
 at::Tensor project(const ModelConfig& config, const Side& side, const at::Tensor& states,
                    const at::Tensor& present) {
     if (config.key_features > 0) {
-        // the gain goes to the directions, of which there are fewer: states that carry no gradient
-        // then need none
+        // the gain goes to the directions: states that carry no gradient then need none
         const at::Tensor tokens = at::rms_norm(states, {config.dim}, {}, config.norm_eps);
         const at::Tensor counts =
             feature_counts(tokens, side.matrix * side.norm, side.bias, present);
