@@ -17,7 +17,10 @@
 namespace rpt::model {
 namespace {
 
-constexpr int64_t kLogitBytes = 32 << 20;  // of one slice: stays near the last-level cache
+// Logits of one slice. A processor's stay in its last-level cache, beside those of another worker;
+// a GPU is to be kept busy.
+constexpr int64_t kLogitBytes = 16 << 20;
+constexpr int64_t kLogitBytesOfGpu = 32 << 20;
 
 double logit_scale(const ModelConfig& config) {
     return config.scale_logits ? 1.0 / std::sqrt(static_cast<double>(config.dim)) : 1.0;
@@ -114,7 +117,8 @@ at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
 }
 
 at::Tensor RptModel::token_nll(const at::Tensor& hidden, const at::Tensor& targets) const {
-    const int64_t rows = std::clamp<int64_t>(kLogitBytes / 4 / config_.vocab, 64, 4096);
+    const int64_t bytes = hidden.is_cpu() ? kLogitBytes : kLogitBytesOfGpu;
+    const int64_t rows = std::clamp<int64_t>(bytes / 4 / config_.vocab, 64, 4096);
     return token_loss(hidden.reshape({-1, config_.dim}), weights_->output_matrix(),
                       targets.reshape({-1}).to(hidden.device()), logit_scale(config_), rows)
         .view(targets.sizes());

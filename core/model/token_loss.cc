@@ -13,48 +13,71 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Probabilities below e^-80 lose digits in fp32 and, a little further, vanish.
+constexpr double kLongestLoss = 80.0;
+
 struct Slices {
     at::Tensor hidden, output, targets;  // hidden and output in the type of the products
     double scale;
     int64_t rows;
 
-    // f(begin, log-probabilities [r, V] fp32, hidden slice [r, d], clamped targets [r, 1], ignored
-    // bool [r, 1])
+    // f(begin, logits [r, V] to be used before the next call, hidden slice [r, d], clamped targets
+    // [r, 1], ignored bool [r, 1])
     template <typename F>
     void each(F f) const {
         const at::Tensor columns = output.t();
+        const int64_t most = std::min(rows, hidden.size(0));
+        const at::Tensor buffer = at::empty({most, output.size(0)}, hidden.options());
         for (int64_t begin = 0; begin < hidden.size(0); begin += rows) {
             const int64_t n = std::min(rows, hidden.size(0) - begin);
             const at::Tensor h = hidden.narrow(0, begin, n) * scale;
             const at::Tensor target = targets.narrow(0, begin, n).unsqueeze(1);
-            const at::Tensor log_p = at::log_softmax(at::mm(h, columns).to(at::kFloat), 1);
-            f(begin, log_p, h, target.clamp_min(0), target.lt(0));
+            at::Tensor logits = buffer.narrow(0, 0, n);
+            at::mm_out(logits, h, columns);
+            f(begin, logits, h, target.clamp_min(0), target.lt(0));
         }
     }
 };
 
+at::Tensor log_probability_loss(const Slices& s) {
+    at::Tensor nll = at::empty({s.hidden.size(0)}, s.hidden.options().dtype(at::kFloat));
+    s.each([&](int64_t begin, const at::Tensor& logits, const at::Tensor&, const at::Tensor& target,
+               const at::Tensor& ignored) {
+        const at::Tensor log_p = at::log_softmax(logits, 1, at::kFloat);
+        nll.narrow(0, begin, log_p.size(0))
+            .copy_(log_p.gather(1, target).neg_().masked_fill_(ignored, 0.0).squeeze(1));
+    });
+    return nll;
+}
+
 // Gradients that belong to an upstream gradient of one for every row: they are right up to a factor
 // for any mean or sum over rows, which is what losses are; anything else is computed again, row by
-// row.
+// row. What scales a row of slopes [r, V] scales the rows of d numbers before and behind it
+// instead.
 void add_gradients(const Slices& s, const at::Tensor& upstream, at::Tensor& d_hidden,
                    at::Tensor& d_output, at::Tensor* nll) {
-    s.each([&](int64_t begin, at::Tensor log_p, const at::Tensor& h, const at::Tensor& target,
-               const at::Tensor& ignored) {
-        const int64_t n = log_p.size(0);
+    at::Tensor buffer = at::empty({std::min(s.rows, s.hidden.size(0)), s.output.size(0)},
+                                  s.hidden.options().dtype(at::kFloat));
+    s.each([&](int64_t begin, const at::Tensor& logits, const at::Tensor& h,
+               const at::Tensor& target, const at::Tensor& ignored) {
+        const int64_t n = logits.size(0);
+        at::Tensor slope = buffer.narrow(0, 0, n);
+        at::softmax_out(slope, logits, 1, at::kFloat);
         if (nll != nullptr) {
             nll->narrow(0, begin, n)
-                .copy_(log_p.gather(1, target).neg_().masked_fill_(ignored, 0.0).squeeze(1));
+                .copy_(slope.gather(1, target).log_().neg_().masked_fill_(ignored, 0.0).squeeze(1));
         }
-        at::Tensor slope = log_p.exp_();
         slope.scatter_add_(1, target, at::full_like(target, -1.0, slope.options()));
-        if (upstream.defined()) slope.mul_(upstream.narrow(0, begin, n).unsqueeze(1));
-        slope.masked_fill_(ignored, 0.0);
+        const at::Tensor weight = (upstream.defined() ? upstream.narrow(0, begin, n).unsqueeze(1)
+                                                      : at::ones_like(ignored, slope.options()))
+                                      .masked_fill(ignored, 0.0);
         const at::Tensor g = slope.to(h.scalar_type());
-        d_hidden.narrow(0, begin, n).copy_(at::mm(g, s.output).mul_(s.scale));
+        d_hidden.narrow(0, begin, n).copy_(at::mm(g, s.output).mul_(weight * s.scale));
+        const at::Tensor weighted = (h * weight).to(h.scalar_type());
         if (d_output.scalar_type() == g.scalar_type()) {
-            d_output.addmm_(g.t(), h);
+            d_output.addmm_(g.t(), weighted);
         } else {
-            d_output.add_(at::mm(g.t(), h));
+            d_output.add_(at::mm(g.t(), weighted));
         }
     });
 }
@@ -69,6 +92,8 @@ class TokenLoss : public torch::autograd::Function<TokenLoss> {
         at::Tensor d_hidden = at::empty_like(hidden);
         at::Tensor d_output = at::zeros_like(output);
         add_gradients(s, {}, d_hidden, d_output, &nll);
+        if (nll.numel() > 0 && nll.max().item<float>() > kLongestLoss)
+            nll = log_probability_loss(s);
         context->save_for_backward({hidden, output, targets, d_hidden, d_output});
         context->saved_data["scale"] = scale;
         context->saved_data["rows"] = rows;
@@ -109,14 +134,7 @@ at::Tensor token_loss(const at::Tensor& hidden, const at::Tensor& output, const 
     if (c10::GradMode::is_enabled() && (hidden.requires_grad() || output.requires_grad())) {
         return TokenLoss::apply(hidden, output, targets, scale, rows, type);
     }
-    const Slices s{hidden.to(type), output.to(type), targets, scale, rows};
-    at::Tensor nll = at::empty({hidden.size(0)}, hidden.options().dtype(at::kFloat));
-    s.each([&](int64_t begin, const at::Tensor& log_p, const at::Tensor&, const at::Tensor& target,
-               const at::Tensor& ignored) {
-        nll.narrow(0, begin, log_p.size(0))
-            .copy_(log_p.gather(1, target).neg_().masked_fill_(ignored, 0.0).squeeze(1));
-    });
-    return nll;
+    return log_probability_loss({hidden.to(type), output.to(type), targets, scale, rows});
 }
 
 at::Tensor token_loss_slow(const at::Tensor& hidden, const at::Tensor& output,

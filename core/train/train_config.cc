@@ -1,7 +1,9 @@
 #include "core/train/train_config.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -317,7 +319,9 @@ Json read_chain(const std::filesystem::path& path, const Json& tier,
         refuse("\"" + path.string() + "\" is its own ancestor by \"parent\"");
     std::ifstream in(path);
     const std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (!in) throw Error(Status::kIo, "os", "cannot read \"" + path.string() + "\"");
+    if (!in)
+        throw Error(Status::kIo, "os",
+                    "cannot read \"" + path.string() + "\": " + std::strerror(errno), -1, errno);
     Json own = Json::parse(text, nullptr, false, true);
     if (!own.is_object()) refuse("\"" + path.string() + "\" is not a JSON object");
     if (!own.contains("parent")) {

@@ -1,6 +1,7 @@
 // Speed of the network in training and in whole-document evaluation: tokens/s at the shape of the
 // shipped model.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
@@ -9,6 +10,7 @@
 
 #include "core/model/float_products.h"
 #include "core/model/rpt_model.h"
+#include "core/model/token_loss.h"
 
 namespace {
 
@@ -73,6 +75,31 @@ BENCHMARK(train_with_memory)
 BENCHMARK(train_without_memory)
     ->Args({4, 2048, 0})
     ->Args({4, 2048, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+// The loss of 4,096 tokens over 8,192 tokens of vocabulary and its gradients, one thread: width,
+// rows of logits at a time (0: all at once, the twin).
+void loss_and_gradients(benchmark::State& state) {
+    const int64_t rows = state.range(1);
+    use_fast_float_products();
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const at::Tensor hidden = at::randn({4096, state.range(0)}).requires_grad_(true);
+    const at::Tensor output = at::randn({8192, state.range(0)}).mul_(0.1).requires_grad_(true);
+    const at::Tensor targets = at::randint(8192, {4096}, at::kLong);
+    for (auto _ : state) {
+        const at::Tensor nll = rows > 0 ? token_loss(hidden, output, targets, 1.0, rows)
+                                        : token_loss_slow(hidden, output, targets, 1.0);
+        nll.mean().backward();
+        hidden.mutable_grad().reset();
+        output.mutable_grad().reset();
+    }
+    at::set_num_threads(threads);
+    state.SetItemsProcessed(state.iterations() * 4096);
+}
+BENCHMARK(loss_and_gradients)
+    ->ArgsProduct({{128, 256}, {0, 128, 256, 512, 1024}})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -196,6 +196,18 @@ TEST(model, sliced_loss_equals_the_whole_one_with_gradients) {
     }
 }
 
+TEST(model, sliced_loss_is_exact_where_the_probability_vanishes) {
+    at::Tensor hidden = at::eye(3) * 200.0;
+    hidden.requires_grad_(true);
+    const at::Tensor output = at::eye(3), targets = at::tensor({1, 1, -1}, at::kLong);
+    const at::Tensor nll = token_loss(hidden, output, targets, 1.0, 2);
+    EXPECT_EQ(max_difference(nll, at::tensor({200.0f, 0.0f, 0.0f})), 0.0);
+    nll.sum().backward();
+    const at::Tensor slope = at::tensor({1.0f, -1.0f, 0.0f});
+    EXPECT_EQ(max_difference(hidden.grad()[0], slope), 0.0);
+    EXPECT_EQ(hidden.grad().slice(0, 1).abs().max().item<float>(), 0.0);
+}
+
 TEST(model, per_chunk_projection_equals_per_neighbour_projection) {
     const ModelConfig c = tiny_config();
     const RptModel model(c, 3);

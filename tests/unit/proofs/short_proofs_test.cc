@@ -56,6 +56,20 @@ TEST(proofs, unknown_experiment_is_refused) {
     EXPECT_THROW(prove("S12", short_options()), Error);
 }
 
+TEST(proofs, unknown_row_is_refused_by_name_with_those_that_are_known) {
+    ProofOptions options = short_options();
+    options.rows = {"rpt_lexx"};
+    try {
+        prove("S9", options);
+        FAIL() << "an unknown row was accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kArgument);
+        const std::string text = error.what();
+        EXPECT_NE(text.find("\"rpt_lexx\""), std::string::npos);
+        EXPECT_NE(text.find("rpt_lex, "), std::string::npos);
+    }
+}
+
 TEST(proofs, verdict_fails_on_a_failed_check_and_on_none) {
     Verdict verdict;
     EXPECT_FALSE(verdict.passed());
