@@ -1,5 +1,6 @@
 #include "core/proofs/experiment.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -16,19 +17,13 @@ constexpr int64_t kByteVocab = 262;
 // S10, full length: as the spec has it.
 constexpr int64_t kRetrieverSteps = 1000;
 
-std::vector<std::string> rows_or(const ProofOptions& options, std::vector<std::string> usual) {
-    if (options.rows.empty()) return usual;
-    if (options.rows == std::vector<std::string>{"all"}) return list_rows(options.run);
-    return options.rows;
-}
-
 void append(std::vector<Check>& all, const std::vector<Check>& more) {
     all.insert(all.end(), more.begin(), more.end());
 }
 
 Verdict prove_causality(const ProofOptions& options) {
     Verdict verdict;
-    for (const std::string& row : rows_or(options, {"transformer_xl", "retro", "rpt_lex"}))
+    for (const std::string& row : chosen_rows(options, {"transformer_xl", "retro", "rpt_lex"}))
         append(verdict.checks,
                check_causality(row, small_config(row, options.run), options.run.seed));
     return verdict;
@@ -37,7 +32,7 @@ Verdict prove_causality(const ProofOptions& options) {
 Verdict prove_equivalence(const ProofOptions& options) {
     Verdict verdict;
     const bool every_row = options.rows == std::vector<std::string>{"all"};
-    for (const std::string& row : rows_or(options, {"transformer_xl", "retro", "rpt_lex"})) {
+    for (const std::string& row : chosen_rows(options, {"transformer_xl", "retro", "rpt_lex"})) {
         try {
             append(verdict.checks,
                    check_equivalence(row, small_config(row, options.run, kByteVocab),
@@ -52,7 +47,7 @@ Verdict prove_equivalence(const ProofOptions& options) {
 
 Verdict prove_gradients(const ProofOptions& options) {
     Verdict verdict;
-    for (const std::string& row : rows_or(options, {"transformer_xl", "retro", "rpt_lex"}))
+    for (const std::string& row : chosen_rows(options, {"transformer_xl", "retro", "rpt_lex"}))
         append(verdict.checks,
                check_gradients(row, small_config(row, options.run), options.run.seed));
     return verdict;
@@ -67,7 +62,7 @@ Verdict prove_retriever_alone(const ProofOptions& options) {
     sized.run.overrides.insert(sized.run.overrides.begin(), {"train.length=512", "train.lr=0.01"});
     const int64_t steps =
         options.run.steps > 0 ? options.run.steps : (options.shortened ? 200 : kRetrieverSteps);
-    for (const std::string& row : rows_or(options, {"rpt_sem"})) {
+    for (const std::string& row : chosen_rows(options, {"rpt_sem"})) {
         const RetrieverRun run = train_retriever_alone(alias_lookup(32, 64), row, steps,
                                                        options.shortened ? 16 : 64, sized.run);
         verdict.checks.push_back(expect_below(row + ": gold among the first two before training",
@@ -81,6 +76,22 @@ Verdict prove_retriever_alone(const ProofOptions& options) {
 }
 
 }  // namespace
+
+std::vector<std::string> chosen_rows(const ProofOptions& options,
+                                     const std::vector<std::string>& usual) {
+    if (options.rows.empty()) return usual;
+    const std::vector<std::string> known = list_rows(options.run);
+    if (options.rows == std::vector<std::string>{"all"}) return known;
+    for (const std::string& row : options.rows) {
+        if (std::find(known.begin(), known.end(), row) != known.end()) continue;
+        std::string names;
+        for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+        throw Error(
+            Status::kArgument, "rpt",
+            "no row \"" + row + "\" in \"" + options.run.configs + "/rows\"; rows: " + names);
+    }
+    return options.rows;
+}
 
 const std::vector<Experiment>& experiments() {
     static const std::vector<Experiment> all = {

@@ -17,6 +17,11 @@ struct ProofOptions {
     std::string folder = ".";       // for files that live as long as an experiment
 };
 
+// The rows named, all of them, or `usual` if none is named. Throws kArgument for a name that no row
+// has, before anything is trained.
+std::vector<std::string> chosen_rows(const ProofOptions& options,
+                                     const std::vector<std::string>& usual);
+
 struct Experiment {
     std::string name;
     std::string shows;

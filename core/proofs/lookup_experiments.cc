@@ -26,13 +26,6 @@ bool has_other_memory(const model::ModelConfig& c) {
     return !c.memorizing_layers.empty() || !c.recurrent_layers.empty() || !c.griffin_layers.empty();
 }
 
-std::vector<std::string> chosen_rows(const ProofOptions& options,
-                                     const std::vector<std::string>& usual) {
-    if (options.rows.empty()) return usual;
-    if (options.rows == std::vector<std::string>{"all"}) return list_rows(options.run);
-    return options.rows;
-}
-
 std::vector<std::string> common(const std::vector<std::string>& rows,
                                 const std::vector<std::string>& wanted) {
     std::vector<std::string> both;

@@ -34,14 +34,6 @@ std::vector<std::string> list_rows(const RunOptions& options) {
 
 train::TrainConfig row_config(const Task& task, const std::string& row, const RunOptions& options) {
     const fs::path folder(options.configs);
-    const std::vector<std::string> known = list_rows(options);
-    if (std::find(known.begin(), known.end(), row) == known.end()) {
-        std::string names;
-        for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-        throw Error(
-            Status::kArgument, "rpt",
-            "no row \"" + row + "\" in \"" + (folder / "rows").string() + "\"; rows: " + names);
-    }
     std::vector<std::string> overrides = {"model.vocab=" + std::to_string(task.vocab),
                                           "train.seed=" + std::to_string(options.seed),
                                           // a language model is not asked here: gold is known

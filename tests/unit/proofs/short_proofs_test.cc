@@ -58,7 +58,7 @@ TEST(proofs, unknown_experiment_is_refused) {
 
 TEST(proofs, unknown_row_is_refused_by_name_with_those_that_are_known) {
     ProofOptions options = short_options();
-    options.rows = {"rpt_lexx"};
+    options.rows = {"retro", "rpt_lexx"};
     try {
         prove("S9", options);
         FAIL() << "an unknown row was accepted";
