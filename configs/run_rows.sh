@@ -65,9 +65,12 @@ evaluate() {  # ROW SEED
         [ -e "$gold.json" ] || score "$row" "$gold" --top "${TEST_TOP:-10}" --shards "$@"
         [ -e "$runs/dpr.safetensors" ] || "$lab" dpr "$here/rows/rpt_lex.json" --tier "$tier" --data-dir "$data" \
             --steps "${DPR_STEPS:-120}" --out "$runs/dpr.safetensors" --device "$device"
-        k=2,8
-        [ "$row" != rpt_sem ] || k=2,3,4,8
-        set -- "$@" --targets "$gold" --dpr "$runs/dpr.safetensors" -k $k
+        # every choice of neighbours with as many as in the paper, the row's own choice with more
+        own=own
+        case $row in retro*) own=bm25 ;; esac
+        choices=dpr,oracle_scores,oracle,bm25,random,none,$own,$own@8
+        [ "$row" != rpt_sem ] || choices=$choices,own@3,own@4
+        set -- "$@" --targets "$gold" --dpr "$runs/dpr.safetensors" --rows $choices
     fi
     "$lab" eval "$run/checkpoint.safetensors" "$@" --chunks --device "$device" --out "$run/test.json.zst"
 }

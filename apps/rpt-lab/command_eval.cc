@@ -200,10 +200,10 @@ void add_eval_command(CLI::App& app, Common& common) {
                      "Neighbours a chunk reads, a list such as 1,2,4; rows of another number than "
                      "the model's are called own@4")
         ->delimiter(',')
-        ->check(CLI::Range(1, 64));
+        ->check(CLI::Range(int64_t{1}, eval::kMostNeighbours));
     command
         ->add_option("--rows", args->rows,
-                     "Choices of neighbours to read with, such as own,none; all if not given")
+                     "Choices of neighbours to read with, such as own,none,own@8; all if not given")
         ->delimiter(',');
     command->add_option("--targets", args->targets,
                         "Target scores of these spans, as rpt-lab targets --shards writes them: "

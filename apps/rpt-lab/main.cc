@@ -2,28 +2,13 @@
 #include <cstdio>
 #include <exception>
 
-#include <malloc.h>
-
 #include "apps/rpt-lab/commands.h"
 #include "base/error.h"
 #include "core/model/float_products.h"
 #include "core/model/tensor_library.h"
 
-namespace {
-
-// Training frees and takes the same large tensors every step. By default glibc hands each back to
-// the kernel, and faulting the pages in again costs more than many of the operations on them.
-void keep_large_blocks() {
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    mallopt(M_TRIM_THRESHOLD, -1);
-    mallopt(M_TOP_PAD, 64 << 20);
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
     using namespace rpt::lab;
-    keep_large_blocks();
     CLI::App app("rpt-lab makes and measures models for librpt", "rpt-lab");
     app.require_subcommand(1);
     app.set_version_flag("--version",

@@ -95,8 +95,9 @@ struct DocumentScores {
 std::vector<Row> rows_of(const model::ModelConfig& config, const EvalSources& sources);
 // The row that stands for the model: own, bm25 where neighbours are given, none.
 Row usual_row(const model::ModelConfig& config);
-// Those of rows_of() that `names` lists (empty: all), for each K of `ks` (empty: the model's).
-// Throws kArgument for a name that this model has not.
+inline constexpr int64_t kMostNeighbours = 64;  // that a row can be asked for
+// Those of rows_of() that `names` lists (empty: all), for each K of `ks` (empty: the model's); a
+// name such as "own@4" brings its own K. Throws kArgument for a name that this model has not.
 std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources& sources,
                              const std::vector<std::string>& names, const std::vector<int64_t>& ks);
 

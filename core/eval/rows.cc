@@ -1,6 +1,7 @@
 // Which rows an evaluation has (declared in document_scores.h).
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/error.h"
 #include "core/eval/document_scores.h"
@@ -32,6 +33,32 @@ const char* kind_name(RowKind kind) {
     return "";
 }
 
+const Row& named_row(const std::vector<Row>& known, const std::string& name) {
+    std::string all;
+    for (const Row& row : known) {
+        if (row_name(row) == name) return row;
+        if (!all.empty()) all += ", ";
+        all += row_name(row);
+    }
+    throw Error(Status::kArgument, "rpt", "this model has no row \"" + name + "\"; it has " + all);
+}
+
+// The number after a row's @.
+int64_t neighbours_of(const Row& row, const std::string& number) {
+    int64_t k = 0;
+    const char* end = number.data() + number.size();
+    const auto read = std::from_chars(number.data(), end, k);
+    if (row.kind != RowKind::kNone && read.ec == std::errc() && read.ptr == end && k >= 1 &&
+        k <= kMostNeighbours)
+        return k;
+    throw Error(Status::kArgument, "rpt",
+                "no row \"" + row_name(row) + "@" + number +
+                    "\": after @ stands how many "
+                    "neighbours a chunk reads, 1 to " +
+                    std::to_string(kMostNeighbours) +
+                    (row.kind == RowKind::kNone ? ", and this row reads none" : ""));
+}
+
 }  // namespace
 
 std::string row_name(Row row) {
@@ -60,27 +87,26 @@ std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources
                              const std::vector<std::string>& names,
                              const std::vector<int64_t>& ks) {
     const std::vector<Row> known = rows_of(config, sources);
-    for (const std::string& name : names) {
-        if (std::none_of(known.begin(), known.end(),
-                         [&](const Row& row) { return row_name(row) == name; })) {
-            std::string all;
-            for (const Row& row : known) {
-                if (!all.empty()) all += ", ";
-                all += row_name(row);
-            }
-            throw Error(Status::kArgument, "rpt",
-                        "this model has no row \"" + name + "\"; it has " + all);
-        }
-    }
     std::vector<Row> rows;
-    for (const Row& row : known) {
-        if (!names.empty() && std::find(names.begin(), names.end(), row_name(row)) == names.end())
-            continue;
-        if (row.kind == RowKind::kNone || ks.empty()) {
-            rows.push_back(row);
-            continue;
+    const auto add = [&](const Row& row) {
+        if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+    };
+    const auto with_k = [&](const Row& row, int64_t k) {
+        return Row{row.kind, k == config.neighbours ? 0 : k};
+    };
+    const auto add_for_all_k = [&](const Row& row) {
+        if (row.kind == RowKind::kNone || ks.empty()) return add(row);
+        for (const int64_t k : ks) add(with_k(row, k));
+    };
+    if (names.empty()) std::for_each(known.begin(), known.end(), add_for_all_k);
+    for (const std::string& name : names) {
+        const size_t at = name.find('@');
+        const Row& row = named_row(known, name.substr(0, at));
+        if (at == std::string::npos) {
+            add_for_all_k(row);
+        } else {
+            add(with_k(row, neighbours_of(row, name.substr(at + 1))));
         }
-        for (const int64_t k : ks) rows.push_back({row.kind, k == config.neighbours ? 0 : k});
     }
     return rows;
 }

@@ -157,6 +157,22 @@ TEST(DocumentScoresTest, rows_of_another_k_are_named_after_it) {
     EXPECT_THROW(choose_rows(config, {}, {"dpr"}, {}), Error);
 }
 
+TEST(DocumentScoresTest, a_row_may_bring_its_own_k) {
+    const auto config = tiny_model();
+    const auto names_of = [&](const std::vector<std::string>& asked,
+                              const std::vector<int64_t>& ks) {
+        std::vector<std::string> names;
+        for (const Row& row : choose_rows(config, {}, asked, ks)) names.push_back(row_name(row));
+        return names;
+    };
+    using Names = std::vector<std::string>;
+    EXPECT_EQ(names_of({"own", "own@8", "none"}, {}), (Names{"own", "own@8", "none"}));
+    EXPECT_EQ(names_of({"own@2", "own"}, {}), (Names{"own"}));  // as many as the model reads anyway
+    EXPECT_EQ(names_of({"own@8", "bm25"}, {1, 8}), (Names{"own@8", "bm25@1", "bm25@8"}));
+    for (const char* wrong : {"own@", "own@0", "own@65", "own@2x", "none@2", "dpr@2", "@2"})
+        EXPECT_THROW(names_of({wrong}, {}), Error) << wrong;
+}
+
 TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
     const model::RptModel model(tiny_model(), 3);
     EvalOptions options;
