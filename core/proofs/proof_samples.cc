@@ -38,7 +38,10 @@ train::Sample make_proof_sample(const Task& task, const train::TrainConfig& conf
                                 const Document& document, int64_t step, int64_t slot) {
     train::TrainConfig plain = config;
     const bool known = train::reads_target_cache(config);
-    if (known) plain.train.targets = train::TargetKind::kBm25Rank;  // for its candidates
+    if (known) {  // its candidates, all of them: their scores tell what is worth nothing
+        plain.train.targets = train::TargetKind::kBm25Rank;
+        plain.train.candidate_share = 0;
+    }
     const train::ShardVocabulary vocabulary{
         static_cast<uint32_t>(task.vocab), document.inputs[0], -1, document.inputs[0], {}};
     train::Sample sample =

@@ -48,6 +48,15 @@ float lexical_proxy(const Chunks& chunks, const text::Bm25& bm25, int64_t i, int
     return static_cast<float>(sum / static_cast<double>(chunks.m) - threshold);
 }
 
+// A chunk of average length that holds a token once has all of its idf, so a score over the sum of
+// the question's is the part of the question that a chunk holds.
+double least_score(const text::Bm25& bm25, std::span<const int32_t> question, double share) {
+    if (share == 0) return 0;
+    double all = 0;
+    for (const int32_t token : question) all += bm25.idf(token);
+    return share * all;
+}
+
 }  // namespace
 
 ChunkLists make_candidates(const model::ModelConfig& model, const TrainOptions& options,
@@ -63,8 +72,10 @@ ChunkLists make_candidates(const model::ModelConfig& model, const TrainOptions& 
     for (int64_t i = 0; i + 1 < chunks.size(); ++i) {
         const int64_t end = model::last_retrievable(model, i) + 1;
         if (end <= 0) continue;
-        const auto best = bm25.top(chunks.query(i, true), end, static_cast<size_t>(width));
-        for (size_t rank = 0; rank < best.size(); ++rank) {
+        const auto question = chunks.query(i, true);
+        const auto best = bm25.top(question, end, static_cast<size_t>(width));
+        const double least = least_score(bm25, question, options.candidate_share);
+        for (size_t rank = 0; rank < best.size() && best[rank].score >= least; ++rank) {
             const size_t slot = i * width + rank;
             lists.chunk[slot] = best[rank].chunk;
             lists.score[slot] =

@@ -18,9 +18,10 @@ struct ChunkLists {
 };
 
 // Candidates of every chunk of `tokens` (model inputs; `n_tokens` of them are text, the rest
-// padding): the best `options.candidates` by BM25(c_i, c_i+1) in the pool, with their target scores
-// T. The last whole chunk has no target and so no candidates. Targets lm_scores give empty lists
-// here: a language model makes them (target_scores.h).
+// padding): the best `options.candidates` by BM25(c_i, c_i+1) in the pool, of these those whose
+// score is at least `options.candidate_share` of the question's summed idf, with their target
+// scores T. The last whole chunk has no target and so no candidates. Targets lm_scores give empty
+// lists here: a language model makes them (target_scores.h).
 ChunkLists make_candidates(const model::ModelConfig& model, const TrainOptions& options,
                            std::span<const int32_t> tokens, int64_t n_tokens);
 

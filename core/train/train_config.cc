@@ -59,6 +59,7 @@ void visit(Options& o, Visitor& v) {
     v.choice("targets", o.targets, kTargetNames);
     v.field("target_cache", o.target_cache);
     v.field("candidates", o.candidates);
+    v.field("candidate_share", o.candidate_share);
     v.field("proxy_threshold", o.proxy_threshold);
     v.choice("lambda", o.lambda, kLambdaNames);
     v.field("tau_start", o.tau_start);
@@ -238,6 +239,8 @@ void TrainConfig::validate() const {
     require(t.eps > 0, "train.eps must be above 0");
     require(t.clip >= 0, "train.clip must not be negative");
     require(t.candidates > 0 && t.candidates <= 1000, "train.candidates must be in [1, 1000]");
+    require(t.candidate_share >= 0 && t.candidate_share < 1,
+            "train.candidate_share must be in [0, 1)");
     require(t.alpha_max >= 0, "train.alpha_max must not be negative");
     require(t.own_start >= 0 && t.own_start <= 1, "train.own_start must be in [0, 1]");
     require(t.own_end >= 0 && t.own_end <= 1, "train.own_end must be in [0, 1]");

@@ -56,6 +56,7 @@ struct TrainOptions {
     TargetKind targets = TargetKind::kBm25Rank;
     std::string target_cache;  // of lm_scores: a file in the data directory
     int64_t candidates = 20;
+    double candidate_share = 0;     // least part of the question's idf that one holds
     double proxy_threshold = 0.05;  // subtracted from the lexical proxy's score a token
     LambdaForm lambda = LambdaForm::kCode;
     double tau_start = 1.0;

@@ -151,6 +151,48 @@ TEST(proof_documents, alias_question_shares_no_rare_word_with_its_definition) {
     }
 }
 
+// Chunks of S3 with a pool, by what the share leaves to be taught of them.
+struct Taught {
+    int64_t questions = 0, definition_first = 0, decoy_too = 0;
+    int64_t idle = 0, idle_taught = 0;  // neither question nor answer
+};
+
+Taught taught_with(double share) {
+    const auto c = sizes();
+    train::TrainOptions options;
+    options.candidates = 2;
+    options.candidate_share = share;
+    Taught taught;
+    for (uint64_t number = 0; number < 16; ++number) {
+        const Document d = alias_lookup().make(c, kLength, 3, number);
+        const auto lists =
+            train::make_candidates(c, options, std::span(d.inputs).first(kLength), kLength);
+        for (size_t i = 1; i + 1 < d.gold.size(); ++i) {
+            if (model::last_retrievable(c, static_cast<int64_t>(i)) < 1) continue;
+            const int32_t first = lists.chunk[2 * i], second = lists.chunk[2 * i + 1];
+            if (d.gold[i] >= 0) {
+                ++taught.questions;
+                taught.definition_first += first == d.gold[i];
+                taught.decoy_too += second >= 0;
+            } else if (d.gold[i - 1] < 0) {
+                ++taught.idle;
+                taught.idle_taught += first >= 0;
+            }
+        }
+    }
+    return taught;
+}
+
+TEST(proof_documents, the_share_of_the_proofs_teaches_definitions_and_little_else) {
+    const Taught all = taught_with(0);
+    EXPECT_GT(all.decoy_too, all.questions * 95 / 100);
+    EXPECT_GT(all.idle_taught, all.idle * 95 / 100);
+    const Taught some = taught_with(0.27);  // configs/tiers/proof.json
+    EXPECT_GT(some.definition_first, some.questions * 95 / 100);
+    EXPECT_LT(some.decoy_too, some.questions * 30 / 100);
+    EXPECT_LT(some.idle_taught, some.idle * 20 / 100);
+}
+
 TEST(proof_documents, known_gold_stands_for_the_scores_of_a_language_model) {
     train::TrainConfig config;
     config.model = sizes();

@@ -132,6 +132,23 @@ TEST(CandidatesTest, targets_point_at_the_chunk_that_repeats) {
     EXPECT_EQ(lists.chunk[9 * 5], -1);  // the last chunk has no target
 }
 
+TEST(CandidatesTest, a_share_leaves_out_what_matches_by_chance) {
+    const auto config = small_model();
+    TrainOptions options;
+    options.candidates = 5;
+    auto tokens = repetitive_tokens();
+    tokens[4 * 7] = 2 * 4;  // c_7 shares one token with c_2
+    const auto all = make_candidates(config, options, tokens, 40);
+    EXPECT_EQ(all.chunk[6 * 5], 2);
+    EXPECT_EQ(all.chunk[8 * 5], 1);
+    options.candidate_share = 0.25;
+    const auto matching = make_candidates(config, options, tokens, 40);
+    EXPECT_EQ(matching.chunk[6 * 5], -1);  // one of eight
+    EXPECT_EQ(matching.chunk[8 * 5], 1);   // four of eight
+    options.candidate_share = 0.75;
+    EXPECT_EQ(make_candidates(config, options, tokens, 40).chunk[8 * 5], -1);
+}
+
 TEST(CandidatesTest, padding_has_no_candidates_and_is_none) {
     const auto config = small_model();
     TrainOptions options;
