@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/large_blocks.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "core/engine/engine.h"
 #include "core/train/devices.h"
@@ -30,7 +29,6 @@ struct DprArguments {
 };
 
 int run(const DprArguments& args, const Common& common) {
-    keep_large_blocks();
     if (args.threads > 0) engine::set_compute_threads(args.threads);
     const at::Device device = train::choose_device(args.device);
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);

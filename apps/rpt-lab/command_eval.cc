@@ -8,6 +8,7 @@
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/evaluation_tables.h"
+#include "apps/rpt-lab/large_blocks.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
@@ -120,6 +121,7 @@ std::vector<eval::DocumentScores> read_documents(const std::vector<Place>& place
     for (const Place& place : places) {
         if (interrupted.load()) break;
         documents.push_back(read_document(place, model, options, device));
+        give_back_many_free_blocks();
         tokens += documents.back().tokens;
         progress.show(
             std::to_string(documents.size()) + " documents, " + std::to_string(tokens / 1000) +

@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/large_blocks.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
@@ -69,7 +68,6 @@ void print_verdict(const proofs::Verdict& verdict) {
 }
 
 int run(ProveArguments args, const Common& common) {
-    keep_large_blocks();
     engine::set_compute_threads(args.threads);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);

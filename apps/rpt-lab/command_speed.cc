@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/large_blocks.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "core/engine/engine.h"
@@ -26,7 +25,6 @@ struct SpeedArguments {
 };
 
 int run(const SpeedArguments& args, const Common& common) {
-    keep_large_blocks();
     if (args.threads > 0) engine::set_compute_threads(args.threads);
     std::vector<train::SpeedTrial> trials;
     for (const std::string& path : args.configs) {

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
-#include "apps/rpt-lab/large_blocks.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "core/train/devices.h"
@@ -35,7 +34,6 @@ struct TrainArguments {
 };
 
 int run(const TrainArguments& args, const Common& common) {
-    keep_large_blocks();
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
     const at::Device device = train::choose_device(args.device);
     std::signal(SIGINT, on_interrupt);

@@ -3,12 +3,14 @@
 #include <exception>
 
 #include "apps/rpt-lab/commands.h"
+#include "apps/rpt-lab/large_blocks.h"
 #include "base/error.h"
 #include "core/model/float_products.h"
 #include "core/model/tensor_library.h"
 
 int main(int argc, char** argv) {
     using namespace rpt::lab;
+    keep_large_blocks();
     CLI::App app("rpt-lab makes and measures models for librpt", "rpt-lab");
     app.require_subcommand(1);
     app.set_version_flag("--version",

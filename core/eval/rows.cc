@@ -53,8 +53,7 @@ int64_t neighbours_of(const Row& row, const std::string& number) {
         return k;
     throw Error(Status::kArgument, "rpt",
                 "no row \"" + row_name(row) + "@" + number +
-                    "\": after @ stands how many "
-                    "neighbours a chunk reads, 1 to " +
+                    "\": after @ stands how many neighbours a chunk reads, 1 to " +
                     std::to_string(kMostNeighbours) +
                     (row.kind == RowKind::kNone ? ", and this row reads none" : ""));
 }

@@ -1,6 +1,7 @@
 #include "core/train/candidates.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "core/text/bm25.h"
@@ -51,7 +52,7 @@ float lexical_proxy(const Chunks& chunks, const text::Bm25& bm25, int64_t i, int
 // A chunk of average length that holds a token once has all of its idf, so a score over the sum of
 // the question's is the part of the question that a chunk holds.
 double least_score(const text::Bm25& bm25, std::span<const int32_t> question, double share) {
-    if (share == 0) return 0;
+    if (share == 0) return std::numeric_limits<double>::lowest();  // a short text has idf below 0
     double all = 0;
     for (const int32_t token : question) all += bm25.idf(token);
     return share * all;

@@ -149,6 +149,14 @@ TEST(CandidatesTest, a_share_leaves_out_what_matches_by_chance) {
     EXPECT_EQ(make_candidates(config, options, tokens, 40).chunk[8 * 5], -1);
 }
 
+TEST(CandidatesTest, without_a_share_even_scores_below_0_count) {
+    const auto config = small_model();
+    TrainOptions options;
+    options.candidates = 5;
+    const std::vector<int32_t> same(40, 7);  // a token of every chunk: its idf is below 0
+    EXPECT_GE(make_candidates(config, options, same, 40).chunk[8 * 5], 0);
+}
+
 TEST(CandidatesTest, padding_has_no_candidates_and_is_none) {
     const auto config = small_model();
     TrainOptions options;
