@@ -45,17 +45,18 @@ const Row& named_row(const std::vector<Row>& known, const std::string& name) {
 
 // The number after a row's @.
 int64_t neighbours_of(const Row& row, const std::string& number) {
+    if (row.kind == RowKind::kNone) {
+        throw Error(Status::kArgument, "rpt",
+                    "row \"none\" reads no neighbours; ask for it without @" + number);
+    }
     int64_t k = 0;
     const char* end = number.data() + number.size();
     const auto read = std::from_chars(number.data(), end, k);
-    if (row.kind != RowKind::kNone && read.ec == std::errc() && read.ptr == end && k >= 1 &&
-        k <= kMostNeighbours)
-        return k;
+    if (read.ec == std::errc() && read.ptr == end && k >= 1 && k <= kMostNeighbours) return k;
     throw Error(Status::kArgument, "rpt",
                 "no row \"" + row_name(row) + "@" + number +
                     "\": after @ stands how many neighbours a chunk reads, 1 to " +
-                    std::to_string(kMostNeighbours) +
-                    (row.kind == RowKind::kNone ? ", and this row reads none" : ""));
+                    std::to_string(kMostNeighbours));
 }
 
 }  // namespace
