@@ -66,9 +66,7 @@ evaluate() {  # ROW SEED
         [ -e "$runs/dpr.safetensors" ] || "$lab" dpr "$here/rows/rpt_lex.json" --tier "$tier" --data-dir "$data" \
             --steps "${DPR_STEPS:-120}" --out "$runs/dpr.safetensors" --device "$device"
         # every choice of neighbours with as many as in the paper, the row's own choice with more
-        own=own
-        case $row in retro*) own=bm25 ;; esac
-        choices=dpr,oracle_scores,oracle,bm25,random,none,$own,$own@8
+        choices=dpr,oracle_scores,oracle,bm25,random,none,usual,usual@8
         [ "$row" != rpt_sem ] || choices=$choices,own@3,own@4
         set -- "$@" --targets "$gold" --dpr "$runs/dpr.safetensors" --rows $choices
     fi

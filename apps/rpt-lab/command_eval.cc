@@ -204,8 +204,10 @@ void add_eval_command(CLI::App& app, Common& common) {
         ->delimiter(',')
         ->check(CLI::Range(int64_t{1}, eval::kMostNeighbours));
     command
-        ->add_option("--rows", args->rows,
-                     "Choices of neighbours to read with, such as own,none,own@8; all if not given")
+        ->add_option(
+            "--rows", args->rows,
+            "Choices of neighbours to read with, such as own,none,own@8; usual: own, or what "
+            "the model was trained with; all if not given")
         ->delimiter(',');
     command->add_option("--targets", args->targets,
                         "Target scores of these spans, as rpt-lab targets --shards writes them: "

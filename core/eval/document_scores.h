@@ -97,7 +97,8 @@ std::vector<Row> rows_of(const model::ModelConfig& config, const EvalSources& so
 Row usual_row(const model::ModelConfig& config);
 inline constexpr int64_t kMostNeighbours = 64;  // that a row can be asked for
 // Those of rows_of() that `names` lists (empty: all), for each K of `ks` (empty: the model's); a
-// name such as "own@4" brings its own K. Throws kArgument for a name that this model has not.
+// name such as "own@4" brings its own K, "usual" is usual_row(). Throws kArgument for a name that
+// this model has not.
 std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources& sources,
                              const std::vector<std::string>& names, const std::vector<int64_t>& ks);
 

@@ -101,7 +101,8 @@ std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources
     if (names.empty()) std::for_each(known.begin(), known.end(), add_for_all_k);
     for (const std::string& name : names) {
         const size_t at = name.find('@');
-        const Row& row = named_row(known, name.substr(0, at));
+        const std::string kind = name.substr(0, at);
+        const Row row = kind == "usual" ? usual_row(config) : named_row(known, kind);
         if (at == std::string::npos) {
             add_for_all_k(row);
         } else {

@@ -173,6 +173,22 @@ TEST(DocumentScoresTest, a_row_may_bring_its_own_k) {
         EXPECT_THROW(names_of({wrong}, {}), Error) << wrong;
 }
 
+TEST(DocumentScoresTest, the_usual_row_is_what_the_model_chooses_by_itself) {
+    const auto usual = [](const model::ModelConfig& config, const std::string& name) {
+        const auto rows = choose_rows(config, {}, {name}, {});
+        return rows.size() == 1 ? row_name(rows[0]) : "";
+    };
+    auto config = tiny_model();
+    EXPECT_EQ(usual(config, "usual"), "own");
+    EXPECT_EQ(usual(config, "usual@8"), "own@8");
+    config.retrieval = model::RetrievalKind::kGiven;
+    EXPECT_EQ(usual(config, "usual"), "bm25");
+    EXPECT_EQ(usual(config, "usual@8"), "bm25@8");
+    config.cca_layers.clear();
+    EXPECT_EQ(usual(config, "usual"), "none");
+    EXPECT_THROW(usual(config, "usual@8"), Error);
+}
+
 TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
     const model::RptModel model(tiny_model(), 3);
     EvalOptions options;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/proofs/proof_samples.h"
+#include "core/proofs/row_run.h"
 #include "core/proofs/task.h"
 #include "core/train/candidates.h"
 #include "core/train/neighbour_choice.h"
@@ -187,7 +188,11 @@ TEST(proof_documents, the_share_of_the_proofs_teaches_definitions_and_little_els
     const Taught all = taught_with(0);
     EXPECT_GT(all.decoy_too, all.questions * 95 / 100);
     EXPECT_GT(all.idle_taught, all.idle * 95 / 100);
-    const Taught some = taught_with(0.27);  // configs/tiers/proof.json
+    RunOptions options;
+    options.configs = std::string(RPT_SOURCE_DIR) + "/configs";
+    const double share = row_config(alias_lookup(), "rpt_lex", options).train.candidate_share;
+    EXPECT_GT(share, 0);
+    const Taught some = taught_with(share);
     EXPECT_GT(some.definition_first, some.questions * 95 / 100);
     EXPECT_LT(some.decoy_too, some.questions * 30 / 100);
     EXPECT_LT(some.idle_taught, some.idle * 20 / 100);
