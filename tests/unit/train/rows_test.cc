@@ -63,17 +63,21 @@ std::set<std::string> different_keys(const TrainConfig& a, const TrainConfig& b)
 TEST(rows, every_row_loads_on_every_tier_and_differs_from_its_parent_in_what_it_names) {
     ASSERT_GE(files_of("tiers").size(), 3u);
     ASSERT_GE(files_of("rows").size(), 19u);
-    for (const fs::path& tier : files_of("tiers")) {
-        for (const fs::path& row : files_of("rows")) {
-            SCOPED_TRACE(tier.stem().string() + " " + row.stem().string());
+    for (const fs::path& row : files_of("rows")) {
+        SCOPED_TRACE(row.stem().string());
+        const Json text = read(row);
+        std::set<std::string> different;  // a tier may have the row's value of a key already
+        for (const fs::path& tier : files_of("tiers")) {
+            SCOPED_TRACE(tier.stem().string());
             const TrainConfig config = TrainConfig::from_file(row.string(), tier.string());
-            const Json text = read(row);
             if (!text.contains("parent")) continue;
             const fs::path parent = row.parent_path() / text["parent"].get<std::string>();
-            EXPECT_EQ(
-                different_keys(config, TrainConfig::from_file(parent.string(), tier.string())),
-                named_keys(text));
+            const auto here =
+                different_keys(config, TrainConfig::from_file(parent.string(), tier.string()));
+            for (const std::string& key : here) EXPECT_TRUE(named_keys(text).contains(key)) << key;
+            different.insert(here.begin(), here.end());
         }
+        if (text.contains("parent")) EXPECT_EQ(different, named_keys(text));
     }
 }
 
