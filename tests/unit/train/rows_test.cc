@@ -47,6 +47,14 @@ std::set<std::string> named_keys(const Json& row) {
     return keys;
 }
 
+std::set<std::string> keys_with_parents(const fs::path& file) {
+    const Json text = read(file);
+    std::set<std::string> keys = named_keys(text);
+    if (text.contains("parent"))
+        keys.merge(keys_with_parents(file.parent_path() / text["parent"].get<std::string>()));
+    return keys;
+}
+
 std::set<std::string> different_keys(const TrainConfig& a, const TrainConfig& b) {
     const Json one = Json::parse(a.to_json()), other = Json::parse(b.to_json());
     EXPECT_EQ(one["data"], other["data"]);
@@ -66,7 +74,7 @@ TEST(rows, every_row_loads_on_every_tier_and_differs_from_its_parent_in_what_it_
     for (const fs::path& row : files_of("rows")) {
         SCOPED_TRACE(row.stem().string());
         const Json text = read(row);
-        std::set<std::string> different;  // a tier may have the row's value of a key already
+        std::set<std::string> different;
         for (const fs::path& tier : files_of("tiers")) {
             SCOPED_TRACE(tier.stem().string());
             const TrainConfig config = TrainConfig::from_file(row.string(), tier.string());
@@ -75,6 +83,9 @@ TEST(rows, every_row_loads_on_every_tier_and_differs_from_its_parent_in_what_it_
             const auto here =
                 different_keys(config, TrainConfig::from_file(parent.string(), tier.string()));
             for (const std::string& key : here) EXPECT_TRUE(named_keys(text).contains(key)) << key;
+            // what the tier itself names may be the row's value already, a default may not
+            for (const std::string& key : named_keys(text))
+                EXPECT_TRUE(here.contains(key) || keys_with_parents(tier).contains(key)) << key;
             different.insert(here.begin(), here.end());
         }
         if (text.contains("parent")) EXPECT_EQ(different, named_keys(text));
