@@ -9,11 +9,9 @@
 #include <vector>
 
 #include "base/sha256.h"
+#include "core/weights/dtype.h"
 
 namespace rpt::weights {
-
-enum class DType { kF32, kF16, kBf16, kI8, kI64 };
-size_t dtype_size(DType dtype);
 
 struct TensorView {
     DType dtype;
@@ -24,8 +22,9 @@ struct TensorView {
 // Memory-mapped and immutable; shared by threads.
 class Package {
   public:
-    // Throws kNotFound, kIo, kCorrupt (truncated, flipped, overlapping, wrong sizes: names which), kVersion.
-    // The fingerprint is compared with the one in the metadata; with `verify` the tensor bytes with their SHA-256 too.
+    // Throws kNotFound, kIo, kCorrupt (truncated, flipped, overlapping, wrong sizes: names which),
+    // kVersion. The fingerprint is compared with the one in the metadata; with `verify` the tensor
+    // bytes with their SHA-256 too.
     static std::shared_ptr<const Package> open(const std::string& path, bool verify = true);
     virtual ~Package() = default;
 
@@ -44,9 +43,9 @@ struct TensorData {
     std::span<const std::byte> data;
 };
 
-// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds "format",
-// "sha256" (of the tensor bytes) and "fingerprint" to the metadata. Wide types first, then by name, without holes: every tensor is aligned
-// to its element.
+// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds
+// "format", "sha256" (of the tensor bytes) and "fingerprint" to the metadata. Wide types first,
+// then by name, without holes: every tensor is aligned to its element.
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
                    std::map<std::string, std::string> metadata);
 

@@ -46,6 +46,35 @@ Status status_of(const std::string& path, std::string* text = nullptr) {
     return Status::kOk;
 }
 
+// A file of a header as it stands and `n` zero bytes behind it.
+std::string write_header(const std::string& header, size_t n) {
+    const std::string path = ::testing::TempDir() + "by_hand.safetensors";
+    std::string size(8, 0);
+    for (size_t i = 0; i < 8; ++i) size[i] = char(header.size() >> (8 * i));
+    write_file(path, size + header + std::string(n, 0));
+    return path;
+}
+
+// Tensors of a package by hand.
+std::string header_of(const std::string& tensors) {
+    return R"({"__metadata__":{"format":"rpt-package-1"})" +
+           (tensors.empty() ? "" : "," + tensors) + "}";
+}
+
+std::string tensor(const std::string& name, const std::string& shape, const std::string& offsets,
+                   const std::string& type = "F32") {
+    return "\"" + name + R"(":{"dtype":")" + type + R"(","shape":)" + shape +
+           R"(,"data_offsets":)" + offsets + "}";
+}
+
+// The reason why a package of these tensors over `n` bytes is refused; "" if it is not.
+std::string refusal(const std::string& tensors, size_t n) {
+    std::string text;
+    const Status status = status_of(write_header(header_of(tensors), n), &text);
+    EXPECT_TRUE(status == Status::kOk || status == Status::kCorrupt) << text;
+    return status == Status::kOk ? "" : text;
+}
+
 }  // namespace
 
 TEST(Package, round_trip_keeps_tensors_and_metadata) {
@@ -66,7 +95,8 @@ TEST(Package, fingerprint_follows_config_tokenizer_and_tensors) {
     make_package(path);
     EXPECT_EQ(Package::open(path)->fingerprint(), first);
     const float value = 1;
-    const std::map<std::string, TensorData> tensors = {{"x", {DType::kF32, {1}, std::as_bytes(std::span(&value, 1))}}};
+    const std::map<std::string, TensorData> tensors = {
+        {"x", {DType::kF32, {1}, std::as_bytes(std::span(&value, 1))}}};
     write_package(path, tensors, {{"config", "a"}, {"tokenizer", "t"}});
     const Digest a = Package::open(path)->fingerprint();
     write_package(path, tensors, {{"config", "b"}, {"tokenizer", "t"}});
@@ -107,7 +137,9 @@ TEST(Package, flipped_header_bytes_never_abort) {
         bytes[at] = char(bytes[at] ^ 0x15);
         write_file(path, bytes);
         const Status status = status_of(path);  // a changed name or space may still be a package
-        EXPECT_TRUE(status == Status::kOk || status == Status::kCorrupt || status == Status::kVersion) << at;
+        EXPECT_TRUE(status == Status::kOk || status == Status::kCorrupt ||
+                    status == Status::kVersion)
+            << at;
     }
 }
 
@@ -134,6 +166,91 @@ TEST(Package, foreign_and_newer_files_are_named) {
     write_file(path, std::string(1, char(header.size())) + std::string(7, '\0') + header);
     EXPECT_EQ(status_of(path, &text), Status::kVersion);
     EXPECT_NE(text.find("99"), std::string::npos);
+}
+
+TEST(Package, tensors_that_cover_the_bytes_one_after_the_other_are_read) {
+    EXPECT_EQ(refusal(tensor("a", "[1]", "[0,4]") + "," + tensor("b", "[2]", "[4,12]"), 12), "");
+    EXPECT_EQ(refusal(tensor("b", "[1]", "[8,12]") + "," + tensor("a", "[2]", "[0,8]"), 12), "");
+    EXPECT_EQ(refusal(tensor("a", "[]", "[0,4]"), 4), "") << "a number is a tensor";
+    EXPECT_EQ(refusal(tensor("a", "[2]", "[0,8]") + "," + tensor("none", "[0,3]", "[8,8]"), 8), "");
+}
+
+TEST(Package, tensors_that_overlap_or_leave_holes_are_refused) {
+    const auto pair = [](const char* a, const char* b) {
+        return tensor("a", "[2]", a) + "," + tensor("b", "[2]", b);
+    };
+    // The sizes add up in all of these.
+    EXPECT_NE(refusal(pair("[0,8]", "[0,8]"), 16), "");
+    EXPECT_NE(refusal(pair("[0,8]", "[4,12]"), 16), "");
+    EXPECT_NE(refusal(pair("[4,12]", "[4,12]"), 16), "");
+    EXPECT_NE(refusal(pair("[0,8]", "[8,16]"), 20), "") << "bytes of nobody at the end";
+    EXPECT_NE(refusal(pair("[0,8]", "[12,20]"), 20), "") << "a hole";
+    EXPECT_NE(refusal(pair("[4,12]", "[12,20]"), 20), "") << "a hole at the start";
+    EXPECT_NE(refusal(tensor("a", "[2]", "[0,8]") + "," + tensor("none", "[0]", "[4,4]"), 8), "")
+        << "nothing, inside another tensor";
+    EXPECT_NE(refusal("", 4), "");
+}
+
+TEST(Package, broken_entries_of_tensors_are_refused_by_name) {
+    for (const auto& entry : {
+             tensor("odd", "[-1]", "[0,4]"),
+             tensor("odd", "[1.0]", "[0,4]"),
+             tensor("odd", "[true]", "[0,4]"),
+             tensor("odd", "[4611686018427387904,4]", "[0,4]"),
+             tensor("odd", "[18446744073709551615]", "[0,4]"),
+             tensor("odd", "[1,1,1,1,1,1,1,1,1]", "[0,4]"),
+             tensor("odd", "1", "[0,4]"),
+             tensor("odd", "[1]", "[0,4,4]"),
+             tensor("odd", "[1]", "[0]"),
+             tensor("odd", "[1]", "[4,0]"),
+             tensor("odd", "[1]", "[-4,0]"),
+             tensor("odd", "[1]", "[0.5,4.5]"),
+             tensor("odd", "[1]", "[0,8]"),
+             tensor("odd", "[1]", "[18446744073709551612,18446744073709551616]"),
+             tensor("odd", "[1]", "[0,4]", "F64"),
+             std::string(R"("odd":{"dtype":"F32","shape":[1]})"),
+             std::string(R"("odd":[1])"),
+             std::string(R"("odd":null)"),
+         }) {
+        const std::string why = refusal(entry, 4);
+        EXPECT_NE(why.find("\"odd\""), std::string::npos) << entry << ": " << why;
+    }
+}
+
+TEST(Package, names_that_stand_twice_are_refused) {
+    EXPECT_NE(refusal(tensor("a", "[1]", "[0,4]") + "," + tensor("a", "[1]", "[0,4]"), 4), "");
+    EXPECT_NE(refusal(R"("a":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]})", 4),
+              "");
+    std::string text;
+    EXPECT_EQ(
+        status_of(write_header(R"({"__metadata__":{"format":"rpt-package-1","format":"x"}})", 0),
+                  &text),
+        Status::kCorrupt);
+    EXPECT_NE(text.find("twice"), std::string::npos) << text;
+}
+
+TEST(Package, names_that_would_break_a_line_are_refused) {
+    EXPECT_NE(refusal(tensor("a\\nb", "[1]", "[0,4]"), 4), "");
+    EXPECT_NE(refusal(tensor("", "[1]", "[0,4]"), 4), "");
+    EXPECT_NE(refusal(tensor(std::string(256, 'n'), "[1]", "[0,4]"), 4), "");
+}
+
+TEST(Package, a_header_of_endless_brackets_is_refused) {
+    EXPECT_EQ(status_of(write_header(std::string(1 << 20, '['), 0)), Status::kCorrupt);
+    EXPECT_EQ(status_of(write_header(header_of("\"a\":" + std::string(1 << 20, '[')), 0)),
+              Status::kCorrupt);
+}
+
+TEST(Package, only_whole_numbers_from_one_on_are_versions) {
+    const auto status = [](const std::string& format) {
+        return status_of(write_header(R"({"__metadata__":{"format":")" + format + R"("}})", 0));
+    };
+    EXPECT_EQ(status("rpt-package-1"), Status::kOk);
+    EXPECT_EQ(status("rpt-package-2"), Status::kVersion);
+    EXPECT_EQ(status("rpt-package-99999999999999999999"), Status::kVersion);
+    for (const char* odd : {"", "-1", "0", "00", "01", "1 ", " 1", "+1", "1x", "one", "1.0"})
+        EXPECT_EQ(status(std::string("rpt-package-") + odd), Status::kCorrupt) << odd;
+    EXPECT_EQ(status("rpt-package"), Status::kCorrupt);
 }
 
 }  // namespace rpt::weights
