@@ -1,5 +1,5 @@
-// The memory on disk: one directory, one SQLite database as the truth, a vector index as a cache.
-// Knows bytes, keys (float vectors) and states (float matrices); knows no model.
+// The memory on disk. One interface for every database below it (storage/backend.h); today that is
+// SQLite in a directory, with a vector index as a cache beside it.
 #pragma once
 
 #include <cstdint>
@@ -12,26 +12,13 @@
 #include <vector>
 
 #include "base/cancel.h"
-#include "base/sha256.h"
-#include "base/span.h"
-#include "storage/state_codec.h"
+#include "storage/codec/state_codec.h"
+#include "storage/records.h"
+#include "storage/space.h"
 
 namespace rpt::storage {
 
 enum class Durability { kNormal, kFlush, kNone };
-
-// What the model that writes a store fixes for good.
-struct ModelBinding {
-    Digest fingerprint{};
-    uint32_t dim = 0;           // of a token's states
-    uint32_t chunk_tokens = 0;  // m
-    // Tokens before a segment that its encoder may see, counted with the begin-of-text token. 0
-    // when opening: whatever the store has.
-    uint32_t context_tokens = 0;
-    uint32_t key_dim = 0;  // of keys; 0: `dim`
-
-    uint32_t key_width() const { return key_dim > 0 ? key_dim : dim; }
-};
 
 struct StoreOptions {
     bool create = false;
@@ -43,103 +30,6 @@ struct StoreOptions {
     uint64_t cache_bytes = 0;           // decoded states kept in memory; 0: 64 MiB
     uint32_t flat_limit =
         0;  // chunks of a space searched by exact scan; above: HNSW. 0: the library's choice
-};
-
-// What is retrieved as a whole.
-struct ChunkRecord {
-    ByteSpan bytes;            // of its segment's text
-    bool provisional = false;  // unfinished, at the end of an open segment
-    std::vector<int32_t> tokens;
-    std::vector<float> key;     // [dim]; kept as fp16
-    std::vector<float> states;  // [tokens, dim]; kept encoded, dropped first under a budget
-};
-
-// A stretch of a document between two content-defined borders, with the chunks that were made of it
-// and of nothing but it and its left context. Documents of one space share equal segments.
-struct SegmentRecord {
-    // Digest of all that the chunks depend on: equal identities, equal chunks. Zeros: the segment
-    // is open, belongs to one document and may be replaced by a longer one.
-    Digest identity{};
-    std::string text;
-    std::vector<ChunkRecord> chunks;
-    // The space holds this identity already (Space::has_segment()): text and chunks are not given.
-    bool known = false;
-};
-
-struct SegmentInfo {
-    uint64_t id = 0;
-    Digest identity{};  // zeros: open
-    ByteSpan bytes;     // of the document
-    uint64_t chunks = 0;
-};
-
-struct DocumentInfo {
-    uint64_t id = 0;
-    uint64_t revision = 0;
-    std::string key, uri, meta_json;
-    int64_t timestamp_ms = 0;
-    uint64_t bytes = 0;             // of text durable in the store
-    uint64_t bytes_searchable = 0;  // covered by chunks
-    uint64_t tokens = 0, chunks = 0;
-    bool finished = false;
-    bool text_discarded = false;
-    Digest content_hash{};  // SHA-256 of the text, once finished
-};
-
-struct DocumentSpec {
-    std::string key, uri, meta_json;
-    int64_t timestamp_ms = 0;
-    bool replace = false;
-    bool discard_text = false;
-};
-
-// One change of a document, whole or not at all: its segments [first, first + n_old) give way to
-// `segments`.
-struct Edit {
-    uint64_t first = 0, n_old = 0;
-    std::vector<SegmentRecord> segments;
-    bool finish = false;    // ends the document; a replacement becomes visible
-    Digest content_hash{};  // of the whole text, with `finish`
-};
-
-struct SearchFilter {
-    std::string exclude_key;  // this document is skipped ...
-    ByteSpan exclude_bytes;   // ... or, if not empty, only chunks that overlap this part of it
-    uint32_t max_per_document = 0;
-    std::optional<float> min_score;
-    bool exact = false;
-    // Numbers of the query count by their rarity in each space (base/rarity.h): for models whose
-    // keys count features.
-    bool weigh_by_rarity = false;
-};
-
-struct Hit {
-    uint64_t chunk_id = 0;  // unique in the store, never reused
-    float score = 0;        // <query, key> / sqrt(key_width()), exact from the fp16 key
-};
-
-// Where a hit stands, for people.
-struct HitInfo {
-    uint64_t chunk_id = 0, document_id = 0, revision = 0, ordinal = 0;
-    ByteSpan bytes, next_bytes;  // the chunk and its successor (empty if there is none)
-    std::string owner, collection, key, uri;
-    int64_t timestamp_ms = 0;
-};
-
-// States of a hit and of its successor, decoded. Shared with the store's cache. Null where there is
-// no such chunk, or where `*_dropped` names the segment whose states a budget took from the disk.
-struct HitStates {
-    std::shared_ptr<const std::vector<float>> chunk;      // [tokens, dim]
-    std::shared_ptr<const std::vector<float>> successor;  // likewise
-    uint64_t successor_id = 0;                            // chunk, or 0
-    uint64_t chunk_dropped = 0, successor_dropped = 0;    // number of a segment, or 0
-};
-
-// What the states of a segment are made from again.
-struct SegmentTokens {
-    std::vector<int32_t> context;  // the last tokens before it, at most as many as were asked for
-    std::vector<int32_t> tokens;
-    std::vector<uint64_t> chunks;  // numbers of its chunks, in order
 };
 
 struct StoreStats {
@@ -166,56 +56,6 @@ struct Finding {
     std::string text;  // one line: what, where, and what to do
 };
 using FindingSink = std::function<void(const Finding&)>;
-
-class Space;
-
-// A writer of one document. One thread at a time. Destroying it unfinished keeps what was committed
-// (a replacement: nothing changes).
-class DocumentWriter {
-  public:
-    virtual ~DocumentWriter() = default;
-    // One transaction: durable as the store's durability says, then visible to searches (a
-    // replacement: not before finish). Returns the place in edit.segments of a known segment that
-    // the space has lost meanwhile, which must be given in full: then, as after a failure, nothing
-    // has changed. A finished document that is changed is unfinished until the next finish.
-    virtual std::optional<size_t> commit(const Edit& edit, const CallControl& control = {}) = 0;
-    // Bytes that one commit may bring without breaking a budget; an edit is cut at segments.
-    virtual uint64_t commit_bytes() const = 0;
-    virtual DocumentInfo info() const = 0;
-    // Of what is committed, in order.
-    virtual std::vector<SegmentInfo> segments() const = 0;
-    virtual std::string read_text(ByteSpan bytes) const = 0;
-    virtual std::vector<int32_t> read_tokens(uint64_t segment_id) const = 0;
-};
-
-// (owner, collection) of one store, held as a handle: there is no other way to its chunks. Shared
-// by threads. Keeps its store alive.
-class Space {
-  public:
-    virtual ~Space() = default;
-    virtual const std::string& owner() const = 0;
-    virtual const std::string& collection() const = 0;
-    // kExists if the key is there and `replace` is not set; kBusy if it is being written.
-    virtual std::unique_ptr<DocumentWriter> begin_document(const DocumentSpec& spec) = 0;
-    // Goes on with a document that is there, finished or not. kNotFound, kBusy.
-    virtual std::unique_ptr<DocumentWriter> resume_document(std::string_view key) = 0;
-    virtual bool has_segment(const Digest& identity) = 0;
-    virtual std::optional<DocumentInfo> find_document(std::string_view key) = 0;
-    virtual void delete_document(std::string_view key) = 0;  // kNotFound
-    // In byte order of keys, after `after_key`; from a snapshot; `visit` returning false ends it.
-    virtual void list_documents(std::string_view after_key,
-                                const std::function<bool(const DocumentInfo&)>& visit) = 0;
-    virtual std::vector<SegmentInfo> list_segments(std::string_view key) = 0;  // kNotFound
-    // Original bytes from `offset`, at most `size`; short only at the end. kUnsupported if the text
-    // was discarded.
-    virtual std::string read_text(std::string_view key, uint64_t offset, size_t size) = 0;
-    // The record of one chunk as stored, bytes counted in the document, states decoded (empty if
-    // they were dropped).
-    virtual std::optional<ChunkRecord> read_chunk(std::string_view key, uint64_t ordinal) = 0;
-    // Bytes on disk that the space may take; 0: no limit. kNoSpace if keys and texts alone are
-    // more.
-    virtual void set_budget(uint64_t bytes) = 0;
-};
 
 // Shared by threads. One process writes (lock file), many read.
 class Store : public std::enable_shared_from_this<Store> {

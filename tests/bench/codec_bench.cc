@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "storage/state_codec.h"
+#include "storage/codec/state_codec.h"
 
 namespace {
 

@@ -20,10 +20,11 @@
 #include <vector>
 
 #include "base/half.h"
-#include "storage/blob_codec.h"
-#include "storage/dot_rows.h"
-#include "storage/index_cache.h"
-#include "storage/snapshot_search.h"
+#include "storage/codec/blob_codec.h"
+#include "storage/index/dot_rows.h"
+#include "storage/index/index_cache.h"
+#include "storage/index/snapshot_search.h"
+#include "storage/sqlite/chunk_documents.h"
 
 namespace rpt::storage {
 namespace {

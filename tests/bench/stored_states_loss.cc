@@ -27,7 +27,7 @@
 #include "core/train/json_lines.h"
 #include "core/train/neighbour_choice.h"
 #include "core/weights/package.h"
-#include "storage/state_codec.h"
+#include "storage/codec/state_codec.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "base/half.h"
-#include "storage/hnsw_graph.h"
+#include "storage/index/hnsw_graph.h"
 #include "tests/fault/fault_vfs.h"
 #include "tests/unit/storage/store_fixture.h"
 

@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "storage/schema.h"
+#include "storage/sqlite/schema.h"
 #include "storage/store.h"
 #include "tests/fakes/synthetic_segments.h"
 

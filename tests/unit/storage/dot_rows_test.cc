@@ -1,4 +1,4 @@
-#include "storage/dot_rows.h"
+#include "storage/index/dot_rows.h"
 
 #include <gtest/gtest.h>
 

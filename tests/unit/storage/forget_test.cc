@@ -16,7 +16,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "storage/page_gaps.h"
+#include "storage/sqlite/page_gaps.h"
 #include "tests/fakes/synthetic_segments.h"
 
 namespace rpt::storage {

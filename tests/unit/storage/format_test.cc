@@ -3,10 +3,10 @@
 
 #include <fstream>
 
-#include "storage/blob_codec.h"
-#include "storage/segment_table.h"
-#include "storage/sqlite_connection.h"
-#include "storage/state_codec.h"
+#include "storage/codec/blob_codec.h"
+#include "storage/codec/state_codec.h"
+#include "storage/sqlite/segment_table.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
-#include "storage/connection_pool.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sqlite/connection_pool.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

@@ -2,7 +2,7 @@
 // search.
 #pragma once
 
-#include "storage/snapshot.h"
+#include "storage/index/snapshot.h"
 
 #include <gtest/gtest.h>
 
@@ -13,13 +13,14 @@
 #include <set>
 
 #include "base/crc32c.h"
-#include "storage/blob_codec.h"
-#include "storage/catalogue.h"
-#include "storage/dot_rows.h"
-#include "storage/index_cache.h"
-#include "storage/schema.h"
-#include "storage/segment_table.h"
-#include "storage/snapshot_search.h"
+#include "storage/codec/blob_codec.h"
+#include "storage/index/dot_rows.h"
+#include "storage/index/index_cache.h"
+#include "storage/index/snapshot_search.h"
+#include "storage/sqlite/catalogue.h"
+#include "storage/sqlite/chunk_documents.h"
+#include "storage/sqlite/schema.h"
+#include "storage/sqlite/segment_table.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

@@ -1,12 +1,12 @@
-#include "storage/state_codec.h"
+#include "storage/codec/state_codec.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "storage/low_rank.h"
-#include "storage/state_rows.h"
+#include "storage/codec/low_rank.h"
+#include "storage/codec/state_rows.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

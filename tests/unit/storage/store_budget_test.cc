@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include "storage/sqlite_connection.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

@@ -4,9 +4,9 @@
 #include <optional>
 #include <set>
 
-#include "storage/catalogue.h"
-#include "storage/segment_table.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sqlite/catalogue.h"
+#include "storage/sqlite/segment_table.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace rpt::storage {

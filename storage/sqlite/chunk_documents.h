@@ -1,0 +1,40 @@
+// Which documents hold the chunks that a search meets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "storage/index/row_filter.h"
+#include "storage/sqlite/sqlite_connection.h"
+#include "storage/store.h"
+
+namespace rpt::storage {
+
+// One search, one thread, inside the caller's read transaction; asked about few rows and
+// remembering the answers.
+class ChunkDocuments final : public RowFilter {
+  public:
+    ChunkDocuments(Connection& connection, const SearchFilter& filter,
+                   const std::set<uint64_t>& spaces);
+
+    bool is_excluded(const RowFacts& facts) override;
+    uint64_t document_of(const RowFacts& facts) override;
+
+  private:
+    struct Stretch {
+        uint64_t document, byte_begin;
+    };
+    bool held_elsewhere(uint64_t segment);
+
+    Connection& connection_;
+    const SearchFilter& filter_;
+    std::set<uint64_t> excluded_documents_;
+    std::map<uint64_t, std::vector<Stretch>>
+        excluded_;  // by segment: where those documents hold it
+    std::map<uint64_t, bool> elsewhere_;
+    std::map<uint64_t, uint64_t> documents_;  // by segment
+};
+
+}  // namespace rpt::storage

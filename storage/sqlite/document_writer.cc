@@ -1,0 +1,266 @@
+#include "storage/sqlite/document_writer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "storage/sqlite/document_text.h"
+
+namespace rpt::storage {
+namespace {
+
+constexpr size_t kPurgedByCommit = 8;  // segments: what a commit may spend on earlier deletions
+
+[[noreturn]] void fail_argument(size_t segment, size_t chunk, const std::string& text) {
+    throw Error(
+        Status::kArgument, "rpt",
+        "segment " + std::to_string(segment) + ", chunk " + std::to_string(chunk) + ": " + text);
+}
+
+// Undoes a transaction whose edit names a segment that is gone.
+struct SegmentLost {
+    size_t index;
+};
+
+}  // namespace
+
+void remove_document(Connection& connection, const DocumentRow& row, SegmentEdit& segments) {
+    for (const Place& place : list_places(connection, row.info.id)) {
+        erase_place(connection, row.info.id, place.place);
+        segments.touch(place.segment);
+    }
+    erase_document_row(connection, row.info.id);
+}
+
+DocumentWriterImpl::DocumentWriterImpl(std::shared_ptr<StoreImpl> store, uint64_t space,
+                                       const DocumentSpec& spec,
+                                       const std::optional<DocumentRow>& old)
+    : store_(std::move(store)), key_(spec.key) {
+    DocumentRow& row = state_.row;
+    row.space = space;
+    row.pending = old.has_value();
+    row.info.text_discarded = spec.discard_text;
+    row.info.revision = old ? old->info.revision + 1 : 1;
+    row.info.key = spec.key;
+    row.info.uri = spec.uri;
+    row.info.meta_json = spec.meta_json;
+    row.info.timestamp_ms = spec.timestamp_ms;
+}
+
+DocumentWriterImpl::DocumentWriterImpl(std::shared_ptr<StoreImpl> store, DocumentRow row,
+                                       std::vector<Place> places)
+    : store_(std::move(store)), key_(row.info.key) {
+    state_.row = std::move(row);
+    state_.places = std::move(places);
+}
+
+DocumentWriterImpl::~DocumentWriterImpl() {
+    if (state_.row.pending && state_.row.info.id != 0) {
+        try {
+            store_->erase_pending(state_.row);
+        } catch (...) {  // nobody sees an unfinished replacement, and the next open for writing
+                         // removes it
+        }
+    }
+    store_->release_key(state_.row.space, key_);
+}
+
+void DocumentWriterImpl::check(const Edit& edit) const {
+    if (edit.first > state_.places.size() || edit.n_old > state_.places.size() - edit.first)
+        throw Error(Status::kArgument, "rpt",
+                    "document \"" + key_ + "\": the edit names segments that it does not have");
+    const ModelBinding& model = store_->model();
+    for (size_t s = 0; s < edit.segments.size(); ++s) {
+        const SegmentRecord& segment = edit.segments[s];
+        if (segment.known) {
+            if (segment.identity == Digest{})
+                fail_argument(s, 0, "it is known and has no identity");
+            continue;
+        }
+        if (segment.text.empty() || segment.text.size() > kMaxTextBytes)
+            fail_argument(s, 0,
+                          "its text has " + std::to_string(segment.text.size()) +
+                              " bytes, not 1 to " + std::to_string(kMaxTextBytes));
+        for (size_t i = 0; i < segment.chunks.size(); ++i) {
+            const ChunkRecord& chunk = segment.chunks[i];
+            if (chunk.tokens.empty() || chunk.tokens.size() > model.chunk_tokens)
+                fail_argument(s, i,
+                              "has " + std::to_string(chunk.tokens.size()) + " tokens, not 1 to " +
+                                  std::to_string(model.chunk_tokens));
+            if (chunk.key.size() != model.key_width())
+                fail_argument(s, i,
+                              "its key has " + std::to_string(chunk.key.size()) +
+                                  " values, the store's have " + std::to_string(model.key_width()));
+            if (chunk.states.size() != chunk.tokens.size() * model.dim)
+                fail_argument(s, i,
+                              "its states have " + std::to_string(chunk.states.size()) +
+                                  " values, not tokens times " + std::to_string(model.dim));
+            if (chunk.bytes.begin > chunk.bytes.end || chunk.bytes.end > segment.text.size())
+                fail_argument(s, i, "its bytes are not within the text");
+        }
+    }
+}
+
+std::optional<size_t> DocumentWriterImpl::apply(Connection& connection, State& state,
+                                                const Edit& edit,
+                                                const std::vector<PreparedSegment>& prepared,
+                                                SegmentEdit& segments) const {
+    DocumentRow& row = state.row;
+    DocumentInfo& info = row.info;
+    // What goes.
+    const auto old_begin = state.places.begin() + static_cast<ptrdiff_t>(edit.first);
+    std::vector<SegmentRow> old;
+    for (auto at = old_begin; at != old_begin + static_cast<ptrdiff_t>(edit.n_old); ++at) {
+        old.push_back(require_segment(connection, at->segment));
+        segments.touch(at->segment);
+        info.bytes -= at->bytes;
+        info.chunks -= at->chunks;
+        info.tokens -= old.back().tokens;
+    }
+    // What comes.
+    std::vector<Place> fresh;
+    for (size_t i = 0; i < prepared.size(); ++i) {
+        const PreparedSegment& now = prepared[i];
+        std::optional<SegmentRow> segment;
+        const bool grows =
+            i == 0 && old.size() == 1 && old[0].is_open() && !now.known &&
+            (now.identity == Digest{} || !find_segment(connection, row.space, now.identity));
+        segment = grows ? segments.replace_open(old[0], now) : segments.put(now);
+        if (!segment) return i;
+        fresh.push_back({0, segment->id, segment->bytes, segment->chunks});
+        info.bytes += segment->bytes;
+        info.chunks += segment->chunks;
+        info.tokens += segment->tokens;
+    }
+    renumber(connection, state, edit, std::move(fresh));
+    info.bytes_searchable = info.bytes;
+    if (!state.places.empty()) {
+        const Place& last = state.places.back();
+        const std::vector<ChunkRow> chunks = list_chunks(connection, last.segment);
+        info.bytes_searchable -= last.bytes - (chunks.empty() ? 0 : chunks.back().place.bytes.end);
+    }
+    return std::nullopt;
+}
+
+// Gives the fresh places numbers between their neighbours' and writes them; all places anew where
+// there is no room.
+void DocumentWriterImpl::renumber(Connection& connection, State& state, const Edit& edit,
+                                  std::vector<Place> fresh) const {
+    DocumentRow& row = state.row;
+    std::vector<Place>& places = state.places;
+    const auto remove = [&](const Place& place) {
+        erase_place(connection, row.info.id, place.place);
+        row.places -= place_digest(place);
+    };
+    const auto write = [&](const Place& place) {
+        insert_place(connection, row.info.id, place);
+        row.places += place_digest(place);
+    };
+    const auto begin = places.begin() + static_cast<ptrdiff_t>(edit.first);
+    const auto end = begin + static_cast<ptrdiff_t>(edit.n_old);
+    std::for_each(begin, end, remove);
+    const uint64_t before = edit.first > 0 ? places[edit.first - 1].place : 0;
+    const bool at_end = end == places.end();
+    const uint64_t gap = at_end ? kPlaceStep : (end->place - before) / (fresh.size() + 1);
+    for (size_t i = 0; i < fresh.size(); ++i) fresh[i].place = before + (i + 1) * gap;
+    const auto at = places.erase(begin, end);
+    places.insert(at, fresh.begin(), fresh.end());
+    if (gap > 0) {
+        for (const Place& place : fresh) write(place);
+        return;
+    }
+    for (size_t i = 0; i < places.size(); ++i) {
+        const bool is_fresh = i >= edit.first && i < edit.first + fresh.size();
+        if (!is_fresh) remove(places[i]);
+    }
+    for (size_t i = 0; i < places.size(); ++i) {
+        places[i].place = (i + 1) * kPlaceStep;
+        write(places[i]);
+    }
+}
+
+void DocumentWriterImpl::publish_replacement(Connection& connection, State& state,
+                                             SegmentEdit& segments) const {
+    DocumentRow& row = state.row;
+    if (const auto old = find_document_row(connection, row.space, key_, false))
+        remove_document(connection, *old, segments);
+    row.pending = false;
+    for (const Place& place : state.places) segments.touch(place.segment);
+}
+
+std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallControl& control) {
+    if (finished_)
+        throw Error(Status::kState, "rpt",
+                    "document \"" + key_ + "\" is finished; resume it or begin it again");
+    control.check();
+    check(edit);
+    std::vector<PreparedSegment> prepared;
+    for (size_t i = 0; i < edit.segments.size(); ++i) {
+        if (i % 4 == 0) control.report(i, edit.segments.size());
+        prepared.push_back(prepare_segment(edit.segments[i], state_.row.info.text_discarded,
+                                           store_->model().dim, store_->options().packing));
+    }
+    store_->write_uses();
+    State next;
+    SpaceChange change;
+    try {
+        store_->write([&](Connection& connection) {
+            next = state_;
+            change = {};
+            auto space = read_space(connection, next.row.space);
+            if (!space)
+                throw Error(Status::kNotFound, "rpt",
+                            "the space of document \"" + key_ + "\" was dropped; open it again");
+            change.now = std::move(*space);
+            change.old_generation = change.now.generation;
+            store_->make_room(connection, change.now, prepared);
+            DocumentRow& row = next.row;
+            if (row.info.id == 0) insert_document(connection, row);
+            if (row.info.finished) {
+                row.info.finished = false;
+                row.info.content_hash = {};
+                ++row.info.revision;
+            }
+            SegmentEdit segments(connection, change, store_->model().key_width());
+            if (const auto lost = apply(connection, next, edit, prepared, segments))
+                throw SegmentLost{*lost};
+            if (edit.finish) {
+                row.info.finished = true;
+                row.info.content_hash = edit.content_hash;
+                if (row.pending) publish_replacement(connection, next, segments);
+            }
+            if (!update_document(connection, row))
+                throw Error(Status::kNotFound, "rpt",
+                            "document \"" + key_ + "\" was removed while it was written");
+            segments.settle();
+            segments.purge(kPurgedByCommit, store_->commit_bytes() / 2);
+            segments.publish_rows();
+            touch_space(connection, change.now);
+            store_->trim(connection);
+            if (!change.removed.empty()) store_->index_of(row.space)->remove_cache_file();
+            control.check();
+        });
+    } catch (const SegmentLost& lost) {
+        return lost.index;
+    }
+    state_ = std::move(next);
+    finished_ = edit.finish;
+    store_->publish(change);
+    return std::nullopt;
+}
+
+std::vector<SegmentInfo> DocumentWriterImpl::segments() const {
+    ConnectionPool::Lease lease(store_->readers());
+    return list_segment_infos(*lease, state_.places);
+}
+
+std::string DocumentWriterImpl::read_text(ByteSpan bytes) const {
+    ConnectionPool::Lease lease(store_->readers());
+    return read_places_text(*lease, state_.places, key_, bytes);
+}
+
+std::vector<int32_t> DocumentWriterImpl::read_tokens(uint64_t segment_id) const {
+    ConnectionPool::Lease lease(store_->readers());
+    return read_segment_tokens(*lease, segment_id);
+}
+
+}  // namespace rpt::storage

@@ -1,0 +1,31 @@
+// The tables of store.sqlite, their version, and how a connection is set up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "storage/sqlite/sqlite_connection.h"
+#include "storage/store.h"
+
+namespace rpt::storage {
+
+// SQLite's user_version; on disk. The second is the first with one more number about the model:
+// keys that are not as wide as states.
+constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kWideKeysVersion = 3;
+constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
+
+uint32_t format_of(const ModelBinding& model);
+
+// Makes an empty store in a file that does not exist yet; whole or not at all.
+void create_database(const std::string& file, const std::string& label, const ModelBinding& model);
+// Its two halves: tables in a new file of any name, and the name that makes a file the store.
+void write_database(const std::string& file, const std::string& label, const ModelBinding& model);
+void publish_database(const std::string& fresh, const std::string& file);
+// kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and
+// one row.
+ModelBinding verify_database(Connection& connection);
+void configure_writer(Connection& connection, Durability durability);
+void configure_reader(Connection& connection);
+
+}  // namespace rpt::storage
