@@ -15,7 +15,7 @@ torch_version=2.13.0
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 packages="g++ cmake ninja-build ccache python3 python3-venv libsqlite3-dev libzstd-dev libfaiss-dev libopenblas-dev
-libboost1.81-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
+libboost1.81-dev zstd libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
 
 missing=
 if command -v dpkg-query >/dev/null 2>&1; then

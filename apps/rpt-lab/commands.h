@@ -29,7 +29,6 @@ void add_eval_command(CLI::App& app, Common& common);
 void add_compare_command(CLI::App& app, Common& common);
 void add_dpr_command(CLI::App& app, Common& common);
 void add_speed_command(CLI::App& app, Common& common);
-void add_report_command(CLI::App& app, Common& common);
 void add_prove_command(CLI::App& app, Common& common);
 
 }  // namespace rpt::lab

@@ -1,4 +1,4 @@
-// Systems on the same documents, as `rpt-lab compare` and `rpt-lab report` write them.
+// Systems on the same documents, as `rpt-lab compare` writes them.
 #pragma once
 
 #include <vector>

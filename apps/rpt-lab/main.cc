@@ -29,7 +29,6 @@ int main(int argc, char** argv) {
     add_compare_command(app, common);
     add_dpr_command(app, common);
     add_speed_command(app, common);
-    add_report_command(app, common);
     add_prove_command(app, common);
 
     try {

@@ -1,5 +1,6 @@
 """The road of an experiment as `rpt-lab` walks it: tokenizer, shards, training, evaluation, comparison, report."""
 import json
+import math
 import os
 import pathlib
 import random
@@ -53,38 +54,70 @@ def runs(tmp_path_factory):
     return folder / "runs"
 
 
+def report(*arguments, code=0):
+    """The report program; returns its only output, the error line."""
+    done = subprocess.run([sys.executable, ROOT / "apps/rpt-lab/report/report.py", *map(str, arguments)],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stdout == ""
+    return done.stderr
+
+
+def evaluation(run):
+    done = subprocess.run(["zstd", "-dcq", run / "test.json.zst"], capture_output=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+def cells(tables, title):
+    """Rows of a table of tables.md, as lists of cells."""
+    lines = tables.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
+
+
 def test_experiment_report_sets_measured_systems_beside_the_paper(runs, tmp_path):
     out = tmp_path / "results"
-    lab("report", runs, "--out", out, "--paper", ROOT / "docs/results/paper.json", "--python", sys.executable,
-        "--draw", ROOT / "apps/rpt-lab/report/draw.py", "--resamples", 200, "--setting", "a test")
-    report = json.loads((out / "report.json").read_text())
-    assert {s["name"]: len(s["curves"]) for s in report["systems"]} == {
-        "transformer_xl": 2, "rpt_sem": 2, "retro": 2}
-    assert set(report["corpora"]) == {"math", "code", "pg19"}
-    alone = json.loads(lab("compare", *(f"{seed}={runs}/rpt_sem.{seed}/test.json.zst" for seed in (1, 2)), "--json"))
-    by_corpus = [corpus["systems"]["rpt_sem"] for corpus in report["corpora"].values()]
-    tokens = sum(system["tokens"] for system in by_corpus)
-    assert sum(s["nats"] * s["tokens"] for s in by_corpus) / tokens == pytest.approx(
-        sum(system["nats"] for system in alone["systems"]) / 2, abs=1e-9)
+    report(runs, "--out", out, "--lab", LAB, "--resamples", 200, "--setting", "a test")
+    numbers = json.loads((out / "report.json").read_text())
+    assert {s["name"]: len(s["curves"]) for s in numbers["systems"]} == {"transformer_xl": 2, "rpt_sem": 2, "retro": 2}
+    assert set(numbers["corpora"]) == {"math", "code", "pg19"}
     tables = (out / "tables.md").read_text()
     assert "| RPT-Sem | 2 |" in tables and "| Griffin | not run here |" in tables
-    by_title = {table["title"]: table["rows"] for table in report["tables"]}
-    swapped = by_title["Neighbours swapped"]
+    # every perplexity is the mean of both seeds' nats, here summed from the documents
+    by_label = {row[0]: row for row in cells(tables, "Perplexity (table 2 of the paper)")}
+    for column, corpus in enumerate(sorted(numbers["corpora"])):
+        nats = {}
+        for name in ("transformer_xl", "rpt_sem"):
+            means = []
+            for seed in (1, 2):
+                read = evaluation(runs / f"{name}.{seed}")
+                documents = [d for d in read["raw"] if d["collection"] == corpus]
+                tokens = sum(d["tokens"] for d in documents)
+                means.append(sum(d["rows"][read["usual_row"]]["nats"] * d["tokens"] for d in documents) / tokens)
+            nats[name] = sum(means) / 2
+        at = 4 + 3 * column
+        assert float(by_label["RPT-Sem"][at]) == pytest.approx(math.exp(nats["rpt_sem"]), abs=0.006)
+        difference = 100 * (math.exp(nats["rpt_sem"] - nats["transformer_xl"]) - 1)
+        assert float(by_label["RPT-Sem"][at + 1].split(" %")[0]) == pytest.approx(difference, abs=0.06)
+    swapped = cells(tables, "Neighbours swapped")
     assert [row[:2] for row in swapped] == [[c, s] for c in ("code", "math", "pg19") for s in ("RETRO + BM25", "RPT-Sem")]
-    assert all(float(cell) > 0 for row in swapped for cell in row[2:] if cell)
-    against_retro = {row[0]: row[1:] for row in by_title["Perplexity against RETRO + BM25"]}
+    without = [evaluation(runs / f"retro.{seed}")["collections"]["code"]["rows"]["none"]["nats"] for seed in (1, 2)]
+    assert float(swapped[0][2]) == pytest.approx(math.exp(sum(without) / 2), abs=0.006)
+    against_retro = {row[0]: row[1:] for row in cells(tables, "Perplexity against RETRO + BM25")}
     assert "(-4.2 %)" in against_retro["RPT-Sem"][2] and "Griffin" not in against_retro
     page = (out / "index.html").read_text()
     assert "<table>" in page and "data:image/png;base64," in page and "http" not in page
     assert (out / "loss_curves.png").read_bytes().startswith(b"\x89PNG")
+    report("--from", out / "report.json", "--out", tmp_path / "again", "--no-plots")
+    assert (tmp_path / "again/tables.md").read_text() == tables
 
 
-def test_experiment_report_refuses_a_folder_without_runs_and_a_baseline_that_is_not_there(runs, tmp_path):
-    assert "no NAME.SEED folder" in lab("report", tmp_path, "--out", tmp_path / "x", "--paper",
-                                        ROOT / "docs/results/paper.json", code=1)
-    error = lab("report", runs, "--out", tmp_path / "x", "--paper", ROOT / "docs/results/paper.json", "--baseline",
-                "griffin", code=1)
+def test_experiment_report_refuses_what_it_cannot_compare(runs, tmp_path):
+    assert "no NAME.SEED folder" in report(tmp_path, "--out", tmp_path / "x", code=1)
+    error = report(runs, "--out", tmp_path / "x", "--lab", LAB, "--baseline", "griffin", code=1)
     assert "griffin" in error and len(error.strip().splitlines()) == 1
+    error = report(runs, "--out", tmp_path / "x", "--lab", tmp_path / "no-such-program", code=1)
+    assert "--lab" in error and len(error.strip().splitlines()) == 1
+    report("--out", tmp_path / "x", code=2)
 
 
 def test_experiment_compare_gives_the_difference_of_the_means(runs):

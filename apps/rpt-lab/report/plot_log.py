@@ -1,4 +1,4 @@
-"""Draws a training log: python models/plot_log.py RUN/log.jsonl OUT.png (needs matplotlib)."""
+"""Draws a training log: python apps/rpt-lab/report/plot_log.py RUN/log.jsonl OUT.png (needs matplotlib)."""
 import json
 import sys
 
