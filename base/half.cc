@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "base/cpu_features.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -10,11 +12,6 @@ namespace rpt {
 namespace {
 
 #if defined(__x86_64__)
-bool has_f16c() {
-    static const bool has = __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx");
-    return has;
-}
-
 // Both give the number of values done; the plain loop does the rest.
 __attribute__((target("avx,f16c"))) size_t to_halves_f16c(const float* from, uint16_t* to,
                                                           size_t n) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/cpu_features.h"
 #include "base/half.h"
 
 #if defined(__x86_64__)
@@ -102,8 +103,7 @@ __attribute__((target("avx2,fma,f16c"))) inline float dot_one(const uint16_t* ro
 }  // namespace
 
 bool supported() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 __attribute__((target("avx2,fma,f16c"))) void dot_rows(const uint16_t* rows, size_t n,
