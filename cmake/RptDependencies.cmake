@@ -29,6 +29,10 @@ if(NOT RPT_LAB_ONLY)
     endif()
 endif()
 
+if(RPT_FUZZ)
+    return()
+endif()
+
 # LibTorch: CMAKE_PREFIX_PATH or LIBTORCH name it; `make build` puts it into build/venv.
 # We link its libraries by file and take its include folder as a system folder: its CMake package would also
 # search for CUDA and Caffe2 parts that nothing here uses.

@@ -4,6 +4,7 @@
 #
 #   setup/prepare.sh build    what the programs need
 #   setup/prepare.sh test     that, and what the tests need
+#   setup/prepare.sh fuzz     what the programs need, and what tests/fuzz needs
 #
 # LibTorch is taken from LIBTORCH or CMAKE_PREFIX_PATH if one of them names it, otherwise the wheel `torch` is installed
 # into build/venv. Which wheel (CPU alone, or CUDA) follows pip's own settings, such as PIP_EXTRA_INDEX_URL.
@@ -16,6 +17,8 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 packages="g++ cmake ninja-build ccache python3 python3-venv libsqlite3-dev libzstd-dev libfaiss-dev libopenblas-dev
 libboost1.81-dev zstd libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
+
+[ "$purpose" != fuzz ] || packages="$packages clang libclang-rt-dev"
 
 missing=
 if command -v dpkg-query >/dev/null 2>&1; then
