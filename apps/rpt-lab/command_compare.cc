@@ -115,10 +115,11 @@ void add_compare_command(CLI::App& app, Common& common) {
                         "given, none where there is no memory");
     command->add_option("--against", args->against,
                         "The system that the others are compared with; the first if not given");
-    command->add_option("--resamples", args->options.resamples, "Of the bootstrap")
+    command->add_option("--resamples", args->options.resamples, "Samples that the bootstrap draws")
         ->capture_default_str()
         ->check(CLI::Range(1, 1000000));
-    command->add_option("--seed", args->options.seed, "Of the bootstrap")->capture_default_str();
+    command->add_option("--seed", args->options.seed, "Seed of the bootstrap")
+        ->capture_default_str();
     command->add_option("--out", args->out, "The comparison as JSON");
     command->footer(
         "Example: rpt-lab compare txl=txl.json retro=retro.json rpt=rpt.1.json,rpt.2.json");

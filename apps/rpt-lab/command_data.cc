@@ -125,7 +125,7 @@ int prepare(const PrepareArguments& args, const Common& common) {
 void add_data_command(CLI::App& app, Common& common) {
     CLI::App* data = app.add_subcommand("data", "Make token shards");
     data->require_subcommand(1);
-    CLI::App* command = data->add_subcommand("prepare", "JSON lines to a token shard");
+    CLI::App* command = data->add_subcommand("prepare", "Make a token shard of JSON lines");
     const auto args = std::make_shared<PrepareArguments>();
     command->add_option("inputs", args->inputs, "PATH or COLLECTION=PATH, .jsonl or .jsonl.zst")
         ->required();
@@ -136,7 +136,7 @@ void add_data_command(CLI::App& app, Common& common) {
                         "Documents taken from each input; 0: all");
     command
         ->add_option("--max-bytes", args->max_bytes,
-                     "Text after which an input is left, such as 100MB; 0: all")
+                     "Text taken from each input, such as 100MB; 0: all")
         ->transform(CLI::AsSizeValue(true));
     command->add_flag("--split-files", args->split_files,
                       "One document for each of a line's files; the line is their collection");

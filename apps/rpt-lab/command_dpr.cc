@@ -80,12 +80,14 @@ void add_dpr_command(CLI::App& app, Common& common) {
     CLI::App* command = app.add_subcommand(
         "dpr", "Train a retriever of two encoders apart from any reader, for rpt-lab eval --dpr");
     const auto args = std::make_shared<DprArguments>();
-    command->add_option("config", args->config, "As of rpt-lab train: data, chunk, pool")
+    command
+        ->add_option("config", args->config,
+                     "Configuration of rpt-lab train: names data, chunk and pool")
         ->required();
     command->add_option("--out", args->out, "File of the encoders")->required();
     command->add_option("--data-dir", args->data_dir, "Directory that shards are named in")
         ->default_val(".");
-    command->add_option("--tier", args->tier, "JSON that stands before the config");
+    command->add_option("--tier", args->tier, "JSON whose keys the config changes");
     command->add_option("--set", args->overrides, "Override a key of the config")->take_all();
     command->add_option("--steps", args->steps, "Updates")
         ->capture_default_str()
@@ -93,11 +95,12 @@ void add_dpr_command(CLI::App& app, Common& common) {
     command->add_option("--batch", args->batch, "Pairs an update; each is a negative of the others")
         ->capture_default_str()
         ->check(CLI::Range(2, 65536));
-    command->add_option("--lr", args->lr, "Peak of the rate")->capture_default_str();
+    command->add_option("--lr", args->lr, "Peak learning rate")->capture_default_str();
     command->add_option("--dim", args->shape.dim, "Width of both encoders")->capture_default_str();
-    command->add_option("--layers", args->shape.layers, "Of each")->capture_default_str();
-    command->add_option("--heads", args->shape.heads, "Of each layer")->capture_default_str();
-    command->add_option("--seed", args->seed, "Of weights and draws")->capture_default_str();
+    command->add_option("--layers", args->shape.layers, "Layers of each encoder")
+        ->capture_default_str();
+    command->add_option("--heads", args->shape.heads, "Heads of each layer")->capture_default_str();
+    command->add_option("--seed", args->seed, "Seed of weights and draws")->capture_default_str();
     command->add_option("--threads", args->threads, "0: as many as the machine has cores");
     command->add_option("--device", args->device, "cpu or cuda")->capture_default_str();
     command->footer(

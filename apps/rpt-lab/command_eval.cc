@@ -185,7 +185,7 @@ int run(const EvalArguments& args, const Common& common) {
 }  // namespace
 
 void add_eval_command(CLI::App& app, Common& common) {
-    CLI::App* command = app.add_subcommand("eval", "Perplexity and retrieval of a model on shards");
+    CLI::App* command = app.add_subcommand("eval", "Measure a model on shards: loss and retrieval");
     const auto args = std::make_shared<EvalArguments>();
     command->add_option("model", args->model, "Model package or checkpoint")->required();
     command->add_option("shards", args->shards, "Token shards")->required();
@@ -217,10 +217,12 @@ void add_eval_command(CLI::App& app, Common& common) {
                       "Also write the nats of every chunk, for rpt-lab compare");
     command->add_option("--against", args->bootstrap.against,
                         "Compare every row with this one by paired bootstrap");
-    command->add_option("--resamples", args->bootstrap.resamples, "Of the bootstrap")
+    command
+        ->add_option("--resamples", args->bootstrap.resamples, "Samples that the bootstrap draws")
         ->capture_default_str()
         ->check(CLI::Range(1, 1000000));
-    command->add_option("--seed", args->bootstrap.seed, "Of bootstrap and random row")
+    command
+        ->add_option("--seed", args->bootstrap.seed, "Seed of the bootstrap and of the row random")
         ->capture_default_str();
     command->add_option("--threads", args->threads, "0: as many as the machine has cores");
     command->add_option("--out", args->out, "Summary and every document's scores as JSON");

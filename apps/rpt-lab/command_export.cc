@@ -40,7 +40,7 @@ int run(ExportArguments& args, const Common& common) {
 
 void add_export_command(CLI::App& app, Common& common) {
     CLI::App* command =
-        app.add_subcommand("export", "A checkpoint to a model package, or a package again");
+        app.add_subcommand("export", "Write a checkpoint as a model package, or a package again");
     const auto args = std::make_shared<ExportArguments>();
     command
         ->add_option("source", args->options.source,

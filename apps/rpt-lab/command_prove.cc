@@ -122,9 +122,10 @@ void add_prove_command(CLI::App& app, Common& common) {
         ->delimiter(',');
     command->add_option("--configs", args->options.run.configs, "Folder with rows/ and tiers/")
         ->capture_default_str();
-    command->add_option("--seed", args->options.run.seed, "Of documents, weights and draws")
+    command->add_option("--seed", args->options.run.seed, "Seed of documents, weights and draws")
         ->capture_default_str();
-    command->add_option("--steps", args->options.run.steps, "Updates a row, instead of the tier's");
+    command->add_option("--steps", args->options.run.steps,
+                        "Updates of each row, instead of the tier's");
     command->add_option("--threads", args->threads, "Compute threads")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));

@@ -68,13 +68,15 @@ int run(const SpeedArguments& args, const Common& common) {
 
 void add_speed_command(CLI::App& app, Common& common) {
     CLI::App* command = app.add_subcommand(
-        "speed", "Training speed of several configurations, their steps taking turns");
+        "speed", "Measure how fast several configurations train, one step of each in turn");
     const auto args = std::make_shared<SpeedArguments>();
-    command->add_option("configs", args->configs, "As of rpt-lab train; the first is the measure")
+    command
+        ->add_option("configs", args->configs,
+                     "Configurations of rpt-lab train; the others are compared with the first")
         ->required();
     command->add_option("--data-dir", args->data_dir, "Directory that shards are named in")
         ->default_val(".");
-    command->add_option("--tier", args->tier, "JSON that stands before every config");
+    command->add_option("--tier", args->tier, "JSON whose keys every config changes");
     command->add_option("--set", args->overrides, "Override a key of every config")->take_all();
     command->add_option("--steps", args->steps, "Timed steps of each row")
         ->capture_default_str()

@@ -271,11 +271,12 @@ int run(const TargetArguments& args, const Common& common) {
 
 void add_targets_command(CLI::App& app, Common& common) {
     CLI::App* command = app.add_subcommand(
-        "targets", "Score old chunks by what they tell a language model about the next one");
+        "targets",
+        "Score old chunks by how much they help a language model to predict the next one");
     const auto args = std::make_shared<TargetArguments>();
     command->add_option("config", args->config, "JSON of the run that will read the scores")
         ->required();
-    command->add_option("--tier", args->tier, "JSON that stands before the config");
+    command->add_option("--tier", args->tier, "JSON whose keys the config changes");
     command->add_option("--set", args->overrides, "Override a key, such as data_seed=3")
         ->take_all();
     command->add_option("--data-dir", args->data_dir, "Directory that shards are named in")
@@ -283,11 +284,12 @@ void add_targets_command(CLI::App& app, Common& common) {
     command->add_option("--scorer", args->scorer, "Model package or checkpoint that scores")
         ->required();
     command->add_option("--out", args->out, "Target cache to make or to go on with")->required();
-    command->add_option("--steps", args->steps, "Pieces of so many steps; 0: train.steps");
-    command->add_option("--top", args->top, "Candidates scored a chunk, the best by BM25")
+    command->add_option("--steps", args->steps,
+                        "Steps of training whose pieces are scored; 0: train.steps");
+    command->add_option("--top", args->top, "Candidates scored for each chunk, the best by BM25")
         ->capture_default_str()
         ->check(CLI::Range(1, 1000));
-    command->add_option("--every", args->every, "Score every n-th chunk alone")
+    command->add_option("--every", args->every, "Score only every n-th chunk")
         ->capture_default_str()
         ->check(CLI::Range(1, 1000000));
     command

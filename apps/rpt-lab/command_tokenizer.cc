@@ -124,7 +124,9 @@ void add_tokenizer_command(CLI::App& app, Common& common) {
     const auto train_args = std::make_shared<TrainArguments>();
     train->add_option("inputs", train_args->inputs, ".jsonl or .jsonl.zst files")->required();
     train->add_option("--out", train_args->out, "Tokenizer JSON to write")->required();
-    train->add_option("--vocab", train_args->vocab, "Tokens, special ones included")
+    train
+        ->add_option("--vocab", train_args->vocab,
+                     "Size of the vocabulary, special tokens included")
         ->capture_default_str();
     train
         ->add_option("--max-bytes", train_args->max_bytes,
@@ -136,7 +138,7 @@ void add_tokenizer_command(CLI::App& app, Common& common) {
         common.action = [train_args, &common] { return train_tokenizer(*train_args, common); };
     });
 
-    CLI::App* enc = tokenizer->add_subcommand("encode", "Text to token numbers");
+    CLI::App* enc = tokenizer->add_subcommand("encode", "Turn text into token numbers");
     const auto enc_args = std::make_shared<CodeArguments>();
     enc->add_option("file", enc_args->file, "UTF-8 text, - for standard input");
     enc->add_option("--tokenizer", enc_args->tokenizer, "Tokenizer JSON")->required();
@@ -145,7 +147,7 @@ void add_tokenizer_command(CLI::App& app, Common& common) {
         common.action = [enc_args, &common] { return encode(*enc_args, common); };
     });
 
-    CLI::App* dec = tokenizer->add_subcommand("decode", "Token numbers to text");
+    CLI::App* dec = tokenizer->add_subcommand("decode", "Turn token numbers into text");
     const auto dec_args = std::make_shared<CodeArguments>();
     dec->add_option("file", dec_args->file, "Numbers parted by white space, - for standard input");
     dec->add_option("--tokenizer", dec_args->tokenizer, "Tokenizer JSON")->required();

@@ -113,7 +113,7 @@ void add_train_command(CLI::App& app, Common& common) {
     command->add_option("--start", args->paths.start,
                         "Checkpoint to take the weights from, not its optimiser");
     command->add_option("--tier", args->tier,
-                        "JSON that stands before the config: sizes and steps that rows share");
+                        "JSON whose keys the config changes: sizes and steps that rows share");
     command->add_option("--fresh", args->paths.fresh,
                         "With --start: tensors that begin anew, by name or its beginning");
     command->add_flag("--resume", args->resume,
