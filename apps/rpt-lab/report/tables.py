@@ -79,7 +79,7 @@ def retrieval_table(report, paper):
     return {"title": "Retrieval (table 3 of the paper, figure 4)", "rows": rows, "columns":
             ["corpus", "retriever", "precision@2", "recall@10", "nDCG@20", "shared with the chunk", "with the next"],
             "note": "Gold: chunks with a target score above 0. In brackets the paper's figure. Shared: different tokens "
-            "that the first neighbour has in common with the chunk that asks and with the one that follows it."}
+            "that the first neighbour has in common with the chunk that searches and with the one that follows it."}
 
 
 def swap_table(report, paper):
