@@ -9,8 +9,8 @@
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/text/utf8_gate.h"
-#include "core/train/json_lines.h"
-#include "core/train/shard.h"
+#include "lab/train/json_lines.h"
+#include "lab/train/shard.h"
 
 namespace rpt::lab {
 namespace {

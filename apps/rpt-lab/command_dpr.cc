@@ -7,10 +7,10 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "core/engine/engine.h"
-#include "core/train/devices.h"
-#include "core/train/encoder_pairs.h"
-#include "core/train/schedules.h"
-#include "core/train/training_data.h"
+#include "lab/train/devices.h"
+#include "lab/train/encoder_pairs.h"
+#include "lab/train/schedules.h"
+#include "lab/train/training_data.h"
 
 namespace rpt::lab {
 namespace {

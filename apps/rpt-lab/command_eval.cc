@@ -13,10 +13,10 @@
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
-#include "core/train/checkpoint.h"
-#include "core/train/devices.h"
-#include "core/train/dual_encoder.h"
-#include "core/train/target_cache.h"
+#include "lab/train/checkpoint.h"
+#include "lab/train/devices.h"
+#include "lab/train/dual_encoder.h"
+#include "lab/train/target_cache.h"
 
 namespace rpt::lab {
 namespace {

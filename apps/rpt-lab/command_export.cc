@@ -7,7 +7,7 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/text_files.h"
 #include "core/model/config.h"
-#include "core/train/model_export.h"
+#include "lab/train/model_export.h"
 
 namespace rpt::lab {
 namespace {

@@ -13,7 +13,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
-#include "core/proofs/experiment.h"
+#include "lab/proofs/experiment.h"
 
 namespace rpt::lab {
 namespace {

@@ -9,8 +9,8 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "core/engine/engine.h"
-#include "core/train/devices.h"
-#include "core/train/speed_trial.h"
+#include "lab/train/devices.h"
+#include "lab/train/speed_trial.h"
 
 namespace rpt::lab {
 namespace {

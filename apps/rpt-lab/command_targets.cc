@@ -13,12 +13,12 @@
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "core/engine/engine.h"
-#include "core/train/batch.h"
-#include "core/train/checkpoint.h"
-#include "core/train/devices.h"
-#include "core/train/document_span.h"
-#include "core/train/target_scores.h"
-#include "core/train/training_data.h"
+#include "lab/train/batch.h"
+#include "lab/train/checkpoint.h"
+#include "lab/train/devices.h"
+#include "lab/train/document_span.h"
+#include "lab/train/target_scores.h"
+#include "lab/train/training_data.h"
 
 namespace rpt::lab {
 namespace {

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "core/text/bpe_trainer.h"
 #include "core/text/utf8_gate.h"
-#include "core/train/json_lines.h"
+#include "lab/train/json_lines.h"
 
 namespace rpt::lab {
 namespace {

@@ -10,8 +10,8 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
-#include "core/train/devices.h"
-#include "core/train/training_run.h"
+#include "lab/train/devices.h"
+#include "lab/train/training_run.h"
 
 namespace rpt::lab {
 namespace {

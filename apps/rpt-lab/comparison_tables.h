@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/eval/system_comparison.h"
+#include "lab/eval/system_comparison.h"
 
 namespace rpt::lab {
 

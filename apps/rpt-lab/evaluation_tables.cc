@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "core/eval/paired_bootstrap.h"
+#include "lab/eval/paired_bootstrap.h"
 
 namespace rpt::lab {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/eval/document_scores.h"
+#include "lab/eval/document_scores.h"
 
 namespace rpt::lab {
 

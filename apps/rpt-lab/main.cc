@@ -5,8 +5,8 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/large_blocks.h"
 #include "base/error.h"
-#include "core/model/float_products.h"
-#include "core/model/tensor_library.h"
+#include "lab/network/float_products.h"
+#include "lab/network/tensor_library.h"
 
 int main(int argc, char** argv) {
     using namespace rpt::lab;

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "base/error.h"
-#include "core/train/compressed_text.h"
+#include "lab/train/compressed_text.h"
 
 namespace rpt::lab {
 std::string read_file(const std::string& path) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/engine/engine.h"
-#include "core/model/rpt_model.h"
+#include "lab/network/rpt_model.h"
 #include "core/text/bpe_trainer.h"
 
 namespace {

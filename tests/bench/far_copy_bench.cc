@@ -14,7 +14,7 @@
 #include <random>
 #include <string>
 
-#include "core/model/rpt_model.h"
+#include "lab/network/rpt_model.h"
 
 namespace {
 

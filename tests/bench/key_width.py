@@ -17,7 +17,7 @@ import pathlib
 import numpy
 
 K1, B = 1.5, 0.75  # of Okapi BM25, as core/text/bm25.h
-THRESHOLD = 1.5  # as core/model/initialise.cc
+THRESHOLD = 1.5  # as lab/network/initialise.cc
 
 
 def texts(shard, count, length):

@@ -8,9 +8,9 @@
 
 #include <algorithm>
 
-#include "core/model/float_products.h"
-#include "core/model/rpt_model.h"
-#include "core/model/token_loss.h"
+#include "lab/network/float_products.h"
+#include "lab/network/rpt_model.h"
+#include "lab/network/token_loss.h"
 
 namespace {
 

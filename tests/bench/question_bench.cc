@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "core/engine/engine.h"
-#include "core/eval/paired_bootstrap.h"
+#include "lab/eval/paired_bootstrap.h"
 #include "core/reader/chunk_feeder.h"
 #include "core/reader/text_query.h"
-#include "core/train/json_lines.h"
+#include "lab/train/json_lines.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <exception>
 #include <string>
 
-#include "core/model/rpt_model.h"
+#include "lab/network/rpt_model.h"
 #include "core/text/bpe_trainer.h"
 
 namespace {

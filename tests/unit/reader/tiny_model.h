@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/model/rpt_model.h"
+#include "lab/network/rpt_model.h"
 
 namespace rpt::reader {
 

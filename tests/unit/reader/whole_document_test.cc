@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "core/engine/engine.h"
-#include "core/model/rpt_model.h"
+#include "lab/network/rpt_model.h"
 #include "core/reader/session.h"
 #include "tests/fakes/fake_engine.h"
 #include "tests/unit/reader/tiny_model.h"

@@ -1,0 +1,175 @@
+#include "lab/engine/token_step.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "lab/engine/step_kernels.h"
+#include "lab/network/rope.h"
+
+namespace rpt::engine {
+namespace {
+
+// Below this many weights a second thread costs more than it brings.
+constexpr int64_t kWeightsAThread = 48 * 1024;
+
+const float* data(const at::Tensor& t) {
+    return t.defined() ? t.const_data_ptr<float>() : nullptr;
+}
+
+// out (+)= matrix x, rows shared by the threads.
+void multiply(const at::Tensor& matrix, const float* x, bool add, float* out) {
+    const int64_t rows = matrix.size(0), columns = matrix.size(1);
+    const float* m = matrix.const_data_ptr<float>();
+    const int64_t grain = std::max<int64_t>(4, kWeightsAThread / columns);
+    at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+        multiply_rows(m, x, columns, begin, end, add, out);
+    });
+}
+
+}  // namespace
+
+TokenStep::TokenStep(const model::ModelConfig& config, const model::ModelWeights& weights)
+    : config_(config), weights_(weights), turns_(model::rope_turns(config, 0, 2 * config.stride)) {}
+
+void TokenStep::prepare(StepScratch& s) const {
+    const model::ModelConfig& c = config_;
+    const int64_t heads = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim;
+    const int64_t inner = c.ffn == model::FfnKind::kSwiglu ? 2 * c.ffn_dim : c.ffn_dim;
+    s.x.resize(static_cast<size_t>(c.dim));
+    s.normed.resize(static_cast<size_t>(c.dim));
+    s.wide.resize(static_cast<size_t>(std::max(heads, inner)));
+    s.mixed.resize(static_cast<size_t>(c.n_heads * c.head_dim));
+}
+
+void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
+                               BlockPlace place, StepScratch& s) const {
+    const model::ModelConfig& c = config_;
+    const int64_t d = c.head_dim, groups = c.n_kv_heads, row = c.stride + place.offset;
+    const int64_t width = groups * d;
+    norm_row(s.x.data(), data(w.norm), c.dim, c.norm_eps, s.normed.data());
+    multiply(w.qkv, s.normed.data(), false, s.wide.data());
+
+    const float* turn =
+        reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) + row * d;
+    const bool interleaved = c.rope_pairing == model::RopePairing::kInterleaved;
+    for (int64_t head = 0; head < c.n_heads + groups; ++head) {
+        rotate_row(s.wide.data() + head * d, turn, d, interleaved);
+    }
+    float* k = cache.k.mutable_data_ptr<float>();
+    float* v = cache.v.mutable_data_ptr<float>();
+    const float* own = s.wide.data() + c.n_heads * d;
+    std::memcpy(k + row * width, own, static_cast<size_t>(width) * sizeof(float));
+    std::memcpy(v + row * width, own + width, static_cast<size_t>(width) * sizeof(float));
+
+    const int64_t begin = place.has_past ? 0 : c.stride, n = row + 1 - begin;
+    const int64_t room = n + 1;
+    s.scores.resize(static_cast<size_t>(c.n_heads * room));
+    const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * n * d));
+    at::parallel_for(0, c.n_heads, grain, [&](int64_t from, int64_t to) {
+        for (int64_t head = from; head < to; ++head) {
+            const int64_t group = head / (c.n_heads / groups);
+            const int64_t at_group = begin * width + group * d;
+            const float* null_k = w.null_key.defined() ? data(w.null_key) + group * d : nullptr;
+            const float* null_v = w.null_key.defined() ? data(w.null_value) + group * d : nullptr;
+            attend_row({s.wide.data() + head * d, k + at_group, v + at_group, n, d, width, nullptr,
+                        null_k, null_v},
+                       s.scores.data() + head * room, s.mixed.data() + head * d);
+        }
+    });
+    multiply(w.out, s.mixed.data(), true, s.x.data());
+}
+
+void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
+                                const model::MemoryKv& memory, int64_t position,
+                                StepScratch& s) const {
+    const model::ModelConfig& c = config_;
+    // where scores weigh, each neighbour has a softmax of its own
+    const int64_t parts = memory.weights.defined() ? memory.weights.size(1) : 1;
+    const int64_t d = c.head_dim, width = c.n_heads * d, n = memory.k.size(1) / parts;
+    norm_row(s.x.data(), data(w.query_norm), c.dim, c.norm_eps, s.normed.data());
+    multiply(w.query, s.normed.data(), false, s.wide.data());
+    if (c.cca_position == model::CcaPosition::kRope) {
+        const float* turn =
+            reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) +
+            position * d;
+        for (int64_t head = 0; head < c.n_heads; ++head) {
+            rotate_row(s.wide.data() + head * d, turn, d,
+                       c.rope_pairing == model::RopePairing::kInterleaved);
+        }
+    }
+    s.scores.resize(static_cast<size_t>(c.n_heads * n));
+    const float* k = data(memory.k);
+    const float* v = data(memory.v);
+    const float* mask = data(memory.mask);
+    const float* weights = data(memory.weights);
+    const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * parts * n * d));
+    at::parallel_for(0, c.n_heads, grain, [&](int64_t from, int64_t to) {
+        for (int64_t head = from; head < to; ++head) {
+            for (int64_t part = 0; part < parts; ++part) {
+                const int64_t first = part * n * width + head * d;
+                attend_row({s.wide.data() + head * d, k + first, v + first, n, d, width,
+                            mask == nullptr ? nullptr : mask + part * n, nullptr, nullptr,
+                            weights == nullptr ? 1.0f : weights[part], part > 0},
+                           s.scores.data() + head * n, s.mixed.data() + head * d);
+            }
+        }
+    });
+    multiply(w.out, s.mixed.data(), true, s.x.data());
+}
+
+void TokenStep::feed_forward(const model::FeedForwardWeights& w, StepScratch& s) const {
+    norm_row(s.x.data(), data(w.norm), config_.dim, config_.norm_eps, s.normed.data());
+    multiply(w.in, s.normed.data(), false, s.wide.data());
+    if (config_.ffn == model::FfnKind::kGelu) {
+        gelu_row(s.wide.data(), config_.ffn_dim);
+    } else {
+        swiglu_row(s.wide.data(), config_.ffn_dim);
+    }
+    multiply(w.out, s.wide.data(), true, s.x.data());
+}
+
+void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockPlace place,
+                      StepScratch& s, float* h_low) const {
+    prepare(s);
+    const size_t bytes = static_cast<size_t>(config_.dim) * sizeof(float);
+    std::memcpy(s.x.data(), data(weights_.embedding) + token * config_.dim, bytes);
+    if (config_.scale_embedding) {
+        const float scale = std::sqrt(static_cast<float>(config_.dim));
+        for (float& x : s.x) x *= scale;
+    }
+    for (int64_t i = 0; i < config_.n_lower; ++i) {
+        const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
+        self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);
+        feed_forward(layer.ffn, s);
+    }
+    std::memcpy(h_low, s.x.data(), bytes);
+}
+
+void TokenStep::upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
+                      const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& s,
+                      std::span<float> logits) const {
+    prepare(s);
+    std::memcpy(s.x.data(), h_low, static_cast<size_t>(config_.dim) * sizeof(float));
+    size_t cca_index = 0;
+    for (int64_t i = config_.n_lower; i < config_.layers(); ++i) {
+        const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
+        self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);
+        if (layer.cross) {
+            if (memory != nullptr) cross_attention(*layer.cross, (*memory)[cca_index], position, s);
+            ++cca_index;
+        }
+        feed_forward(layer.ffn, s);
+    }
+    if (logits.empty()) return;
+    norm_row(s.x.data(), data(weights_.final_norm), config_.dim, config_.norm_eps, s.normed.data());
+    if (config_.scale_logits) {
+        const float scale = 1.0f / std::sqrt(static_cast<float>(config_.dim));
+        for (float& x : s.normed) x *= scale;
+    }
+    multiply(weights_.output_matrix(), s.normed.data(), false, logits.data());
+}
+
+}  // namespace rpt::engine

@@ -1,0 +1,51 @@
+// The short way for one token on the CPU: matrix-vector products straight over the weights, no
+// tensor operations in between. Gives what the block path gives, within rounding.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lab/engine/attention_cache.h"
+#include "core/model/config.h"
+#include "lab/network/cross_attention.h"
+#include "lab/network/model_weights.h"
+
+namespace rpt::engine {
+
+// Room for one token's intermediate vectors; one a stream.
+struct StepScratch {
+    std::vector<float> x, normed, wide, mixed, scores;
+};
+
+// Immutable; borrows the weights, which must be fp32 on the CPU and outlive it. Any number of
+// threads.
+class TokenStep {
+  public:
+    TokenStep(const model::ModelConfig& config, const model::ModelWeights& weights);
+
+    // h_low [d] of one token at `place`; writes its keys and values into the lower layers' caches.
+    void lower(int32_t token, std::vector<AttentionCache>& caches, BlockPlace place,
+               StepScratch& scratch, float* h_low) const;
+    // `memory`: keys and values of each CCA layer, null where the token reads none; `position` as
+    // in cca_place(). Empty `logits`: none are wanted.
+    void upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
+               const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& scratch,
+               std::span<float> logits) const;
+
+  private:
+    void prepare(StepScratch& s) const;
+    void self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
+                        BlockPlace place, StepScratch& s) const;
+    void cross_attention(const model::CrossAttentionWeights& w, const model::MemoryKv& memory,
+                         int64_t position, StepScratch& s) const;
+    void feed_forward(const model::FeedForwardWeights& w, StepScratch& s) const;
+
+    model::ModelConfig config_;
+    const model::ModelWeights& weights_;
+    at::Tensor turns_;  // complex64 [2 S, d_h / 2]
+};
+
+}  // namespace rpt::engine

@@ -1,0 +1,78 @@
+// The engine on LibTorch: what its segments and its stream share.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "core/engine/engine.h"
+#include "lab/engine/token_step.h"
+#include "lab/network/model_weights.h"
+#include "lab/network/rope.h"
+#include "lab/network/rpt_model.h"
+#include "core/weights/package.h"
+
+namespace rpt::engine {
+
+// What of the model only the trainer and the evaluation compute, in words; empty: nothing.
+std::string unread_part(const model::ModelConfig& config);
+
+// Immutable; shared by any number of streams on any threads.
+class TorchEngine final : public Engine, public std::enable_shared_from_this<TorchEngine> {
+  public:
+    TorchEngine(const weights::Package& package, at::Device device);
+
+    const model::ModelConfig& config() const override { return model_->config(); }
+    std::shared_ptr<const text::Tokenizer> tokenizer() const override { return tokenizer_; }
+    const Digest& fingerprint() const override { return fingerprint_; }
+    uint64_t parameters() const override;
+    uint64_t weight_bytes() const override { return 4 * parameters(); }
+    std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
+                                             std::span<const int32_t> tokens) const override;
+    std::unique_ptr<Stream> new_stream() const override;
+
+    const model::RptModel& model() const { return *model_; }
+    const model::ModelWeights& weights() const { return model_->weights(); }
+    const model::RopeTable& rope() const { return rope_; }
+    at::Device device() const { return device_; }
+    // Null on devices other than the CPU.
+    const TokenStep* token_step() const { return token_step_.get(); }
+
+    // [n] token ids on the device. kArgument for an id outside the vocabulary.
+    at::Tensor to_device(std::span<const int32_t> tokens) const;
+    // Chunks of h_low [n, m, d] of which the first n_tokens tokens count, numbered from
+    // `first_index`.
+    std::vector<EncodedChunk> encode(const at::Tensor& hidden, int64_t n_tokens,
+                                     uint64_t first_index) const;
+
+  private:
+    at::Device device_;
+    std::unique_ptr<const model::RptModel> model_;
+    model::RopeTable rope_;
+    std::shared_ptr<const text::Tokenizer> tokenizer_;
+    Digest fingerprint_;
+    std::unique_ptr<const TokenStep> token_step_;
+};
+
+// Runs `f` without autograd; what LibTorch throws becomes rpt::Error.
+template <typename F>
+auto run_torch(F&& f) {
+    const c10::InferenceMode guard;
+    try {
+        return std::forward<F>(f)();
+    } catch (const c10::OutOfMemoryError&) {
+        throw Error(Status::kNoMemory, "torch", "model call: out of memory on the device");
+    } catch (const c10::Error& error) {
+        const std::string text = error.what_without_backtrace();
+        const bool memory = text.find("can't allocate memory") != std::string::npos;
+        throw Error(memory ? Status::kNoMemory : Status::kInternal, "torch",
+                    "model call: " + text.substr(0, text.find('\n')).substr(0, 200));
+    }
+}
+
+}  // namespace rpt::engine

@@ -1,0 +1,101 @@
+// Models in packages (core/weights/package.h): one tensor for each parameter, under the same name.
+#include <charconv>
+#include <cstring>
+
+#include "base/error.h"
+#include "lab/network/model_weights.h"
+#include "lab/network/rpt_model.h"
+
+namespace rpt::model {
+namespace {
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+    std::string text = "[";
+    for (size_t i = 0; i < shape.size(); ++i)
+        text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+    return text + "]";
+}
+
+[[noreturn]] void corrupt(const std::string& name, const std::string& what) {
+    throw Error(Status::kCorrupt, "rpt", "model package: tensor '" + name + "' " + what);
+}
+
+std::optional<at::ScalarType> torch_type(weights::DType type) {
+    switch (type) {
+        case weights::DType::kF32:
+            return at::kFloat;
+        case weights::DType::kF16:
+            return at::kHalf;
+        case weights::DType::kBf16:
+            return at::kBFloat16;
+        case weights::DType::kI8:
+        case weights::DType::kI64:
+            break;
+    }
+    return std::nullopt;
+}
+
+// Borrows the package's bytes; the copy to fp32 and to the device is the caller's.
+at::Tensor view_of(const std::string& name, const weights::TensorView& view) {
+    const auto type = torch_type(view.dtype);
+    if (!type) corrupt(name, "holds integers where numbers of a floating type belong");
+    // from_blob wants a mutable pointer; nothing writes through it
+    return at::from_blob(const_cast<std::byte*>(view.data.data()), view.shape,
+                         at::TensorOptions().dtype(*type));
+}
+
+int64_t read_neighbours(const std::string& text) {
+    int64_t number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failed != std::errc() || end != text.data() + text.size() || number < 1 ||
+        number > kMostNeighbours) {
+        throw Error(Status::kCorrupt, "rpt",
+                    "model package: " + std::string(kReadNeighboursKey) + " \"" +
+                        text.substr(0, 32) + "\" is no number from 1 to " +
+                        std::to_string(kMostNeighbours));
+    }
+    return number;
+}
+
+}  // namespace
+
+void save_model(const RptModel& model, const std::string& tokenizer_json,
+                std::map<std::string, std::string> metadata, const std::string& path) {
+    std::map<std::string, weights::TensorData> tensors;
+    std::vector<at::Tensor> alive;
+    for (const auto& [name, parameter] : model.parameters()) {
+        const at::Tensor t = parameter.detach().to(at::kCPU, at::kFloat).contiguous();
+        alive.push_back(t);
+        tensors[name] = {weights::DType::kF32,
+                         t.sizes().vec(),
+                         {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}};
+    }
+    metadata["config"] = model.config().to_json();
+    metadata["tokenizer"] = tokenizer_json;
+    weights::write_package(path, tensors, std::move(metadata));
+}
+
+std::unique_ptr<RptModel> load_model(const weights::Package& package, at::Device device) {
+    ModelConfig config;
+    try {
+        config = ModelConfig::from_json(package.config_json());
+    } catch (const Error& error) {
+        throw Error(Status::kCorrupt, "rpt", std::string("model package: ") + error.what());
+    }
+    if (const auto told = package.metadata().find(kReadNeighboursKey);
+        told != package.metadata().end())
+        config.neighbours = read_neighbours(told->second);
+    ModelWeights slots;
+    for (const NamedSlot& slot : list_slots(config, slots)) {
+        const auto it = package.tensors().find(slot.name);
+        if (it == package.tensors().end()) corrupt(slot.name, "is missing");
+        if (it->second.shape != slot.shape) {
+            corrupt(slot.name, "has shape " + shape_text(it->second.shape) + ", its config says " +
+                                   shape_text(slot.shape));
+        }
+        *slot.tensor = view_of(slot.name, it->second).to(at::kFloat, false, true).to(device);
+    }
+    return std::make_unique<RptModel>(config, std::move(slots), device);
+}
+
+}  // namespace rpt::model

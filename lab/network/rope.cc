@@ -1,0 +1,53 @@
+#include "lab/network/rope.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+
+namespace rpt::model {
+
+at::Tensor rope_turns(const ModelConfig& config, int64_t first, int64_t n) {
+    const auto f64 = at::TensorOptions().dtype(at::kDouble);
+    const at::Tensor k = at::arange(0, config.head_dim / 2, f64);
+    const at::Tensor frequency =
+        at::pow(config.rope_theta, k * (-2.0 / static_cast<double>(config.head_dim)));
+    const at::Tensor angle = at::outer(at::arange(first, first + n, f64), frequency);
+    return at::complex(angle.cos(), angle.sin()).to(at::kComplexFloat);
+}
+
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& turns, RopePairing pairing) {
+    const at::Tensor t = turns.unsqueeze(-2);
+    if (pairing == RopePairing::kInterleaved) {
+        std::vector<int64_t> pairs = x.sizes().vec();
+        pairs.back() /= 2;
+        pairs.push_back(2);
+        at::Tensor wide = x.to(at::kFloat);
+        // a complex view needs even strides and offset, which a slice of a projection has; else
+        // reshape copies
+        return at::view_as_real(at::view_as_complex(wide.reshape(pairs)) * t)
+            .flatten(-2)
+            .to(x.scalar_type());
+    }
+    const int64_t half = x.size(-1) / 2;
+    const at::Tensor wide = x.to(at::kFloat);
+    const at::Tensor turned =
+        at::complex(wide.narrow(-1, 0, half), wide.narrow(-1, half, half)) * t;
+    return at::cat({at::real(turned), at::imag(turned)}, -1).to(x.scalar_type());
+}
+
+at::Tensor RopeTable::turns(int64_t first, int64_t n) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const int64_t have = table_.defined() ? table_.size(0) : 0;
+    if (first + n > have) {
+        const c10::InferenceMode normal(
+            false);  // a later training call must be able to save the table
+        table_ = rope_turns(config_, 0, std::max(first + n, 2 * have)).to(device_);
+    }
+    return table_.narrow(0, first, n);
+}
+
+at::Tensor RopeTable::rotate(const at::Tensor& x, int64_t first) const {
+    return model::rotate(x, turns(first, x.size(-3)), config_.rope_pairing);
+}
+
+}  // namespace rpt::model

@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "lab/network/model_weights.h"
+#include "tests/unit/lab/network/tiny_models.h"
+
+namespace rpt::model {
+namespace {
+
+class ModelFile : public testing::Test {
+  protected:
+    void SetUp() override {
+        const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+        folder_ = std::filesystem::path(testing::TempDir()) / (std::string("rpt_") + info->name());
+        std::filesystem::remove_all(folder_);
+        std::filesystem::create_directories(folder_);
+        path_ = (folder_ / "model.safetensors").string();
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    std::filesystem::path folder_;
+    std::string path_;
+};
+
+TEST_F(ModelFile, round_trip_keeps_config_and_bits) {
+    for (const auto& [name, c] : all_variants()) {
+        const RptModel model(c, 3);
+        save_model(model, "{}", {{"steps", "12"}}, path_);
+        const auto package = weights::Package::open(path_);
+        EXPECT_EQ(package->metadata().at("steps"), "12");
+        const auto loaded = load_model(*package, at::kCPU);
+        EXPECT_EQ(loaded->config(), c) << name;
+        ASSERT_EQ(loaded->parameters().size(), model.parameters().size());
+        for (size_t i = 0; i < model.parameters().size(); ++i) {
+            EXPECT_EQ(loaded->parameters()[i].first, model.parameters()[i].first);
+            EXPECT_TRUE(loaded->parameters()[i].second.equal(model.parameters()[i].second)) << name;
+            EXPECT_TRUE(loaded->parameters()[i].second.requires_grad());
+        }
+    }
+}
+
+// Writes the model's tensors after `change` had its way with them.
+template <typename F>
+std::string error_after(const RptModel& model, const std::string& path, F change) {
+    std::map<std::string, weights::TensorData> tensors;
+    std::vector<at::Tensor> alive;
+    for (const auto& [name, p] : model.parameters()) {
+        alive.push_back(p.detach().contiguous());
+        tensors[name] = {
+            weights::DType::kF32,
+            alive.back().sizes().vec(),
+            {static_cast<const std::byte*>(alive.back().const_data_ptr()), alive.back().nbytes()}};
+    }
+    change(tensors);
+    weights::write_package(path, tensors,
+                           {{"config", model.config().to_json()}, {"tokenizer", "{}"}});
+    try {
+        load_model(*weights::Package::open(path), at::kCPU);
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kCorrupt);
+        return error.what();
+    }
+    return "";
+}
+
+// How many neighbours serve its readers a package says beside its config: stores stay valid.
+TEST_F(ModelFile, read_neighbours_change_the_number_and_no_fingerprint) {
+    const RptModel model(tiny_config(), 3);
+    save_model(model, "{}", {}, path_);
+    const Digest before = weights::Package::open(path_)->fingerprint();
+    save_model(model, "{}", {{kReadNeighboursKey, "9"}}, path_);
+    const auto package = weights::Package::open(path_);
+    EXPECT_EQ(package->fingerprint(), before);
+    EXPECT_EQ(load_model(*package, at::kCPU)->config().neighbours, 9);
+    for (const char* wrong : {"", "0", "65", "two", "4 ", "99999999999999999999"}) {
+        save_model(model, "{}", {{kReadNeighboursKey, wrong}}, path_);
+        try {
+            load_model(*weights::Package::open(path_), at::kCPU);
+            ADD_FAILURE() << wrong;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.status(), Status::kCorrupt);
+            EXPECT_NE(std::string(error.what()).find("from 1 to 64"), std::string::npos);
+        }
+    }
+}
+
+TEST_F(ModelFile, missing_and_odd_tensors_are_named) {
+    const RptModel model(tiny_config(), 3);
+    EXPECT_NE(error_after(model, path_, [](auto& t) { t.erase("layers.2.cca.query"); })
+                  .find("'layers.2.cca.query' is missing"),
+              std::string::npos);
+    EXPECT_NE(error_after(model, path_,
+                          [](auto& t) {
+                              t["final_norm"].shape = {16, 2};
+                          })
+                  .find("'final_norm' has shape [16, 2]"),
+              std::string::npos);
+}
+
+TEST_F(ModelFile, half_precision_becomes_fp32) {
+    const RptModel model(tiny_config(), 3);
+    const at::Tensor half = model.weights().embedding.detach().to(at::kHalf);
+    EXPECT_EQ(error_after(model, path_,
+                          [&](auto& t) {
+                              t["embedding"].dtype = weights::DType::kF16;
+                              t["embedding"].data = {
+                                  static_cast<const std::byte*>(half.const_data_ptr()),
+                                  half.nbytes()};
+                          }),
+              "");
+    const auto loaded = load_model(*weights::Package::open(path_), at::kCPU);
+    EXPECT_TRUE(loaded->weights().embedding.equal(half.to(at::kFloat)));
+}
+
+}  // namespace
+}  // namespace rpt::model
