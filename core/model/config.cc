@@ -1,218 +1,14 @@
 #include "core/model/config.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <string_view>
-#include <utility>
 
 #include "base/error.h"
 
 namespace rpt::model {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-template <typename E>
-using Names = std::initializer_list<std::pair<E, const char*>>;
-
-// Stored in packages: never rename a value.
-const Names<FfnKind> kFfnNames = {{FfnKind::kGelu, "gelu"}, {FfnKind::kSwiglu, "swiglu"}};
-const Names<RopePairing> kPairingNames = {{RopePairing::kInterleaved, "interleaved"},
-                                          {RopePairing::kHalves, "halves"}};
-const Names<CcaStart> kStartNames = {
-    {CcaStart::kUsual, "usual"}, {CcaStart::kCopy, "copy"}, {CcaStart::kInduction, "induction"}};
-const Names<CcaPosition> kPositionNames = {{CcaPosition::kRope, "rope"},
-                                           {CcaPosition::kNone, "none"}};
-const Names<GateKind> kGateNames = {{GateKind::kNone, "none"},
-                                    {GateKind::kAffine, "affine"},
-                                    {GateKind::kMax, "max"},
-                                    {GateKind::kBias, "bias"}};
-const Names<PoolRule> kPoolNames = {{PoolRule::kDisjoint, "disjoint"},
-                                    {PoolRule::kWindowStart, "window_start"},
-                                    {PoolRule::kPaper, "paper"}};
-const Names<RetrievalKind> kRetrievalNames = {{RetrievalKind::kNone, "none"},
-                                              {RetrievalKind::kGiven, "given"},
-                                              {RetrievalKind::kLambdaRank, "lambda_rank"},
-                                              {RetrievalKind::kGca, "gca"},
-                                              {RetrievalKind::kGcaLambdaRank, "gca+lambda_rank"}};
-const Names<CcaFuse> kFuseNames = {
-    {CcaFuse::kJoint, "joint"}, {CcaFuse::kWeighted, "weighted"}, {CcaFuse::kBias, "bias"}};
-const Names<CcaOptOut> kOptOutNames = {{CcaOptOut::kNullKv, "null_kv"},
-                                       {CcaOptOut::kZeroSlot, "zero_slot"}};
-const Names<CcaResidual> kResidualNames = {{CcaResidual::kAdd, "add"},
-                                           {CcaResidual::kBypass, "bypass"}};
-const Names<RetrieverStart> kRetrieverStartNames = {{RetrieverStart::kUsual, "usual"},
-                                                    {RetrieverStart::kMatch, "match"}};
-const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
-                                          {ScoreNorm::kOutputs, "outputs"},
-                                          {ScoreNorm::kCosine, "cosine"}};
-
 [[noreturn]] void refuse(const std::string& text) {
     throw Error(Status::kArgument, "rpt", "model config: " + text);
-}
-
-constexpr int64_t kUpperLayers = std::numeric_limits<int64_t>::min();
-
-// Numbers from the top and "upper" become layer numbers.
-void resolve_layers(const ModelConfig& config, std::vector<int64_t>& layers) {
-    if (layers == std::vector{kUpperLayers}) {
-        layers.clear();
-        for (int64_t i = config.n_lower + (config.n_upper > 1); i < config.layers(); ++i)
-            layers.push_back(i);
-    }
-    for (int64_t& layer : layers) layer += layer < 0 ? config.layers() : 0;
-}
-
-// Either end of the JSON: one walk over the fields serves writing and reading, so that they cannot
-// drift apart.
-class Writer {
-  public:
-    template <typename T>
-    void field(const char* name, const T& value) {
-        json_[name] = value;
-    }
-    void layers(const char* name, const std::vector<int64_t>& value) { json_[name] = value; }
-    template <typename E>
-    void choice(const char* name, const E& value, const Names<E>& names) {
-        for (const auto& [known, text] : names) {
-            if (known == value) json_[name] = text;
-        }
-    }
-    std::string text() const { return json_.dump(); }
-
-  private:
-    Json json_;
-};
-
-class Reader {
-  public:
-    explicit Reader(const std::string& text) {
-        json_ = Json::parse(text, nullptr, false);
-        if (!json_.is_object()) refuse("not a JSON object");
-    }
-
-    void field(const char* name, int64_t& value) {
-        read(
-            name, value, [](const Json& j) { return j.is_number_integer(); }, "an integer");
-    }
-    void field(const char* name, double& value) {
-        read(
-            name, value, [](const Json& j) { return j.is_number(); }, "a number");
-    }
-    void field(const char* name, bool& value) {
-        read(
-            name, value, [](const Json& j) { return j.is_boolean(); }, "true or false");
-    }
-    // Kept as they are written: what they mean is known when all fields are.
-    void layers(const char* name, std::vector<int64_t>& value) {
-        seen_.push_back(name);
-        const auto it = json_.find(name);
-        if (it == json_.end()) return;
-        const bool numbers =
-            it->is_array() && std::all_of(it->begin(), it->end(),
-                                          [](const Json& e) { return e.is_number_integer(); });
-        if (numbers) {
-            value = it->get<std::vector<int64_t>>();
-        } else if (it->is_string() && it->get_ref<const std::string&>() == "upper") {
-            value = {kUpperLayers};
-        } else {
-            refuse(std::string("field '") + name + "' must be a list of integers or \"upper\"");
-        }
-    }
-    template <typename E>
-    void choice(const char* name, E& value, const Names<E>& names) {
-        seen_.push_back(name);
-        const auto it = json_.find(name);
-        if (it == json_.end()) return;
-        std::string known;
-        for (const auto& [candidate, text] : names) {
-            if (it->is_string() && it->get_ref<const std::string&>() == text) {
-                value = candidate;
-                return;
-            }
-            known += known.empty() ? text : std::string(", ") + text;
-        }
-        refuse(std::string("field '") + name + "' must be one of " + known);
-    }
-    void refuse_unknown() const {
-        for (const auto& [name, value] : json_.items()) {
-            if (std::find(seen_.begin(), seen_.end(), name) == seen_.end()) {
-                refuse("unknown field '" + name.substr(0, 64) + "'");
-            }
-        }
-    }
-
-  private:
-    template <typename T, typename F>
-    void read(const char* name, T& value, F fits, const char* wanted) {
-        seen_.push_back(name);
-        const auto it = json_.find(name);
-        if (it == json_.end()) return;
-        if (!fits(*it)) refuse(std::string("field '") + name + "' must be " + wanted);
-        value = it->template get<T>();
-    }
-
-    Json json_;
-    std::vector<std::string_view> seen_;
-};
-
-template <typename Visitor, typename Config>
-void visit(Visitor& v, Config& c) {
-    v.field("vocab", c.vocab);
-    v.field("dim", c.dim);
-    v.field("n_lower", c.n_lower);
-    v.field("n_upper", c.n_upper);
-    v.field("n_heads", c.n_heads);
-    v.field("n_kv_heads", c.n_kv_heads);
-    v.field("head_dim", c.head_dim);
-    v.choice("ffn", c.ffn, kFfnNames);
-    v.field("ffn_dim", c.ffn_dim);
-    v.field("rope_theta", c.rope_theta);
-    v.choice("rope_pairing", c.rope_pairing, kPairingNames);
-    v.field("norm_eps", c.norm_eps);
-    v.field("tied_output", c.tied_output);
-    v.field("final_norm", c.final_norm);
-    v.field("null_self_kv", c.null_self_kv);
-    v.field("scale_logits", c.scale_logits);
-    v.field("scale_embedding", c.scale_embedding);
-    v.field("chunk", c.chunk);
-    v.field("stride", c.stride);
-    v.choice("retrieval", c.retrieval, kRetrievalNames);
-    v.field("neighbours", c.neighbours);
-    v.choice("retriever_start", c.retriever_start, kRetrieverStartNames);
-    v.field("key_features", c.key_features);
-    v.choice("score_norm", c.score_norm, kScoreNormNames);
-    v.field("score_temperature", c.score_temperature);
-    v.layers("cca_layers", c.cca_layers);
-    v.choice("pool", c.pool, kPoolNames);
-    v.field("cca_kv_norm", c.cca_kv_norm);
-    v.choice("cca_position", c.cca_position, kPositionNames);
-    v.choice("cca_start", c.cca_start, kStartNames);
-    v.field("cca_value_shift", c.cca_value_shift);
-    v.field("cca_match_scale", c.cca_match_scale);
-    v.field("cca_output_scale", c.cca_output_scale);
-    v.choice("cca_fuse", c.cca_fuse, kFuseNames);
-    v.choice("cca_opt_out", c.cca_opt_out, kOptOutNames);
-    v.choice("cca_residual", c.cca_residual, kResidualNames);
-    v.field("gca_sink", c.gca_sink);
-    v.field("augment", c.augment);
-    v.choice("gate", c.gate, kGateNames);
-    v.field("gate_floor", c.gate_floor);
-    v.field("gate_scale_sqrt", c.gate_scale_sqrt);
-    v.field("gate_horizon", c.gate_horizon);
-    v.field("carry_neighbours", c.carry_neighbours);
-    v.layers("memorizing_layers", c.memorizing_layers);
-    v.field("memorizing_tokens", c.memorizing_tokens);
-    v.field("memorizing_top_k", c.memorizing_top_k);
-    v.field("memorizing_scale", c.memorizing_scale);
-    v.layers("recurrent_layers", c.recurrent_layers);
-    v.field("recurrent_states", c.recurrent_states);
-    v.layers("griffin_layers", c.griffin_layers);
-    v.field("griffin_width", c.griffin_width);
-    v.field("griffin_gate_blocks", c.griffin_gate_blocks);
 }
 
 void check_range(const char* name, int64_t value, int64_t low, int64_t high) {
@@ -247,23 +43,23 @@ bool contains(const std::vector<int64_t>& layers, int64_t layer) {
 
 }  // namespace
 
-bool ModelConfig::is_cca_layer(int64_t layer) const {
+bool MemoryConfig::is_cca_layer(int64_t layer) const {
     return contains(cca_layers, layer);
 }
 
-bool ModelConfig::is_memorizing_layer(int64_t layer) const {
+bool ResearchConfig::is_memorizing_layer(int64_t layer) const {
     return contains(memorizing_layers, layer);
 }
 
-bool ModelConfig::is_recurrent_layer(int64_t layer) const {
+bool ResearchConfig::is_recurrent_layer(int64_t layer) const {
     return contains(recurrent_layers, layer);
 }
 
-bool ModelConfig::is_griffin_layer(int64_t layer) const {
+bool ResearchConfig::is_griffin_layer(int64_t layer) const {
     return contains(griffin_layers, layer);
 }
 
-bool ModelConfig::has_gate() const {
+bool MemoryConfig::has_gate() const {
     return gate != GateKind::kNone && has_cca() && has_retriever() && !scores_weigh();
 }
 
@@ -325,24 +121,6 @@ void ModelConfig::validate() const {
         if (is_recurrent_layer(layer))
             refuse("field 'recurrent_layers' names a layer that memorizes already");
     }
-}
-
-std::string ModelConfig::to_json() const {
-    Writer writer;
-    visit(writer, *this);
-    return writer.text();
-}
-
-ModelConfig ModelConfig::from_json(const std::string& text) {
-    Reader reader(text);
-    ModelConfig config;
-    visit(reader, config);
-    reader.refuse_unknown();
-    for (auto* layers : {&config.cca_layers, &config.memorizing_layers, &config.recurrent_layers,
-                         &config.griffin_layers})
-        resolve_layers(config, *layers);
-    config.validate();
-    return config;
 }
 
 int64_t last_retrievable(const ModelConfig& config, int64_t i) {
