@@ -8,7 +8,7 @@
 
 #include "capi/guard.h"
 #include "capi/records.h"
-#include "core/engine/engine.h"
+#include "core/engine/engine_factory.h"
 
 namespace rpt::capi {
 
@@ -25,8 +25,8 @@ constinit std::mutex compute_mutex;  // guards the two below
 constinit bool compute_decided = false;
 constinit uint32_t compute_asked = 0;
 
-// One, unless asked: a model of the shipped size gains nothing from a second thread (docs/performance.md), and threads
-// that wait for each other spin, which costs a busy host dear.
+// One, unless asked: a model of the shipped size gains nothing from a second thread
+// (docs/performance.md), and threads that wait for each other spin, which costs a busy host dear.
 constexpr uint32_t kDefaultComputeThreads = 1;
 
 // What the first environment decided.
@@ -59,7 +59,8 @@ Environment::Environment(const rpt_env_options& options)
     const uint32_t in_force = decide_compute_threads(options.compute_threads);
     if (options.compute_threads && options.compute_threads != in_force) {
         log(RPT_LOG_WARN, "rpt",
-            "compute_threads stay at " + std::to_string(in_force) + ", which the first environment of this process chose; " +
+            "compute_threads stay at " + std::to_string(in_force) +
+                ", which the first environment of this process chose; " +
                 std::to_string(options.compute_threads) + " is not used");
     }
 }

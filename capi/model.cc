@@ -4,6 +4,8 @@
 
 #include "capi/guard.h"
 #include "capi/records.h"
+#include "core/engine/engine_factory.h"
+#include "core/engine/model_cost.h"
 
 using namespace rpt::capi;
 namespace engine = rpt::engine;
@@ -46,7 +48,7 @@ rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_option
         Call control(call, environment->ending());
         EngineRef opened;
         environment->compute(
-            control, [&] { opened = engine::open_torch_engine(file, choices, control.control()); });
+            control, [&] { opened = engine::open_engine(file, choices, control.control()); });
         *out = new rpt_model(environment, std::move(opened));
     });
 }
@@ -84,11 +86,12 @@ rpt_status rpt_model_measure(rpt_model* model, const rpt_call* call, rpt_machine
         rpt_machine_rates out{};
         environment->compute(control, [&] {
             control.control().check();
-            const engine::MachineRates measured = engine::measure_machine(e->config());
+            const engine::MachineRates measured =
+                engine::engine_for(e->config()).measure_machine(e->config());
             out.gemm_flops = measured.gemm_flops;
             out.read_bytes = measured.read_bytes;
             out.lower_flops_per_token = engine::lower_flops_per_token(e->config());
-            out.decode_bytes_per_token = engine::decode_bytes_per_token(*e);
+            out.decode_bytes_per_token = engine::decode_bytes_per_token(e->config());
         });
         result.set(out);
     });

@@ -6,7 +6,7 @@
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
-#include "core/engine/engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/train/devices.h"
 #include "lab/train/encoder_pairs.h"
 #include "lab/train/schedules.h"
@@ -29,7 +29,7 @@ struct DprArguments {
 };
 
 int run(const DprArguments& args, const Common& common) {
-    if (args.threads > 0) engine::set_compute_threads(args.threads);
+    if (args.threads > 0) engine::set_torch_threads(args.threads);
     const at::Device device = train::choose_device(args.device);
     const auto config = train::TrainConfig::from_file(args.config, args.tier, args.overrides);
     const train::TrainingData data = train::open_training_data(config, args.data_dir);

@@ -12,7 +12,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
-#include "core/engine/engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/train/checkpoint.h"
 #include "lab/train/devices.h"
 #include "lab/train/dual_encoder.h"
@@ -133,7 +133,7 @@ std::vector<eval::DocumentScores> read_documents(const std::vector<Place>& place
 }
 
 int run(const EvalArguments& args, const Common& common) {
-    if (args.threads > 0) engine::set_compute_threads(args.threads);
+    if (args.threads > 0) engine::set_torch_threads(args.threads);
     const at::Device device = train::choose_device(args.device);
     const train::TrainedModel subject = train::load_trained_model(args.model, device);
     eval::EvalOptions options = args.options;

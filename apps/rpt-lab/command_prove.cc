@@ -12,7 +12,7 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
-#include "core/engine/engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/proofs/experiment.h"
 
 namespace rpt::lab {
@@ -68,7 +68,7 @@ void print_verdict(const proofs::Verdict& verdict) {
 }
 
 int run(ProveArguments args, const Common& common) {
-    engine::set_compute_threads(args.threads);
+    engine::set_torch_threads(args.threads);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     ProgressLine progress(common.quiet);

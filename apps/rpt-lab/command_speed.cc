@@ -8,7 +8,7 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
-#include "core/engine/engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/train/devices.h"
 #include "lab/train/speed_trial.h"
 
@@ -25,7 +25,7 @@ struct SpeedArguments {
 };
 
 int run(const SpeedArguments& args, const Common& common) {
-    if (args.threads > 0) engine::set_compute_threads(args.threads);
+    if (args.threads > 0) engine::set_torch_threads(args.threads);
     std::vector<train::SpeedTrial> trials;
     for (const std::string& path : args.configs) {
         trials.push_back({std::filesystem::path(path).stem().string(),
@@ -39,7 +39,7 @@ int run(const SpeedArguments& args, const Common& common) {
                                                std::to_string(args.warmup + args.steps));
                              });
     nlohmann::ordered_json json = {
-        {"steps", args.steps}, {"threads", engine::compute_threads()}, {"device", args.device}};
+        {"steps", args.steps}, {"threads", engine::torch_threads()}, {"device", args.device}};
     for (size_t r = 0; r < rows.size(); ++r) {
         const train::SpeedRow& row = rows[r];
         json["rows"].push_back({{"config", args.configs[r]},

@@ -12,7 +12,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
-#include "core/engine/engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/train/batch.h"
 #include "lab/train/checkpoint.h"
 #include "lab/train/devices.h"
@@ -132,7 +132,7 @@ class TargetRun {
           device_(train::choose_device(args.device)),
           progress_(common.quiet) {
         const int64_t threads = args.threads > 0 ? args.threads : config_.train.threads;
-        if (threads > 0) engine::set_compute_threads(static_cast<int>(threads));
+        if (threads > 0) engine::set_torch_threads(static_cast<int>(threads));
         for (const std::string& path : args.shards) shards_.push_back(train::Shard::open(path));
         if (shards_.empty()) data_ = train::open_training_data(config_, args.data_dir);
         vocabulary_ = shards_.empty() ? data_.vocabulary : shards_[0]->vocabulary();

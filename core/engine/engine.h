@@ -1,5 +1,4 @@
-// What a reader needs of a model, as plain numbers: the seam behind which LibTorch stands today and
-// native kernels may stand tomorrow.
+// What a reader needs of a model, as plain numbers: the seam behind which an engine computes.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +36,14 @@ struct NeighbourUse {
     float gate = 1.0f;
 };
 
+// What a stream was at one position: immutable, shared by threads, and independent of what its
+// stream does afterwards. Only streams of the engine that made it can go back to it.
+class Checkpoint {
+  public:
+    virtual ~Checkpoint() = default;
+    virtual uint64_t position() const = 0;  // tokens read
+};
+
 // Both halves, for reading and continuing. Tokens go through advance_lower(), then the neighbours
 // of every chunk that closed are set, then advance_upper(). One thread at a time.
 class Stream {
@@ -64,8 +71,14 @@ class Stream {
     // wanted.
     virtual void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                                       std::span<float> last_logits) = 0;
-    // An independent copy of the whole state (a checkpoint for rewind).
-    virtual std::unique_ptr<Stream> clone() const = 0;
+    // The three below are called between tokens: after advance_upper(), or before any token.
+    // An engine that keeps its state in pages copies references; one that does not copies the
+    // state.
+    virtual std::shared_ptr<const Checkpoint> checkpoint() const = 0;
+    // Becomes what it was, or what the stream was that it was forked from. On failure unchanged.
+    virtual void rewind(const Checkpoint& checkpoint) = 0;
+    // A second stream that goes on from here, independent of this one.
+    virtual std::unique_ptr<Stream> fork() const = 0;
 };
 
 // Immutable and shared; its streams may run on different threads, though one model call at a time
@@ -87,34 +100,5 @@ class Engine {
                                                      std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;
 };
-
-enum class Device { kAuto, kCpu, kCuda };
-enum class Precision { kModel, kF32, kBf16, kF16 };
-
-struct EngineOptions {
-    Device device = Device::kAuto;
-    int device_index = 0;
-    Precision precision = Precision::kModel;
-};
-
-// Opens a package with LibTorch. Throws what Package::open throws, kDevice for a device that is not
-// there.
-std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
-                                                const EngineOptions& options,
-                                                const CallControl& control = {});
-// Threads of one model call, process-wide inside LibTorch. 0: physical cores.
-void set_compute_threads(int threads);
-int compute_threads();
-
-// Rates of this machine that bound a model, measured on the spot: matrix products at the model's
-// own shapes (FLOP/s), and reading memory (bytes/s). For `rpt bench`.
-struct MachineRates {
-    double gemm_flops = 0;
-    double read_bytes = 0;
-};
-MachineRates measure_machine(const model::ModelConfig& config);
-// Multiply-adds times two that one token costs: lower half alone (ingest), both halves (decode).
-double lower_flops_per_token(const model::ModelConfig& config);
-double decode_bytes_per_token(const Engine& engine);
 
 }  // namespace rpt::engine

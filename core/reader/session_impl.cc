@@ -74,41 +74,47 @@ void Session::Impl::take(std::string_view text) {
 void Session::Impl::feed(const CallControl& control) {
     const model::ModelConfig& config = engine_->config();
     const size_t stride = size_t(config.stride), end = target() / stride * stride;
-    if (borders_.empty()) borders_.push_back(engine_->new_stream());
+    if (!stream_) {
+        std::unique_ptr<engine::Stream> fresh = engine_->new_stream();
+        borders_ = {fresh->checkpoint()};
+        stream_ = std::move(fresh);
+        if (own_) own_->truncate(0);
+    }
     if (borders_.back()->position() >= end) return;
-    ahead_.reset();
+    return_to_border();
     const ChunkFeeder pieces = feeder();
     std::vector<float> logits(size_t(config.vocab));
+    lost_ = true;
     while (borders_.back()->position() < end) {
-        std::unique_ptr<engine::Stream> next = borders_.back()->clone();
-        if (own_) own_->truncate(next->position() / uint64_t(config.chunk));
-        pieces.advance_lower(*next, sequence_, end, {&options_.retrieve, false}, control);
-        next->advance_upper(logits);
-        borders_.push_back(std::move(next));
+        pieces.advance_lower(*stream_, sequence_, end, {&options_.retrieve, false}, control);
+        stream_->advance_upper(logits);
+        borders_.push_back(stream_->checkpoint());
         if (borders_.size() > kBorders) borders_.erase(borders_.begin());
     }
+    lost_ = false;
+}
+
+void Session::Impl::return_to_border() {
+    const engine::Checkpoint& border = *borders_.back();
+    if (lost_ || stream_->position() != border.position()) stream_->rewind(border);
+    lost_ = false;
+    if (own_) own_->truncate(border.position() / uint64_t(engine_->config().chunk));
 }
 
 std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallControl& control) {
     feed(control);
     const size_t m = size_t(engine_->config().chunk), end = target();
-    if (!ahead_) {
-        ahead_ = borders_.back()->clone();
-        if (own_) own_->truncate(ahead_->position() / m);
-    }
+    if (lost_) return_to_border();
     const ChunkFeeder pieces = feeder();
     std::vector<float> logits(size_t(engine_->config().vocab));
-    while (ahead_->position() < end) {
-        try {
-            pieces.advance_lower(*ahead_, sequence_, size_t(ahead_->position()) + m,
-                                 {&options_.retrieve, false}, control);
-            ahead_->advance_upper(logits);
-        } catch (...) {
-            ahead_.reset();
-            throw;
-        }
+    lost_ = true;
+    while (stream_->position() < end) {
+        pieces.advance_lower(*stream_, sequence_, size_t(stream_->position()) + m,
+                             {&options_.retrieve, false}, control);
+        stream_->advance_upper(logits);
     }
-    return ahead_->clone();
+    lost_ = false;
+    return stream_->fork();
 }
 
 void Session::Impl::rewind(uint64_t byte_offset, const CallControl& control) {
@@ -149,7 +155,11 @@ void Session::Impl::rewind(uint64_t byte_offset, const CallControl& control) {
 
     const size_t valid = std::min(common, target());
     while (!borders_.empty() && borders_.back()->position() > valid) borders_.pop_back();
-    if (borders_.empty() || (ahead_ && ahead_->position() > valid)) ahead_.reset();
+    if (borders_.empty()) {
+        stream_.reset();
+    } else if (stream_->position() > valid) {
+        lost_ = true;
+    }
     feed(control);
 }
 

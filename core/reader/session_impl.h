@@ -70,10 +70,15 @@ struct Session::Impl {
         text::IncrementalEncoder encoder;
     };
     std::vector<Mark> marks_;
-    std::vector<std::unique_ptr<engine::Stream>>
-        borders_;  // at the last borders of blocks, ascending
-    std::unique_ptr<engine::Stream>
-        ahead_;  // from the last border on, chunk by chunk; null: not begun
+    void return_to_border();
+
+    // One stream reads the session's text: blocks, each as one piece, then chunk by chunk towards
+    // target(). When the next block is whole it goes back to the last border, so that what it
+    // computes depends on the text alone.
+    std::unique_ptr<engine::Stream> stream_;  // null: not begun
+    std::vector<std::shared_ptr<const engine::Checkpoint>>
+        borders_;        // at the last borders of blocks, ascending
+    bool lost_ = false;  // a call failed on the way: stream_ must go back to a border first
 };
 
 }  // namespace rpt::reader

@@ -1,4 +1,4 @@
-// Threads, and the two rates that bound a model on this machine.
+// Threads of LibTorch, and the two rates that bound a model on this machine.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "lab/engine/torch_engine.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/network/float_products.h"
 
 namespace rpt::engine {
@@ -40,20 +41,9 @@ double best_seconds(int rounds, F f) {
     return best;
 }
 
-double layer_weights(const model::ModelConfig& c) {
-    const int64_t attention = (2 * c.n_heads + 2 * c.n_kv_heads) * c.head_dim * c.dim;
-    const int64_t ffn = (c.ffn == model::FfnKind::kSwiglu ? 3 : 2) * c.ffn_dim * c.dim;
-    return static_cast<double>(attention + ffn);
-}
-
-// Keys that a token sees on average: its own block up to itself and the block before.
-double mean_window(const model::ModelConfig& c) {
-    return 1.5 * static_cast<double>(c.stride);
-}
-
 }  // namespace
 
-void set_compute_threads(int threads) {
+void set_torch_threads(int threads) {
     if (threads <= 0) {
         const int usable = static_cast<int>(std::thread::hardware_concurrency());
         const int cores = physical_cores();
@@ -62,11 +52,11 @@ void set_compute_threads(int threads) {
     at::set_num_threads(threads);
 }
 
-int compute_threads() {
+int torch_threads() {
     return at::get_num_threads();
 }
 
-MachineRates measure_machine(const model::ModelConfig& config) {
+MachineRates TorchFactory::measure_machine(const model::ModelConfig& config) const {
     return run_torch([&] {
         model::use_fast_float_products();
         MachineRates rates;
@@ -81,29 +71,6 @@ MachineRates measure_machine(const model::ModelConfig& config) {
             static_cast<double>(large.nbytes()) / best_seconds(4, [&] { large.sum(); });
         return rates;
     });
-}
-
-double lower_flops_per_token(const model::ModelConfig& c) {
-    const double width = static_cast<double>(c.n_heads * c.head_dim),
-                 d = static_cast<double>(c.dim);
-    const double m = static_cast<double>(c.chunk);
-    double flops =
-        static_cast<double>(c.n_lower) * (2 * layer_weights(c) + 4 * mean_window(c) * width);
-    if (c.has_memory()) flops += 2 * 4 * width * d + 4 * m * width;
-    if (c.has_retriever()) flops += 2 * 2 * d * d / m;
-    return flops;
-}
-
-double decode_bytes_per_token(const Engine& engine) {
-    const model::ModelConfig& c = engine.config();
-    const double width = static_cast<double>(c.n_heads * c.head_dim),
-                 d = static_cast<double>(c.dim);
-    const double kv = 2 * mean_window(c) * static_cast<double>(c.n_kv_heads * c.head_dim);
-    const double memory =
-        2 * width * d + 2 * static_cast<double>(c.neighbours * 2 * c.chunk) * width;
-    return 4 *
-           (static_cast<double>(c.layers()) * (layer_weights(c) + kv) +
-            static_cast<double>(c.cca_layers.size()) * memory + static_cast<double>(c.vocab) * d);
 }
 
 }  // namespace rpt::engine

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "lab/engine/attention_cache.h"
 #include "core/model/config.h"
+#include "lab/engine/attention_cache.h"
 #include "lab/network/cross_attention.h"
 #include "lab/network/model_weights.h"
 

@@ -3,31 +3,11 @@
 #include <algorithm>
 
 #include "lab/engine/torch_stream.h"
-#include "lab/network/float_products.h"
 #include "lab/network/layers.h"
 #include "lab/network/retriever.h"
 
 namespace rpt::engine {
 namespace {
-
-at::Device pick_device(const EngineOptions& options) {
-    const bool wants_cuda = options.device == Device::kCuda;
-    const bool has_cuda = options.device != Device::kCpu && at::hasCUDA();
-    if (!has_cuda) {
-        if (wants_cuda) {
-            throw Error(Status::kDevice, "torch",
-                        "device cuda: not there or not in this build; use cpu or auto");
-        }
-        return at::kCPU;
-    }
-    const int64_t count = static_cast<int64_t>(at::detail::getCUDAHooks().deviceCount());
-    if (options.device_index < 0 || options.device_index >= count) {
-        throw Error(Status::kDevice, "torch",
-                    "device cuda:" + std::to_string(options.device_index) + ": there are " +
-                        std::to_string(count) + " devices");
-    }
-    return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(options.device_index));
-}
 
 std::vector<float> to_floats(const at::Tensor& t) {
     const at::Tensor c = t.to(at::kCPU, at::kFloat).contiguous();
@@ -37,32 +17,12 @@ std::vector<float> to_floats(const at::Tensor& t) {
 
 }  // namespace
 
-std::string unread_part(const model::ModelConfig& config) {
-    const auto layer = [](const std::vector<int64_t>& layers, const char* kind) {
-        return "layer " + std::to_string(layers.front()) + " " + kind;
-    };
-    if (!config.memorizing_layers.empty())
-        return layer(config.memorizing_layers, "attends to far keys (memorizing_layers)");
-    if (!config.recurrent_layers.empty())
-        return layer(config.recurrent_layers, "is block-recurrent (recurrent_layers)");
-    if (!config.griffin_layers.empty())
-        return layer(config.griffin_layers, "has a gated recurrence (griffin_layers)");
-    if (config.has_cca() && config.cca_residual == model::CcaResidual::kBypass)
-        return "cross-attention goes past the residual (cca_residual bypass)";
-    return "";
-}
-
 TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
     : device_(device),
       model_(model::load_model(package, device)),
       rope_(model_->config(), device),
       tokenizer_(text::Tokenizer::from_json(package.tokenizer_json())),
       fingerprint_(package.fingerprint()) {
-    if (const std::string part = unread_part(config()); !part.empty()) {
-        throw Error(Status::kUnsupported, "rpt",
-                    "model package: " + part +
-                        ", which the library does not read; evaluate it with rpt-lab eval");
-    }
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +
@@ -144,28 +104,6 @@ std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, int64_t 
         out[i].query = to_floats(queries[row]);
     }
     return out;
-}
-
-std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
-                                                const EngineOptions& options,
-                                                const CallControl& control) {
-    control.check();
-    if (options.precision == Precision::kBf16 || options.precision == Precision::kF16) {
-        throw Error(
-            Status::kUnsupported, "rpt",
-            "model \"" + path + "\": this engine computes in fp32; ask for precision model or f32");
-    }
-    const at::Device device = pick_device(options);
-    const auto package = weights::Package::open(path);
-    control.check();
-    if (device.is_cpu()) model::use_fast_float_products();
-    try {
-        return std::make_shared<const TorchEngine>(*package, device);
-    } catch (const c10::Error& error) {
-        throw Error(Status::kDevice, "torch",
-                    "model \"" + path +
-                        "\": " + std::string(error.what_without_backtrace()).substr(0, 200));
-    }
 }
 
 }  // namespace rpt::engine

@@ -11,16 +11,13 @@
 
 #include "base/error.h"
 #include "core/engine/engine.h"
+#include "core/weights/package.h"
 #include "lab/engine/token_step.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rope.h"
 #include "lab/network/rpt_model.h"
-#include "core/weights/package.h"
 
 namespace rpt::engine {
-
-// What of the model only the trainer and the evaluation compute, in words; empty: nothing.
-std::string unread_part(const model::ModelConfig& config);
 
 // Immutable; shared by any number of streams on any threads.
 class TorchEngine final : public Engine, public std::enable_shared_from_this<TorchEngine> {

@@ -34,6 +34,17 @@ void tell(const at::Tensor& counted, std::vector<NeighbourUse>& use) {
     throw Error(status, "rpt", text);
 }
 
+class TorchCheckpoint final : public Checkpoint {
+  public:
+    explicit TorchCheckpoint(std::unique_ptr<const TorchStream> stream)
+        : stream_(std::move(stream)) {}
+    uint64_t position() const override { return stream_->position(); }
+    const TorchStream& stream() const { return *stream_; }
+
+  private:
+    std::unique_ptr<const TorchStream> stream_;
+};
+
 }  // namespace
 
 TorchStream::TorchStream(std::shared_ptr<const TorchEngine> engine) : engine_(std::move(engine)) {
@@ -345,13 +356,26 @@ void TorchStream::advance_upper_scored(std::span<const int32_t> next, std::span<
     });
 }
 
-std::unique_ptr<Stream> TorchStream::clone() const {
-    return run_torch([&] {
-        // everything but the caches is replaced, never written in place
-        std::unique_ptr<TorchStream> copy(new TorchStream(*this));
-        for (AttentionCache& cache : copy->caches_) cache = cache.clone();
-        return std::unique_ptr<Stream>(std::move(copy));
-    });
+std::unique_ptr<TorchStream> TorchStream::copy() const {
+    RPT_CHECK(!upper_due_);
+    // everything but the caches is replaced, never written in place
+    std::unique_ptr<TorchStream> copy(new TorchStream(*this));
+    for (AttentionCache& cache : copy->caches_) cache = cache.clone();
+    return copy;
+}
+
+std::unique_ptr<Stream> TorchStream::fork() const {
+    return run_torch([&] { return std::unique_ptr<Stream>(copy()); });
+}
+
+std::shared_ptr<const Checkpoint> TorchStream::checkpoint() const {
+    return run_torch([&] { return std::make_shared<const TorchCheckpoint>(copy()); });
+}
+
+void TorchStream::rewind(const Checkpoint& checkpoint) {
+    const auto* place = dynamic_cast<const TorchCheckpoint*>(&checkpoint);
+    RPT_CHECK(place != nullptr && place->stream().engine_ == engine_);
+    run_torch([&] { *this = std::move(*place->stream().copy()); });
 }
 
 }  // namespace rpt::engine

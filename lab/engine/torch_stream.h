@@ -26,10 +26,15 @@ class TorchStream final : public Stream {
     void advance_upper(std::span<float> last_logits) override;
     void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                               std::span<float> last_logits) override;
-    std::unique_ptr<Stream> clone() const override;
+    std::shared_ptr<const Checkpoint> checkpoint() const override;
+    void rewind(const Checkpoint& checkpoint) override;
+    std::unique_ptr<Stream> fork() const override;
 
   private:
     TorchStream(const TorchStream&) = default;
+    TorchStream& operator=(TorchStream&&) = default;
+    // The whole state copied.
+    std::unique_ptr<TorchStream> copy() const;
 
     at::Tensor run_lower(std::span<const int32_t> tokens, BlockPlace place);
     std::vector<EncodedChunk> close_chunks();

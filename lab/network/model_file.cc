@@ -1,8 +1,8 @@
 // Models in packages (core/weights/package.h): one tensor for each parameter, under the same name.
-#include <charconv>
 #include <cstring>
 
 #include "base/error.h"
+#include "core/weights/package_config.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rpt_model.h"
 
@@ -44,19 +44,6 @@ at::Tensor view_of(const std::string& name, const weights::TensorView& view) {
                          at::TensorOptions().dtype(*type));
 }
 
-int64_t read_neighbours(const std::string& text) {
-    int64_t number = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failed != std::errc() || end != text.data() + text.size() || number < 1 ||
-        number > kMostNeighbours) {
-        throw Error(Status::kCorrupt, "rpt",
-                    "model package: " + std::string(kReadNeighboursKey) + " \"" +
-                        text.substr(0, 32) + "\" is no number from 1 to " +
-                        std::to_string(kMostNeighbours));
-    }
-    return number;
-}
-
 }  // namespace
 
 void save_model(const RptModel& model, const std::string& tokenizer_json,
@@ -76,15 +63,7 @@ void save_model(const RptModel& model, const std::string& tokenizer_json,
 }
 
 std::unique_ptr<RptModel> load_model(const weights::Package& package, at::Device device) {
-    ModelConfig config;
-    try {
-        config = ModelConfig::from_json(package.config_json());
-    } catch (const Error& error) {
-        throw Error(Status::kCorrupt, "rpt", std::string("model package: ") + error.what());
-    }
-    if (const auto told = package.metadata().find(kReadNeighboursKey);
-        told != package.metadata().end())
-        config.neighbours = read_neighbours(told->second);
+    const ModelConfig config = weights::config_of(package);
     ModelWeights slots;
     for (const NamedSlot& slot : list_slots(config, slots)) {
         const auto it = package.tensors().find(slot.name);

@@ -98,10 +98,6 @@ at::Tensor allowed_mask(const ModelConfig& config, int64_t l);
 void save_model(const RptModel& model, const std::string& tokenizer_json,
                 std::map<std::string, std::string> metadata, const std::string& path);
 
-// Metadata of a package: K for its readers, where more than in training serve them better. What is
-// stored does not depend on it, so it stands beside the config and not in the fingerprint.
-inline constexpr const char* kReadNeighboursKey = "read_neighbours";
-
 // kCorrupt, naming a tensor that is missing or has another shape than its config says. fp16 and
 // bf16 become fp32. `neighbours` is what the package says of reading.
 std::unique_ptr<RptModel> load_model(const weights::Package& package, at::Device device);

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/engine/engine.h"
+#include "core/text/bpe_trainer.h"
+#include "lab/engine/torch_factory.h"
 #include "lab/proofs/model_checks.h"
 #include "lab/proofs/own_neighbours.h"
 #include "lab/proofs/small_models.h"
-#include "core/text/bpe_trainer.h"
 #include "lab/train/neighbour_choice.h"
 
 namespace rpt::proofs {

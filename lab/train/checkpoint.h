@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "core/weights/package.h"
 #include "lab/train/shard.h"
 #include "lab/train/trainer.h"
-#include "core/weights/package.h"
 
 namespace rpt::train {
 

@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "lab/network/layers.h"
 #include "core/weights/package.h"
+#include "lab/network/layers.h"
 
 namespace rpt::train {
 namespace {

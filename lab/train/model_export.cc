@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "core/weights/package_config.h"
 #include "lab/train/checkpoint.h"
-#include "core/weights/package.h"
 
 namespace rpt::train {
 namespace {
@@ -26,7 +26,7 @@ std::map<std::string, std::string> metadata_of(const ExportOptions& options,
     if (!options.tokenizer_json.empty()) metadata["tokenizer"] = options.tokenizer_json;
     if (!options.name.empty()) metadata["name"] = options.name;
     if (options.read_neighbours > 0)
-        metadata[model::kReadNeighboursKey] = std::to_string(options.read_neighbours);
+        metadata[weights::kReadNeighboursKey] = std::to_string(options.read_neighbours);
     return metadata;
 }
 

@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "core/engine/engine.h"
-#include "lab/network/rpt_model.h"
+#include "core/engine/model_cost.h"
 #include "core/text/bpe_trainer.h"
+#include "lab/engine/torch_factory.h"
+#include "lab/network/rpt_model.h"
 
 namespace {
 
@@ -107,7 +108,7 @@ void prefill(benchmark::State& state) {
 BENCHMARK(prefill)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void decode(benchmark::State& state) {
-    engine::set_compute_threads(static_cast<int>(state.range(0)));
+    engine::set_torch_threads(static_cast<int>(state.range(0)));
     const auto engine = shared_engine();
     const auto stream = engine->new_stream();
     std::vector<float> logits(static_cast<size_t>(engine->config().vocab));
@@ -117,12 +118,12 @@ void decode(benchmark::State& state) {
         stream->advance_upper(logits);
     }
     state.SetItemsProcessed(state.iterations());
-    const double bytes = engine::decode_bytes_per_token(*engine);
-    const double rate = engine::measure_machine(engine->config()).read_bytes;
+    const double bytes = engine::decode_bytes_per_token(engine->config());
+    const double rate = engine::TorchFactory().measure_machine(engine->config()).read_bytes;
     state.counters["bytes/s"] = benchmark::Counter(static_cast<double>(state.iterations()) * bytes,
                                                    benchmark::Counter::kIsRate);
     state.counters["machine_bytes/s"] = rate;
-    engine::set_compute_threads(0);
+    engine::set_torch_threads(0);
 }
 BENCHMARK(decode)->Arg(1)->Arg(2)->Unit(benchmark::kMicrosecond)->UseRealTime();
 

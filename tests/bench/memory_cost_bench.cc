@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "core/engine/engine.h"
 #include "core/reader/segment_encoder.h"
 #include "core/reader/session.h"
+#include "lab/engine/torch_factory.h"
 #include "storage/store.h"
 
 namespace {
@@ -221,7 +221,7 @@ int main(int argc, char** argv) {
     try {
         std::filesystem::remove_all(o.folder);
         std::filesystem::create_directories(o.folder);
-        engine::set_compute_threads(o.threads);
+        engine::set_torch_threads(o.threads);
         const auto engine = engine::open_torch_engine(o.model, {});
         const Memory small(*engine, o, "small", o.small), large(*engine, o, "large", o.large);
         Cost warm, of_small, of_large;

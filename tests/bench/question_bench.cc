@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "core/engine/engine.h"
-#include "lab/eval/paired_bootstrap.h"
 #include "core/reader/chunk_feeder.h"
 #include "core/reader/text_query.h"
+#include "lab/engine/torch_factory.h"
+#include "lab/eval/paired_bootstrap.h"
 #include "lab/train/json_lines.h"
 
 namespace {
@@ -79,7 +79,7 @@ class CutReader {
         for (int way = 0; way < kWays; ++way) {
             reader::MemoryUse use{way == kNone ? nullptr : &retrieve_};
             if (way == kBoth) use.question = {(chunk + 1) * m_, question_of(sequence, n)};
-            const auto copy = stream.clone();
+            const auto copy = stream.fork();
             while (copy->position() < n - 1) {
                 feeder.advance_lower(*copy, sequence, n - 1, use, {});
                 copy->advance_upper(logits_);

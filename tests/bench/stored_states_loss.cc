@@ -18,15 +18,15 @@
 #include <vector>
 
 #include "base/error.h"
+#include "core/text/tokenizer.h"
+#include "core/weights/package.h"
 #include "lab/eval/paired_bootstrap.h"
 #include "lab/eval/span_neighbours.h"
 #include "lab/network/layers.h"
 #include "lab/network/retriever.h"
 #include "lab/network/rpt_model.h"
-#include "core/text/tokenizer.h"
 #include "lab/train/json_lines.h"
 #include "lab/train/neighbour_choice.h"
-#include "core/weights/package.h"
 #include "storage/codec/state_codec.h"
 
 namespace {

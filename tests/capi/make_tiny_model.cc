@@ -3,8 +3,8 @@
 #include <exception>
 #include <string>
 
-#include "lab/network/rpt_model.h"
 #include "core/text/bpe_trainer.h"
+#include "lab/network/rpt_model.h"
 
 namespace {
 

@@ -200,8 +200,10 @@ class FakeStream : public engine::Stream {
                 "one next token for each token");
         run_upper(next, log_probs, last_logits);
     }
-    std::unique_ptr<engine::Stream> clone() const override {
-        promise(upper_ == tokens_.size(), "clone() between the halves");
+    std::shared_ptr<const engine::Checkpoint> checkpoint() const override;
+    void rewind(const engine::Checkpoint& checkpoint) override;
+    std::unique_ptr<engine::Stream> fork() const override {
+        promise(upper_ == tokens_.size(), "fork() between the halves");
         return std::make_unique<FakeStream>(*this);
     }
 
@@ -263,6 +265,8 @@ class FakeStream : public engine::Stream {
         return logits;
     }
 
+    struct FakeCheckpoint;
+
     const FakeEngine* engine_;
     std::vector<int32_t> tokens_;
     std::vector<uint64_t> hashes_;
@@ -271,6 +275,23 @@ class FakeStream : public engine::Stream {
     uint64_t history_ = 3;
     size_t upper_ = 0;
 };
+
+struct FakeStream::FakeCheckpoint : engine::Checkpoint {
+    explicit FakeCheckpoint(const FakeStream& of) : stream(of) {}
+    uint64_t position() const override { return stream.position(); }
+    const FakeStream stream;
+};
+
+inline std::shared_ptr<const engine::Checkpoint> FakeStream::checkpoint() const {
+    promise(upper_ == tokens_.size(), "checkpoint() between the halves");
+    return std::make_shared<FakeCheckpoint>(*this);
+}
+
+inline void FakeStream::rewind(const engine::Checkpoint& checkpoint) {
+    const auto& place = dynamic_cast<const FakeCheckpoint&>(checkpoint);
+    promise(place.stream.engine_ == engine_, "a checkpoint of another engine");
+    *this = place.stream;
+}
 
 inline std::unique_ptr<engine::Stream> FakeEngine::new_stream() const {
     return std::make_unique<FakeStream>(*this);

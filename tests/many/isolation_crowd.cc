@@ -86,7 +86,7 @@ class WatchingStream : public fakes::FakeStream {
         watch(neighbours);
         return FakeStream::set_opening_neighbours(neighbours);
     }
-    std::unique_ptr<engine::Stream> clone() const override {
+    std::unique_ptr<engine::Stream> fork() const override {
         return std::make_unique<WatchingStream>(*this);
     }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <random>
 
+#include "core/engine/engine_factory.h"
 #include "core/reader/document_writer.h"
 #include "core/reader/segment_encoder.h"
 #include "core/reader/session.h"
@@ -30,7 +31,7 @@ class RealModelTest : public testing::Test {
     static void SetUpTestSuite() {
         const std::string path = testing::TempDir() + "reader_tiny_model.safetensors";
         save_tiny_model(model::RptModel(tiny_model_config(), 7), path);
-        engine_ = new std::shared_ptr<const engine::Engine>(engine::open_torch_engine(path, {}));
+        engine_ = new std::shared_ptr<const engine::Engine>(engine::open_engine(path, {}));
     }
     static void TearDownTestSuite() {
         delete engine_;

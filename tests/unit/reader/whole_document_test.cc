@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "core/engine/engine.h"
-#include "lab/network/rpt_model.h"
 #include "core/reader/session.h"
+#include "lab/engine/torch_factory.h"
+#include "lab/network/rpt_model.h"
 #include "tests/fakes/fake_engine.h"
 #include "tests/unit/reader/tiny_model.h"
 

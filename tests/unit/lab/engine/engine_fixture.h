@@ -11,10 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/engine.h"
-#include "lab/engine/torch_engine.h"
-#include "lab/network/rpt_model.h"
+#include "core/engine/model_cost.h"
 #include "core/text/bpe_trainer.h"
+#include "lab/engine/torch_engine.h"
+#include "lab/engine/torch_factory.h"
+#include "lab/network/rpt_model.h"
 #include "tests/unit/lab/network/tiny_models.h"
 
 namespace rpt::engine {

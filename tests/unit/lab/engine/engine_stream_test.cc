@@ -104,7 +104,7 @@ TEST_F(EngineTest, stream_equals_the_whole_document_for_any_pieces) {
     }
 }
 
-TEST_F(EngineTest, stream_clone_is_independent) {
+TEST_F(EngineTest, stream_fork_and_checkpoint_are_independent) {
     for (const bool retro : {false, true}) {
         model::ModelConfig c = with_bytes(model::tiny_config());
         if (retro) c.retrieval = model::RetrievalKind::kGiven;
@@ -113,7 +113,9 @@ TEST_F(EngineTest, stream_clone_is_independent) {
         const Reference r = reference(model, 6);
         const auto stream = engine->new_stream();
         feed(*stream, r, 0, 21, 4, false, "before");
-        const auto copy = stream->clone();
+        const auto copy = stream->fork();
+        const auto before = stream->checkpoint();
+        EXPECT_EQ(before->position(), 21u);
         // the original goes elsewhere
         Reference other = r;
         std::vector<float> logits(static_cast<size_t>(c.vocab));
@@ -123,7 +125,13 @@ TEST_F(EngineTest, stream_clone_is_independent) {
                 stream->set_neighbours(chunk.index, {});
             stream->advance_upper(logits);
         }
-        feed(*copy, r, 21, r.ids.size(), 1, false, "copy");
+        feed(*copy, r, 21, r.ids.size(), 1, false, "fork");
+        // twice: going back leaves the checkpoint as it was
+        for (const char* name : {"rewound", "rewound again"}) {
+            stream->rewind(*before);
+            EXPECT_EQ(stream->position(), 21u);
+            feed(*stream, r, 21, r.ids.size(), 1, false, name);
+        }
     }
 }
 
@@ -262,15 +270,15 @@ TEST_F(EngineTest, open_refuses_devices_and_precisions_that_are_not_there) {
 TEST_F(EngineTest, rates_and_sizes_are_positive) {
     const model::RptModel model(with_bytes(model::tiny_config()), 3);
     const auto engine = open(model);
-    const MachineRates rates = measure_machine(engine->config());
+    const MachineRates rates = TorchFactory().measure_machine(engine->config());
     EXPECT_GT(rates.gemm_flops, 0);
     EXPECT_GT(rates.read_bytes, 0);
     EXPECT_GT(lower_flops_per_token(engine->config()), 0);
-    EXPECT_GT(decode_bytes_per_token(*engine), 0);
-    const int before = compute_threads();
-    set_compute_threads(0);
-    EXPECT_GE(compute_threads(), 1);
-    set_compute_threads(before);
+    EXPECT_GT(decode_bytes_per_token(engine->config()), 0);
+    const int before = torch_threads();
+    set_torch_threads(0);
+    EXPECT_GE(torch_threads(), 1);
+    set_torch_threads(before);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "core/weights/package_config.h"
 #include "lab/network/model_weights.h"
 #include "tests/unit/lab/network/tiny_models.h"
 
@@ -70,12 +71,12 @@ TEST_F(ModelFile, read_neighbours_change_the_number_and_no_fingerprint) {
     const RptModel model(tiny_config(), 3);
     save_model(model, "{}", {}, path_);
     const Digest before = weights::Package::open(path_)->fingerprint();
-    save_model(model, "{}", {{kReadNeighboursKey, "9"}}, path_);
+    save_model(model, "{}", {{weights::kReadNeighboursKey, "9"}}, path_);
     const auto package = weights::Package::open(path_);
     EXPECT_EQ(package->fingerprint(), before);
     EXPECT_EQ(load_model(*package, at::kCPU)->config().neighbours, 9);
     for (const char* wrong : {"", "0", "65", "two", "4 ", "99999999999999999999"}) {
-        save_model(model, "{}", {{kReadNeighboursKey, wrong}}, path_);
+        save_model(model, "{}", {{weights::kReadNeighboursKey, wrong}}, path_);
         try {
             load_model(*weights::Package::open(path_), at::kCPU);
             ADD_FAILURE() << wrong;

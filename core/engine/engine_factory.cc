@@ -1,0 +1,31 @@
+#include "core/engine/engine_factory.h"
+
+#include "base/error.h"
+#include "core/weights/package_config.h"
+
+namespace rpt::engine {
+
+const EngineFactory& engine_for(const model::ModelConfig& config, const EngineOptions& options) {
+    std::string refusals;
+    for (const EngineFactory* factory : linked_engines()) {
+        const std::string refusal = factory->refusal(config, options);
+        if (refusal.empty()) return *factory;
+        refusals += (refusals.empty() ? "" : "; ") + std::string(factory->name()) + ": " + refusal;
+    }
+    if (refusals.empty()) refusals = "this program was linked without an engine";
+    throw Error(Status::kUnsupported, "rpt", "no engine runs this model: " + refusals);
+}
+
+std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineOptions& options,
+                                          const CallControl& control) {
+    control.check();
+    const auto package = weights::Package::open(path);
+    control.check();
+    return engine_for(weights::config_of(*package), options).open(*package, options);
+}
+
+void set_compute_threads(int threads) {
+    for (const EngineFactory* factory : linked_engines()) factory->set_compute_threads(threads);
+}
+
+}  // namespace rpt::engine
