@@ -42,19 +42,26 @@ function(rpt_room name)
     endif()
 endfunction()
 
-# rpt_test(NAME SOURCES ... LINKS ... [TORCH] [LABELS ...]): one GoogleTest program, one ctest entry a test
+# rpt_test(NAME SOURCES ... LINKS ... [TORCH] [LABELS ...] [ENVIRONMENT a=b]): one GoogleTest program, one ctest entry a suite
 function(rpt_test name)
-    cmake_parse_arguments(A "TORCH" "" "SOURCES;LINKS;LABELS" ${ARGN})
+    cmake_parse_arguments(A "TORCH" "ENVIRONMENT" "SOURCES;LINKS;LABELS" ${ARGN})
     add_executable(${name} ${A_SOURCES})
     target_link_libraries(${name} PRIVATE ${A_LINKS} GTest::gtest GTest::gtest_main rpt_warnings)
     target_compile_definitions(${name} PRIVATE RPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" RPT_BINARY_DIR="${CMAKE_BINARY_DIR}")
     if(A_TORCH)
         rpt_use_torch(${name})
     endif()
-    add_test(NAME ${name} COMMAND ${name})
-    if(A_LABELS)
-        set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}")
-    endif()
+    add_dependencies(tests_${RPT_TEST_KIND} ${name})
+    list(APPEND A_LABELS ${RPT_TEST_KIND})
+    list(REMOVE_DUPLICATES A_LABELS)
+    set(_list ${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake)
+    string(REPLACE ";" "\\;" _labels "${A_LABELS}")
+    add_custom_command(TARGET ${name} POST_BUILD VERBATIM COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${name}>
+        -DNAME=${name} "-DLABELS=${_labels}" "-DENVIRONMENT=${A_ENVIRONMENT}" -DOUT=${_list} -P ${CMAKE_SOURCE_DIR}/cmake/TestSuites.cmake)
+    # a program that was not built fails by name
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}_tests.cmake
+        "if(EXISTS [[${_list}]])\n  include([[${_list}]])\nelse()\n  add_test(${name}_is_not_built not_built)\nendif()\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}_tests.cmake)
 endfunction()
 
 # rpt_benchmark(NAME SOURCES ... LINKS ... [TORCH]): a Google Benchmark program, run by name, never by ctest
