@@ -2,10 +2,11 @@
 BUILD := build/release
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help build test demo
+.PHONY: help build test sanitize demo
 help:
 	@echo "make build   set up this machine and build the programs into $(BUILD)/bin"
 	@echo "make test    that, and build and run the tests (all but those labelled long)"
+	@echo "make sanitize   unit, property and C tests under address and undefined sanitizers, many-at-once tests under the thread sanitizer"
 	@echo "make demo    read a book into a memory, end, and continue it from another process"
 
 build:
@@ -17,5 +18,14 @@ test:
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --label-exclude '^long$$'
 
-demo: build
+sanitize:
+	@setup/prepare.sh sanitize
+	@cmake --build build/asan --parallel $(JOBS) --target tests_unit tests_property tests_capi
+	@ctest --test-dir build/asan --output-on-failure --label-regex '^(unit|property|capi)$$' --label-exclude '^long$$'
+	@cmake --build build/tsan --parallel $(JOBS) --target tests_many
+	@ctest --test-dir build/tsan --output-on-failure --label-regex '^many$$'
+
+demo:
+	@setup/prepare.sh build
+	@cmake --build $(BUILD) --parallel $(JOBS) --target rpt
 	@demo/run.sh

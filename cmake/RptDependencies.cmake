@@ -18,6 +18,12 @@ endif()
 
 if(NOT RPT_LAB_ONLY)
     find_package(SQLite3 REQUIRED)
+    add_library(rpt_sqlite INTERFACE)
+    if(TARGET SQLite3::SQLite3)  # its name since CMake 4.3
+        target_link_libraries(rpt_sqlite INTERFACE SQLite3::SQLite3)
+    else()
+        target_link_libraries(rpt_sqlite INTERFACE SQLite::SQLite3)
+    endif()
     if(RPT_TESTS)
         find_package(GTest REQUIRED)
     endif()

@@ -4,6 +4,7 @@
 #
 #   setup/prepare.sh build    what the programs need
 #   setup/prepare.sh test     that, and what the tests need
+#   setup/prepare.sh sanitize what the tests need, and build/asan and build/tsan configured
 #   setup/prepare.sh fuzz     what the programs need, and what tests/fuzz needs
 #
 # LibTorch is taken from LIBTORCH or CMAKE_PREFIX_PATH if one of them names it, otherwise the wheel `torch` is installed
@@ -79,7 +80,7 @@ if [ -z "$torch_root" ]; then
     for d in build/venv/lib/python3*/site-packages/torch; do has_torch "$d" && torch_root=$PWD/$d; done
     [ -n "$torch_root" ] || wheels="torch==$torch_version"
 fi
-if [ "$purpose" = test ]; then
+if [ "$purpose" != build ]; then
     for name in numpy tokenizers safetensors pytest matplotlib; do
         [ -d "$(site)/$name" ] || wheels="$wheels $name"
     done
@@ -93,13 +94,19 @@ if [ -n "$wheels" ]; then
     if [ -z "$torch_root" ]; then torch_root=$PWD/$(site)/torch; fi
 fi
 
-if [ ! -f build/release/build.ninja ]; then
-    say "configuring build/release with LibTorch from $torch_root"
+configure() {
+    [ ! -f "build/$1/build.ninja" ] || return 0
+    say "configuring build/$1 with LibTorch from $torch_root"
     log=$(mktemp)
-    if ! cmake --preset release -DCMAKE_PREFIX_PATH="$torch_root" -DRPT_BENCHMARKS=OFF >"$log" 2>&1; then
+    if ! cmake --preset "$1" -DCMAKE_PREFIX_PATH="$torch_root" -DRPT_BENCHMARKS=OFF >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         exit 1
     fi
     rm -f "$log"
+}
+configure release
+if [ "$purpose" = sanitize ]; then
+    configure asan
+    configure tsan
 fi
