@@ -46,9 +46,9 @@
  *     object; the object that is being worked on answers RPT_ERR_BUSY. The log callback is
  *     different: it may come from any thread and may call nothing but rpt_cancel_request. A
  *     callback must return normally: no exception, no longjmp.
- * 11. The library prints nothing, never ends the process, leaves signal handlers, locale, working
- *     directory and standard streams alone, and starts its threads in or after rpt_env_open. Its
- *     threads take no signals.
+ * 11. The library prints nothing and never ends the process. It leaves signal handlers, locale,
+ *     working directory and standard streams alone. Its threads start in or after rpt_env_open and
+ *     take no signals.
  * 12. After fork, handles of the parent answer RPT_ERR_FORKED in the child; closing them there
  *     does nothing.
  */
@@ -188,9 +188,9 @@ typedef struct rpt_env_options {
  * and disk work runs on threads of the environment with stacks of their own, so hosts with small
  * stacks are safe; the calling thread waits. */
 RPT_API rpt_status rpt_env_open(const rpt_env_options* options, rpt_env** out, rpt_error* err);
-/* Ends the work of an environment: calls in flight without a cancel token are cancelled, others are
- * waited for (at most one block of tokens after their token was set), later calls on its objects
- * answer RPT_ERR_STATE, its threads are gone on return. Objects made from it must still be closed,
+/* Ends the work of an environment. Calls in flight without a cancel token are cancelled; others are
+ * waited for (at most one block of tokens after their token was set). Later calls on its objects
+ * answer RPT_ERR_STATE. Its threads are gone on return. Objects made from it must still be closed,
  * before or after. Not from a callback. */
 RPT_API void rpt_env_close(rpt_env* env);
 
@@ -347,12 +347,12 @@ RPT_API rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats,
 RPT_API rpt_status rpt_store_rebuild_index(rpt_store* store, const rpt_call* call, rpt_error* err);
 
 /* Bytes on disk that the store's folder may take, as `du` counts them; 0: no limit. Kept in the
- * store, for all who open it. Model states, by far the largest part, leave the disk first, those
- * not used for longest before others; texts and keys stay, so searches find what they found, and
- * states that are wanted again are computed again. The folder stays below it while the library
- * writes, unless one segment of a document (at most 16 KiB of text, with its states) takes more than
- * the eighth that is kept free for the log, which a budget of few MiB may meet. NO_SPACE if texts
- * and keys alone are more (nothing is lost), ARGUMENT below 1 MiB. */
+ * store, for all who open it. Model states, by far the largest part, leave the disk: those not used
+ * for longest first. Texts and keys stay, so searches find what they found. States that are wanted
+ * again are computed again. The folder stays below the budget while the library writes. One
+ * exception: a segment of a document (at most 16 KiB of text) may with its states take more than
+ * the eighth that is kept free for the log, in a budget of few MiB. NO_SPACE if texts and keys
+ * alone are more (nothing is lost), ARGUMENT below 1 MiB. */
 RPT_API rpt_status rpt_store_set_budget(rpt_store* store, uint64_t bytes, const rpt_call* call,
                                         rpt_error* err);
 /* Erases what deletions left and gives the space back to the file system, in small steps: other
@@ -656,10 +656,10 @@ RPT_API rpt_status rpt_session_rewind(rpt_session* session, uint64_t byte_offset
 /* Bytes the session holds after the last call that returned. Never waits, also while the session
  * works; 0 for NULL. */
 RPT_API uint64_t rpt_session_offset(const rpt_session* session);
-/* What a continuation from here begins with: half of the places are asked for by the last whole
- * chunk, half by the last line (at least four tokens; of a line of more than chunk_tokens / 4 the
- * last chunk_tokens / 8); under a cap per document the chunk asks for all. With k 0 a stored chunk
- * that stands out as the line's answer is the only hit, as it is then all that is read.
+/* What a continuation from here begins with. Two queries share the hits evenly: the last whole
+ * chunk, and the last line (at least four tokens; of a line of more than chunk_tokens / 4 the last
+ * chunk_tokens / 8). With max_per_doc the chunk alone is the query. With k 0 a stored chunk that
+ * stands out as the line's answer is the only hit, as it is then all that is read.
  * If the session has SELF_MEMORY, half of the hits are kept for its own past as far as that goes;
  * the others are the best of both. */
 RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options* options,
@@ -727,13 +727,13 @@ typedef int32_t (*rpt_event_fn)(void* user, const rpt_event* event);
  * while a cut character waits. `on_event` and `result` may be NULL; `result` is filled as far as
  * known on failure too.
  *
- * With a suffix the model fills the gap between the session's text and the suffix: it reads, beside
- * the session, the last of the one and the first of the other, and ends (RPT_FINISH_EOS) where the
- * suffix goes on. Both together are as long as the window (window_tokens), less 4 tokens, less room
+ * With a suffix the model fills the gap between the session's text and the suffix. It reads the
+ * last of the one and the first of the other, beside the session, and ends (RPT_FINISH_EOS) where
+ * the suffix goes on. Both together are as long as the window (window_tokens), less 4 tokens, less room
  * for the answer: max_tokens, at most half a block (block_tokens / 2). The suffix has a third of
- * that, the session's text two; what one leaves free the other takes. Memory counts as ever: spaces
- * and, with SELF_MEMORY, what the session read before the part that is read again. The suffix does
- * not become part of the session. RPT_ERR_UTF8 for an invalid suffix (offset in it),
+ * that, the session's text two thirds; what one leaves free the other takes. Memory counts as ever:
+ * spaces and, with SELF_MEMORY, what the session read before the part that is read again. The
+ * suffix does not become part of the session. RPT_ERR_UTF8 for an invalid suffix (offset in it),
  * RPT_ERR_UNSUPPORTED if the model's tokenizer lacks the tokens for it; a model that was not
  * trained with gaps answers at random. */
 RPT_API rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options* options,
