@@ -341,7 +341,7 @@ void add_document(std::string& words, const std::string& key, bool finished, uin
              std::to_string(revision) + ", " + std::to_string(tokens) + " tokens, text " +
              to_hex(sha256(text.data(), text.size())) + ", hash " + to_hex(hash) + ":";
     for (const auto& [identity, chunks] : segments)
-        words += " " + to_hex(identity).substr(0, 8) + "x" + std::to_string(chunks);
+        words.append(" ").append(to_hex(identity), 0, 8).append("x").append(std::to_string(chunks));
     words += "\n";
 }
 

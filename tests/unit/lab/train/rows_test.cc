@@ -88,7 +88,9 @@ TEST(rows, every_row_loads_on_every_tier_and_differs_from_its_parent_in_what_it_
                 EXPECT_TRUE(here.contains(key) || keys_with_parents(tier).contains(key)) << key;
             different.insert(here.begin(), here.end());
         }
-        if (text.contains("parent")) EXPECT_EQ(different, named_keys(text));
+        if (text.contains("parent")) {
+            EXPECT_EQ(different, named_keys(text));
+        }
     }
 }
 
