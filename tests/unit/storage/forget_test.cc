@@ -404,8 +404,9 @@ TEST_F(Forget, forget_while_others_write) {
         Numbers other(4);
         uint64_t seed = 1000000;
         for (int i = 0; !stop; ++i) {
-            write(*busy, "note " + std::to_string(i % 7), draw(other, seed, 1 + other.below(12)),
-                  i >= 7);
+            // It deletes nothing: what it deleted after the compaction could leave bytes behind,
+            // and the beginnings of two compressed blobs may be alike.
+            write(*busy, "note " + std::to_string(i), draw(other, seed, 1 + other.below(12)));
             splice(*space, "document 1", documents[1], 0, 0, {{seed++, 2, false}});
             ++written;
         }
