@@ -98,7 +98,7 @@ class Store : public std::enable_shared_from_this<Store> {
     // Its chunks as stored, bytes counted in the segment; empty if it is not there.
     virtual std::vector<ChunkRecord> read_segment(uint64_t segment_id) = 0;
     // States made again, by chunk of the segment: kept in memory, and on disk if this process
-    // writes and the writer is not at work. Returns them as they would have come from the disk.
+    // writes, the writer is not at work and the disk takes them. Returns them as they would have come from the disk.
     virtual std::vector<std::shared_ptr<const std::vector<float>>> restore_states(
         uint64_t segment_id, const std::vector<std::vector<float>>& states) = 0;
     virtual std::string read_hit_text(uint64_t chunk_id, bool successor) = 0;

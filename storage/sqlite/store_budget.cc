@@ -200,14 +200,16 @@ void StoreImpl::trim(Connection& connection) {
     connection.exec(("PRAGMA incremental_vacuum(" + std::to_string(portion) + ")").c_str());
 }
 
-void StoreImpl::keep_log_short(Connection& connection) {
+void StoreImpl::keep_log_short(Connection& connection) noexcept {
     if (budget_ == 0) return;
-    struct stat facts {};
-    if (::stat(directory_.log().c_str(), &facts) != 0) return;
-    if (static_cast<uint64_t>(facts.st_size) < log_share(budget_) / 4) return;
-    // From the beginning of the file again; readers of an older state may keep it, then the next
-    // commit asks once more.
-    connection.exec("PRAGMA wal_checkpoint(RESTART)");
+    try {
+        struct stat facts {};
+        if (::stat(directory_.log().c_str(), &facts) != 0) return;
+        if (static_cast<uint64_t>(facts.st_size) < log_share(budget_) / 4) return;
+        // From the beginning of the file again; readers of an older state may keep it.
+        connection.exec("PRAGMA wal_checkpoint(RESTART)");
+    } catch (...) {  // the commit stands, and the next one tries again
+    }
 }
 
 void StoreImpl::note_use(uint64_t chunk) {
@@ -219,6 +221,7 @@ void StoreImpl::note_use(uint64_t chunk) {
 
 void StoreImpl::write_uses() {
     if (!evicts_) return;
+    require_writable();
     std::set<uint64_t> uses;
     {
         const std::lock_guard guard(uses_mutex_);
@@ -226,15 +229,19 @@ void StoreImpl::write_uses() {
     }
     // A mark may change a page of the table and two of the index by use.
     const size_t portion = std::max<size_t>(8, commit_bytes() / (3 * kPage));
-    while (!uses.empty()) {
-        write([&](Connection& connection) {
-            const auto now =
-                static_cast<uint64_t>(connection.read_number("SELECT generation FROM store")) + 1;
-            for (size_t i = 0; i < portion && !uses.empty(); ++i) {
-                mark_used(connection, *uses.begin(), now);
-                uses.erase(uses.begin());
-            }
-        });
+    try {
+        while (!uses.empty()) {
+            write([&](Connection& connection) {
+                const auto now = static_cast<uint64_t>(
+                                     connection.read_number("SELECT generation FROM store")) +
+                                 1;
+                for (size_t i = 0; i < portion && !uses.empty(); ++i) {
+                    mark_used(connection, *uses.begin(), now);
+                    uses.erase(uses.begin());
+                }
+            });
+        }
+    } catch (const std::exception&) {  // hints: without them something else is dropped first
     }
 }
 
@@ -246,12 +253,13 @@ void StoreImpl::set_budget(uint64_t bytes) {
     const uint64_t before = budget_;
     if (bytes != 0) evicts_ = true;
     write_uses();
+    const auto set_row = [&](Connection& connection, uint64_t budget) {
+        Query(connection, "UPDATE store SET budget = ?").bind(static_cast<int64_t>(budget)).run();
+    };
     try {
         write([&](Connection& connection) {
             budget_ = bytes;
-            Query(connection, "UPDATE store SET budget = ?")
-                .bind(static_cast<int64_t>(bytes))
-                .run();
+            set_row(connection, bytes);
             if (bytes == 0) return;
             // What states fill at most, whole pages and what is left over in them.
             const auto states = static_cast<uint64_t>(connection.read_number(
@@ -261,18 +269,20 @@ void StoreImpl::set_budget(uint64_t bytes) {
                 list_unused(connection, 0, 1).empty())
                 fail_budget("store \"" + path() + "\"", bytes);
         });
-        if (!shrink()) {
-            write([&](Connection& connection) {
-                Query(connection, "UPDATE store SET budget = ?")
-                    .bind(static_cast<int64_t>(before))
-                    .run();
-            });
-            fail_budget("store \"" + path() + "\"", bytes);
-        }
     } catch (...) {
         budget_ = before;
         throw;
     }
+    // The row says so now, whatever shrinking meets: later commits go on making room.
+    const Shrunk shrunk = shrink();
+    if (shrunk == Shrunk::kFits) return;
+    write([&](Connection& connection) { set_row(connection, before); });
+    budget_ = before;
+    if (shrunk == Shrunk::kTooMuch) fail_budget("store \"" + path() + "\"", bytes);
+    throw Error(Status::kNoSpace, "rpt",
+                "store \"" + path() +
+                    "\": its database gives no pages back (another program turned its auto_vacuum "
+                    "off); read its documents into a new store");
 }
 
 void StoreImpl::set_space_budget(uint64_t space, uint64_t bytes) {
@@ -289,26 +299,35 @@ void StoreImpl::set_space_budget(uint64_t space, uint64_t bytes) {
 }
 
 // Step by step, so that the log stays within its share.
-bool StoreImpl::shrink() {
-    if (budget_ == 0) return true;
-    bool fits = true;
+StoreImpl::Shrunk StoreImpl::shrink() {
+    if (budget_ == 0) return Shrunk::kFits;
+    Shrunk shrunk = Shrunk::kFits;
     for (bool more = true; more;) {
         write([&](Connection& connection) {
             const uint64_t limit = database_pages(chunks_of_store(connection));
+            const uint64_t pages = all_pages(connection);
             SpaceRow nowhere;
-            more = all_pages(connection) > limit;
-            if (used_pages(connection) > limit &&
-                !free_some(connection, nowhere, true, commit_bytes()))
-                more = fits = false;
-            if (all_pages(connection) > limit)
+            more = pages > limit;
+            bool freed = false;
+            if (used_pages(connection) > limit) {
+                freed = free_some(connection, nowhere, true, commit_bytes());
+                if (!freed) shrunk = Shrunk::kTooMuch;
+            }
+            if (pages > limit)
                 connection.exec(
                     ("PRAGMA incremental_vacuum(" + std::to_string(commit_bytes() / kPage) + ")")
                         .c_str());
+            if (shrunk == Shrunk::kFits && more && !freed && all_pages(connection) == pages)
+                shrunk = Shrunk::kStuck;
+            more = more && shrunk == Shrunk::kFits;
         });
     }
-    const std::lock_guard guard(writer_mutex_);
-    if (writer_) writer_->exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    return fits;
+    try {
+        const std::lock_guard guard(writer_mutex_);
+        if (writer_) writer_->exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (const Error&) {  // the log stays longer until a commit or closing cuts it
+    }
+    return shrunk;
 }
 
 }  // namespace rpt::storage

@@ -85,7 +85,7 @@ class StoreImpl final : public Store {
     void trim(Connection& connection);
     uint64_t commit_bytes() const;
     // Writes down which states were used since the last commit, in transactions of their own that
-    // keep the log short. Nothing where no budget asks for it.
+    // keep the log short. Nothing where no budget asks for it. Best effort: the marks are hints.
     void write_uses();
     void set_space_budget(uint64_t space, uint64_t bytes);
 
@@ -112,9 +112,14 @@ class StoreImpl final : public Store {
     // about so many bytes. False if there was nothing.
     bool free_some(Connection& connection, SpaceRow& here, bool all_spaces, uint64_t bytes);
     bool purge_some(Connection& connection, SpaceRow& here, bool all_spaces, uint64_t bytes);
-    void keep_log_short(Connection& connection);
-    // False if keys and texts alone are more than the budget.
-    bool shrink();
+    // After a commit, which stands whatever becomes of the log.
+    void keep_log_short(Connection& connection) noexcept;
+    enum class Shrunk {
+        kFits,
+        kTooMuch,  // keys and texts alone are more than the budget
+        kStuck,    // the file has free pages and gives none back
+    };
+    Shrunk shrink();
     void note_use(uint64_t chunk);
 
     void open_for_writing();

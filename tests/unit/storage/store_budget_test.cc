@@ -434,6 +434,23 @@ TEST_F(StoreBudget, lower_budget_shrinks_a_full_store_and_outlives_it) {
     EXPECT_EQ(after.size(), before.size() + 10 * 75);
 }
 
+// A database whose pages another program nailed down: the call ends, and says what is wrong.
+TEST_F(StoreBudget, shrinking_ends_where_the_file_gives_no_pages_back) {
+    auto store = Store::open(path_, wide_options());
+    Numbers numbers(11);
+    ingest(*store->open_space("o", "c", true), "a", wide_document(numbers, 80, 5));
+    store->close();
+    {
+        Connection connection(path_ + "/store.sqlite", Connection::Access::kReadWrite, "test");
+        connection.exec("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=NONE; VACUUM");
+    }
+    store = Store::open(path_, wide_options());
+    std::string text;
+    EXPECT_EQ(status_of([&] { store->set_budget(2 * kMiB); }, &text), Status::kNoSpace);
+    EXPECT_NE(text.find("gives no pages back"), std::string::npos) << text;
+    EXPECT_EQ(store->stats().budget, 0u);
+}
+
 TEST_F(StoreBudget, budget_of_a_space_binds_that_space_alone) {
     auto store = open_wide(path_);
     auto bound = store->open_space("o", "bound", true),
