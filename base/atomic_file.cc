@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,10 +24,16 @@ namespace {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path)
+AtomicFile::AtomicFile(const std::string& path, mode_t mode)
     : path_(path), temporary_(path + ".tmp-" + std::to_string(::getpid())) {
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Whatever has the name, a link perhaps, is not written to.
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    const mode_t wanted = mode != 0 ? mode : 0644;
+    fd_ = ::open(temporary_.c_str(), flags, wanted);
+    if (fd_ < 0 && errno == EEXIST && ::unlink(temporary_.c_str()) == 0)
+        fd_ = ::open(temporary_.c_str(), flags, wanted);
     if (fd_ < 0) fail("create", errno);
+    if (mode != 0) ::fchmod(fd_, mode);
 }
 
 AtomicFile::~AtomicFile() {

@@ -5,13 +5,16 @@
 #include <span>
 #include <string>
 
+#include <sys/types.h>
+
 namespace rpt {
 
 // One thread at a time. Not committed: the temporary file is removed, the old one stays.
 class AtomicFile {
   public:
-    // Opens "<path>.tmp-<pid>" in the same folder. kIo, kNoSpace, kReadOnly with path and errno.
-    explicit AtomicFile(const std::string& path);
+    // Makes "<path>.tmp-<pid>" in the same folder, with the rights `mode` exactly, or by the umask
+    // where it is 0. kIo, kNoSpace, kReadOnly with path and errno.
+    explicit AtomicFile(const std::string& path, mode_t mode = 0);
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;

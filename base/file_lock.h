@@ -4,17 +4,21 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ordinary_file.h"
+
 namespace rpt {
 
 // Locks belong to the open file, not to the process: two objects in one process exclude each other,
-// and the kernel frees them when the process dies however it dies. One thread at a time.
+// and the kernel frees them when the process and its forked children are gone, however they ended.
+// A forked child inherits the open file: what the parent frees is free at once, and what the child
+// destroys frees nothing. One thread at a time.
 class FileLock {
   public:
     enum class Mode { kShared, kExclusive };
 
-    // Opens the file; `create` makes it if absent (and opens for writing). kNotFound, kIo,
-    // kReadOnly, kNoSpace.
-    FileLock(const std::string& path, bool create);
+    // Opens the file; `create` makes it if absent, with the rights `mode` (and opens for writing).
+    // kNotFound, kIo, kReadOnly, kNoSpace.
+    FileLock(const std::string& path, bool create, mode_t mode = 0600);
     ~FileLock();
     FileLock(const FileLock&) = delete;
     FileLock& operator=(const FileLock&) = delete;
@@ -29,7 +33,8 @@ class FileLock {
 
   private:
     std::string path_;
-    int fd_ = -1;
+    OrdinaryFile file_;
+    int64_t process_ = 0;  // that made this object
 };
 
 }  // namespace rpt

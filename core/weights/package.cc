@@ -5,7 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
+#include "base/file_bytes.h"
 #include "core/weights/package_header.h"
 
 namespace rpt::weights {
@@ -32,9 +32,9 @@ Digest fingerprint_of(const PackageHeader& header, const std::string& data_hex) 
     return hash.update(data_hex.data(), data_hex.size()).finish();
 }
 
-class MappedPackage : public Package {
+class FilePackage : public Package {
   public:
-    MappedPackage(const std::string& path, bool verify) : file_(path) {
+    FilePackage(const std::string& path, bool verify) : file_(path) {
         const auto bytes = file_.bytes();
         if (bytes.size() < 8)
             throw_corrupt_package(
@@ -80,7 +80,7 @@ class MappedPackage : public Package {
                                   "fingerprint, so some bytes were changed");
     }
 
-    MappedFile file_;
+    FileBytes file_;
     std::map<std::string, TensorView> tensors_;
     std::map<std::string, std::string> metadata_;
     Digest fingerprint_{};
@@ -99,7 +99,7 @@ const std::string& required(const Package& package, const char* key) {
 }  // namespace
 
 std::shared_ptr<const Package> Package::open(const std::string& path, bool verify) {
-    return std::make_shared<MappedPackage>(path, verify);
+    return std::make_shared<FilePackage>(path, verify);
 }
 
 const std::string& Package::config_json() const {

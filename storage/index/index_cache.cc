@@ -9,14 +9,14 @@
 #include "base/byte_order.h"
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
+#include "base/file_bytes.h"
 #include "storage/codec/blob_codec.h"
 #include "storage/index/dot_rows.h"
 
 namespace rpt::storage {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "arrays are mapped as they are");
+static_assert(std::endian::native == std::endian::little, "arrays are used as they are");
 
 // On disk, never renumber.
 constexpr uint64_t kMagic = 0x3158444954505200;  // 00 "RPTIDX1" read as little-endian
@@ -161,7 +161,7 @@ Entry describe(const RowRun& run) {
 }
 
 // A run whose keys and links are views of the file. Absent if anything differs.
-std::optional<RowRun> read_run(const std::shared_ptr<const MappedFile>& file, uint32_t dim,
+std::optional<RowRun> read_run(const std::shared_ptr<const FileBytes>& file, uint32_t dim,
                                const Entry& entry, size_t& offset, uint64_t& digest) {
     const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()),
                                file->bytes().size());
@@ -213,9 +213,9 @@ std::optional<RowRun> read_run(const std::shared_ptr<const MappedFile>& file, ui
     return run;
 }
 
-std::shared_ptr<const MappedFile> map(const std::string& path) {
+std::shared_ptr<const FileBytes> read_all(const std::string& path) {
     try {
-        return std::make_shared<const MappedFile>(path);
+        return std::make_shared<const FileBytes>(path, FileBytes::Links::kRefuse);
     } catch (const Error&) {
         return nullptr;
     }
@@ -244,10 +244,10 @@ void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
 }
 
 std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space, uint32_t dim) {
-    const std::shared_ptr<const MappedFile> mapped = map(file);
-    if (!mapped || mapped->bytes().size() < kHeaderBytes) return std::nullopt;
-    const std::string_view all(reinterpret_cast<const char*>(mapped->bytes().data()),
-                               mapped->bytes().size());
+    const std::shared_ptr<const FileBytes> read = read_all(file);
+    if (!read || read->bytes().size() < kHeaderBytes) return std::nullopt;
+    const std::string_view all(reinterpret_cast<const char*>(read->bytes().data()),
+                               read->bytes().size());
     ByteReader in(all);
     if (in.u64() != kMagic || in.u32() != kVersion || in.u32() != dim || in.u64() != space)
         return std::nullopt;
@@ -265,7 +265,7 @@ std::optional<Snapshot> read_index_cache(const std::string& file, uint64_t space
         return std::nullopt;
     uint64_t digest = 0;
     for (uint32_t i = 0; i < runs; ++i) {
-        std::optional<RowRun> run = read_run(mapped, dim, read_entry(in), offset, digest);
+        std::optional<RowRun> run = read_run(read, dim, read_entry(in), offset, digest);
         if (!run) return std::nullopt;
         snapshot.runs.push_back(std::move(*run));
     }

@@ -19,8 +19,8 @@ struct RowFacts {
     uint32_t seal = 0;  // of the key blob
 };
 
-// Sorted by chunk id. Filled by one thread, then immutable. The keys are its own, or stand in a
-// mapped file.
+// Sorted by chunk id. Filled by one thread, then immutable. The keys are its own, or stand among
+// a file's bytes.
 class KeyRows {
   public:
     explicit KeyRows(uint32_t dim);

@@ -88,6 +88,7 @@ int __real_unlink(const char* path);
 int __real_rmdir(const char* path);
 int __real_mkdir(const char* path, mode_t mode);
 int __real_stat(const char* path, struct stat* facts);
+int __real_lstat(const char* path, struct stat* facts);
 int __real_fstat(int fd, struct stat* facts);
 void* __real_mmap(void* at, size_t size, int protection, int flags, int fd, off_t offset);
 int __real_fcntl(int fd, int command, ...);
@@ -219,6 +220,10 @@ int __wrap_mkdir(const char* path, mode_t mode) {
 
 int __wrap_stat(const char* path, struct stat* facts) {
     return injected(Op::kLook) ? -1 : __real_stat(path, facts);
+}
+
+int __wrap_lstat(const char* path, struct stat* facts) {
+    return injected(Op::kLook) ? -1 : __real_lstat(path, facts);
 }
 
 int __wrap_fstat(int fd, struct stat* facts) {

@@ -16,6 +16,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/file_bytes.h"
 #include "base/file_lock.h"
 #include "base/mapped_file.h"
 #include "tests/fault/fault_plan.h"
@@ -293,12 +294,25 @@ TEST_F(FaultLayer, atomic_file_goes_on_after_a_short_write) {
     EXPECT_EQ(read_bytes(folder_ + "/a"), "0123456789");
 }
 
-TEST_F(FaultLayer, mapped_file_and_lock_tell_their_faults) {
+TEST_F(FaultLayer, files_and_locks_tell_their_faults) {
     write_bytes(folder_ + "/a", "content");
     for (const Op op : {Op::kOpen, Op::kLook, Op::kMap}) {
         const Armed armed({.ops = only(op), .n = 1});
         EXPECT_EQ(status_of([&] { MappedFile file(folder_ + "/a"); }), Status::kIo) << name_of(op);
         EXPECT_EQ(gate().fired(), 1u) << name_of(op);
+    }
+    for (const Op op : {Op::kOpen, Op::kLook, Op::kRead}) {
+        const Armed armed({.ops = only(op), .n = 1});
+        EXPECT_EQ(status_of([&] { FileBytes file(folder_ + "/a"); }), Status::kIo) << name_of(op);
+        EXPECT_EQ(gate().fired(), 1u) << name_of(op);
+    }
+    {
+        const Armed armed({.ops = only(Op::kRead), .n = 1, .cause = Cause::kShort});
+        const FileBytes file(folder_ + "/a");
+        EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size()),
+                  "content");
+        EXPECT_EQ(gate().fired(), 1u);
     }
     for (const Op op : {Op::kOpen, Op::kLock, Op::kWrite, Op::kTruncate}) {
         const Armed armed({.ops = only(op), .n = 1});

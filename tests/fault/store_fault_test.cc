@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "base/file_lock.h"
 #include "tests/fault/store_fault.h"
 
 namespace rpt::storage {
@@ -93,6 +94,42 @@ TEST_F(StoreFault, child_that_exits_without_closing_leaves_a_whole_store) {
     EXPECT_EQ(space->find_document("done")->chunks, 3u);
     EXPECT_EQ(store->stats().chunks, 3u);
     EXPECT_EQ(find(*store, space, std::vector<float>(kDim, 1), 99).size(), 3u);
+}
+
+// A pause of the child: it ends when the write end of the pipe is closed.
+TEST_F(StoreFault, child_that_lives_keeps_no_lock_that_its_parent_gave_up) {
+    auto store = open();
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::close(ends[1]);
+        char byte;
+        ::_exit(static_cast<int>(::read(ends[0], &byte, 1)));
+    }
+    ::close(ends[0]);
+    store->close();
+    EXPECT_EQ(status_of([&] { open()->close(); }), Status::kOk);
+    auto reader = open_reader();
+    reader->close();
+    EXPECT_EQ(status_of([&] { Store::destroy(path_); }), Status::kOk);
+    ::close(ends[1]);
+    ::waitpid(child, nullptr, 0);
+}
+
+TEST_F(StoreFault, child_that_frees_an_inherited_lock_leaves_it_to_its_parent) {
+    std::filesystem::create_directory(path_);
+    auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
+    ASSERT_TRUE(lock->try_lock(7, FileLock::Mode::kExclusive));
+    EXPECT_EQ(in_child([&] {
+                  lock.reset();
+                  return 0;
+              }),
+              0);
+    FileLock other(path_ + "/lock", false);
+    EXPECT_FALSE(other.try_lock(7, FileLock::Mode::kShared));
+    lock.reset();
+    EXPECT_TRUE(other.try_lock(7, FileLock::Mode::kShared));
 }
 
 TEST_F(StoreFault, destroying_leaves_unknown_files_alone) {
