@@ -1,5 +1,6 @@
 #include "storage/sqlite/schema.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include "base/byte_order.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/ordinary_file.h"
 
 namespace rpt::storage {
 namespace {
@@ -97,13 +99,19 @@ uint32_t format_of(const ModelBinding& model) {
     return model.key_width() == model.dim ? kFormatVersion : kWideKeysVersion;
 }
 
-void write_database(const std::string& file, const std::string& label, const ModelBinding& model) {
+void make_empty_file(const std::string& file, mode_t mode) {
+    const OrdinaryFile made(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+}
+
+void write_database(const std::string& file, const std::string& label, const ModelBinding& model,
+                    mode_t mode) {
     const auto clean = [&] {
         for (const char* tail : {"", "-journal"}) ::unlink((file + tail).c_str());
     };
     clean();
     try {
-        Connection connection(file, Connection::Access::kCreate, label);
+        make_empty_file(file, mode);
+        Connection connection(file, Connection::Access::kReadWrite, label);
         fill(connection, model);
         connection.close();
     } catch (...) {
@@ -127,7 +135,7 @@ void create_database(const std::string& file, const std::string& label, const Mo
     // Under another name until it is whole, so that an empty store.sqlite is always damage and
     // never a beginning.
     const std::string fresh = file + ".new";
-    write_database(fresh, label, model);
+    write_database(fresh, label, model, 0600);
     publish_database(fresh, file);
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include <sys/types.h>
+
 #include "storage/sqlite/sqlite_connection.h"
 #include "storage/store.h"
 
@@ -17,10 +19,14 @@ constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renum
 
 uint32_t format_of(const ModelBinding& model);
 
-// Makes an empty store in a file that does not exist yet; whole or not at all.
+// Makes an empty store in a file that does not exist yet, for its owner alone; whole or not at all.
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model);
+// A file without bytes, which SQLite takes for a new database. kIo if there is one.
+void make_empty_file(const std::string& file, mode_t mode);
 // Its two halves: tables in a new file of any name, and the name that makes a file the store.
-void write_database(const std::string& file, const std::string& label, const ModelBinding& model);
+// `mode`: its rights, whatever the umask is; the log and the other files beside it get the same.
+void write_database(const std::string& file, const std::string& label, const ModelBinding& model,
+                    mode_t mode);
 void publish_database(const std::string& fresh, const std::string& file);
 // kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and
 // one row.

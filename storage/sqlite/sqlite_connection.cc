@@ -171,7 +171,7 @@ int64_t Connection::changed_rows() const {
 
 void Connection::copy_to(const std::string& file, const CallControl& control) const {
     constexpr int kPagesAtOnce = 512;
-    const Connection target(file, Access::kCreate, label_);
+    const Connection target(file, Access::kReadWrite, label_);
     sqlite3_exec(target.db_.get(), "PRAGMA synchronous=OFF", nullptr, nullptr, nullptr);
     sqlite3_backup* backup = sqlite3_backup_init(target.db_.get(), "main", db_.get(), "main");
     if (backup == nullptr) target.fail(sqlite3_extended_errcode(target.db_.get()), "cannot copy");

@@ -40,7 +40,7 @@ class Connection {
     int64_t last_row_id() const;
     int64_t changed_rows() const;
     const std::string& label() const { return label_; }
-    // All of this database, as its open transaction sees it, into a file that does not exist yet.
+    // All of this database, as its open transaction sees it, into an empty file.
     // kCancelled, kNoSpace, kIo.
     void copy_to(const std::string& file, const CallControl& control) const;
     // The file itself, below SQLite but through its own handle: opening and closing another would

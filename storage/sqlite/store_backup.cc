@@ -22,6 +22,7 @@ void StoreImpl::backup(const std::string& target, const CallControl& control) {
         for (const char* tail : {"", "-journal"}) ::unlink((fresh + tail).c_str());
         const auto lock = copy.lock_for_writing();
         {
+            make_empty_file(fresh, 0600);
             // Its read transaction is the moment.
             ConnectionPool::Lease lease(readers_);
             (*lease).copy_to(fresh, control);

@@ -83,15 +83,29 @@ bool StoreDirectory::holds_store() const {
     struct stat facts {};
     if (::stat(path_.c_str(), &facts) == 0 && !S_ISDIR(facts.st_mode))
         throw Error(Status::kArgument, "rpt", "\"" + path_ + "\" is not a folder; a store is one");
-    if (::stat(database().c_str(), &facts) == 0) return true;
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    const int code = errno;
-    throw Error(Status::kIo, "os", "cannot look at \"" + database() + "\": " + std::strerror(code),
-                -1, code);
+    for (const char* tail : {"-wal", "-shm", "-journal", ""}) {
+        const std::string file = database() + tail;
+        if (::lstat(file.c_str(), &facts) == 0) {
+            if (S_ISREG(facts.st_mode)) continue;
+            throw Error(Status::kCorrupt, "rpt",
+                        "\"" + file + "\" is " +
+                            (S_ISLNK(facts.st_mode)   ? "a link"
+                             : S_ISDIR(facts.st_mode) ? "a folder"
+                                                      : "no ordinary file") +
+                            "; a store has its own file there, restore a backup");
+        }
+        const int code = errno;
+        if (code != ENOENT && code != ENOTDIR)
+            throw Error(Status::kIo, "os",
+                        "cannot look at \"" + file + "\": " + std::strerror(code), -1, code);
+        if (*tail == '\0') return false;
+    }
+    return true;
 }
 
 bool StoreDirectory::make() const {
-    if (::mkdir(path_.c_str(), 0755) == 0) {
+    if (::mkdir(path_.c_str(), 0700) == 0) {
+        ::chmod(path_.c_str(), 0700);  // whatever the umask took
         // The name must outlast a power cut as what is in the folder will. Some file systems cannot
         // sync a folder and some parents cannot be read: then it is as good as it gets.
         const size_t slash = path_.rfind('/');
@@ -113,8 +127,15 @@ bool StoreDirectory::make() const {
                 code);
 }
 
+mode_t StoreDirectory::file_mode() const {
+    struct stat facts {};
+    return ::lstat(database().c_str(), &facts) == 0 ? (facts.st_mode & 0666) | 0600 : 0600;
+}
+
 void StoreDirectory::make_index_folder() const {
-    ::mkdir(index_folder().c_str(), 0755);
+    const mode_t files = file_mode();
+    const mode_t mode = files | ((files & 0444) >> 2);  // who may read may enter
+    if (::mkdir(index_folder().c_str(), mode) == 0) ::chmod(index_folder().c_str(), mode);
 }
 
 void StoreDirectory::remove_index_files() const {
@@ -150,7 +171,7 @@ void StoreDirectory::remove_files() const {
 }
 
 std::unique_ptr<FileLock> StoreDirectory::lock_for_writing() const {
-    auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
+    auto lock = std::make_unique<FileLock>(path_ + "/lock", true, file_mode());
     if (!lock->try_lock(kWriterByte, FileLock::Mode::kExclusive)) fail_busy(*lock);
     try {
         lock->write_note(std::to_string(::getpid()) + "\n");
@@ -164,8 +185,7 @@ std::unique_ptr<FileLock> StoreDirectory::lock_for_reading() const {
     try {
         lock = std::make_unique<FileLock>(path_ + "/lock", false);
     } catch (const Error& error) {
-        if (error.status() == Status::kNotFound || error.status() == Status::kReadOnly)
-            return nullptr;
+        if (error.status() == Status::kNotFound || error.os_error() == EACCES) return nullptr;
         throw;
     }
     if (!lock->try_lock(kReaderByte, FileLock::Mode::kShared)) fail_busy(*lock);
@@ -173,7 +193,7 @@ std::unique_ptr<FileLock> StoreDirectory::lock_for_reading() const {
 }
 
 std::unique_ptr<FileLock> StoreDirectory::lock_for_destroying() const {
-    auto lock = std::make_unique<FileLock>(path_ + "/lock", true);
+    auto lock = std::make_unique<FileLock>(path_ + "/lock", true, file_mode());
     if (!lock->try_lock(kWriterByte, FileLock::Mode::kExclusive)) fail_busy(*lock);
     if (!lock->try_lock(kReaderByte, FileLock::Mode::kExclusive))
         throw Error(Status::kBusy, "rpt",

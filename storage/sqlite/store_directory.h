@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "base/file_lock.h"
 
 namespace rpt::storage {
@@ -21,9 +23,13 @@ class StoreDirectory {
     std::string index_folder() const { return path_ + "/index"; }
     std::string index_file(uint64_t space) const;
 
+    // kCorrupt if something else than ordinary files stands where the database and its companions
+    // belong: SQLite would follow a link and wait for a pipe.
     bool holds_store() const;
-    // Makes the folder (not its parents). True if it was not there before.
+    // Makes the folder (not its parents), for its owner alone. True if it was not there before.
     bool make() const;
+    // Rights of files that are made: those of the database, or the owner's alone if there is none.
+    mode_t file_mode() const;
     void make_index_folder() const;
     void remove_index_files() const;
     // Whole ones.

@@ -1,11 +1,12 @@
 // How a store is opened, closed, synced and destroyed.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/ordinary_file.h"
 #include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/sqlite_backend.h"
@@ -166,10 +167,9 @@ void destroy_store(const std::string& path) {
     // The header by hand: a store too damaged to open can be destroyed. Nobody has it open, so no
     // lock is lost by this.
     unsigned char header[72] = {};
-    if (std::FILE* file = std::fopen(directory.database().c_str(), "rbe")) {
-        const size_t n = std::fread(header, 1, sizeof header, file);
-        std::fclose(file);
-        if (n < sizeof header) header[0] = 0;
+    {
+        const OrdinaryFile file(directory.database(), O_RDONLY | O_NOFOLLOW);
+        if (::pread(file.fd(), header, sizeof header, 0) != sizeof header) header[0] = 0;
     }
     const uint32_t id = uint32_t(header[68]) << 24 | uint32_t(header[69]) << 16 |
                         uint32_t(header[70]) << 8 | header[71];

@@ -292,7 +292,7 @@ bool upgrade_store(const std::string& path, const CallControl& control) {
                             ", this library upgrades format 1; update the library");
         clean();
         try {
-            write_database(fresh, path, old_binding(from));
+            write_database(fresh, path, old_binding(from), directory.file_mode());
             Connection to(fresh, Connection::Access::kReadWrite, path);
             {
                 Transaction reading(from, Transaction::Kind::kRead);
