@@ -224,7 +224,7 @@ std::shared_ptr<const FileBytes> read_all(const std::string& path) {
 }  // namespace
 
 void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
-                       const Snapshot& snapshot) {
+                       const Snapshot& snapshot, mode_t mode) {
     ByteWriter table;
     for (const RowRun& run : snapshot.runs) write_entry(table, describe(run));
     ByteWriter header;
@@ -233,7 +233,7 @@ void write_index_cache(const std::string& file, uint64_t space, uint32_t dim,
     header.u32(static_cast<uint32_t>(snapshot.runs.size())).u32(0).u32(0);
     header.u32(crc32c(table.str().data(), table.str().size(),
                       crc32c(header.str().data(), header.str().size())));
-    AtomicFile target(file);
+    AtomicFile target(file, mode);
     target.write(header.str().data(), header.str().size());
     target.write(table.str().data(), table.str().size());
     for (const RowRun& run : snapshot.runs)

@@ -12,6 +12,9 @@ namespace rpt::storage {
 namespace {
 
 constexpr int kAttempts = 4;  // to change the index without the lock, before it is taken
+// The file is written anew when more than this part of its rows has changed: until then the next
+// process reads the changes from the database, which takes less time than this one's writing.
+constexpr size_t kBehindPart = 16;
 
 uint64_t digest_of(const KeyRows& rows) {
     uint64_t digest = 0;
@@ -29,9 +32,13 @@ uint64_t digest_of(const Snapshot& snapshot) {
     return digest;
 }
 
-// Brings a snapshot of any age to what `seals` lists: rows that are gone or differ die, missing
-// ones are loaded.
-void reconcile(KeySource& keys, Snapshot& snapshot) {
+struct Changed {
+    size_t added = 0, removed = 0;
+};
+
+// Brings a snapshot of any age to what `keys` lists: rows that are gone or differ die, missing ones
+// are loaded.
+Changed reconcile(KeySource& keys, Snapshot& snapshot) {
     const std::vector<ChunkSeal> seals = keys.seals();
     std::vector<uint64_t> missing, dead;
     std::vector<bool> known(seals.size());
@@ -55,12 +62,18 @@ void reconcile(KeySource& keys, Snapshot& snapshot) {
     mark_dead(snapshot, dead);
     append_rows(snapshot,
                 missing.size() == seals.size() ? keys.rows_after(0) : keys.rows_of(missing));
+    return {missing.size(), dead.size()};
 }
 
 }  // namespace
 
-SpaceIndex::SpaceIndex(uint64_t space, uint32_t dim, uint32_t flat_limit, std::string cache_file)
-    : space_(space), dim_(dim), flat_limit_(flat_limit), cache_file_(std::move(cache_file)) {}
+SpaceIndex::SpaceIndex(uint64_t space, uint32_t dim, uint32_t flat_limit, std::string cache_file,
+                       mode_t file_mode)
+    : space_(space),
+      dim_(dim),
+      flat_limit_(flat_limit),
+      cache_file_(std::move(cache_file)),
+      file_mode_(file_mode) {}
 
 std::shared_ptr<const Snapshot> SpaceIndex::current() const {
     const std::lock_guard guard(mutex_);
@@ -84,16 +97,19 @@ std::shared_ptr<const Snapshot> SpaceIndex::refreshed(KeySource& keys, const Spa
         next = *base;
     } else if (auto cached = read_index_cache(cache_file_, space_, dim_)) {
         next = std::move(*cached);
-        if (next.digest == mark.digest && next.generation == mark.generation)
-            saved_generation_ = mark.generation;
+        saved_generation_ = next.generation;
+    } else {
+        file_holds_gone_ = true;  // a file that is not believed, if there is one
     }
     if (next.digest != mark.digest) {
         // Mostly something was appended: then the new rows alone explain the new digest.
         const auto newer = keys.rows_after(next.newest_chunk);
         if (next.digest + digest_of(*newer) == mark.digest) {
             append_rows(next, newer);
+            note_change(newer->size(), 0);
         } else {
-            reconcile(keys, next);
+            const Changed changed = reconcile(keys, next);
+            note_change(changed.added, changed.removed);
         }
         if (digest_of(next) != mark.digest)
             throw Error(Status::kCorrupt, "rpt",
@@ -129,8 +145,15 @@ bool SpaceIndex::change(const std::function<bool(Snapshot&)>& work) {
     return true;
 }
 
+void SpaceIndex::note_change(size_t added, size_t removed) {
+    rows_behind_ += added + removed;
+    if (removed == 0) return;
+    file_holds_gone_ = true;
+    ++gone_;
+}
+
 void SpaceIndex::apply(const IndexChange& change_of_commit) {
-    change([&](Snapshot& next) {
+    const bool applied = change([&](Snapshot& next) {
         if (next.generation != change_of_commit.old_generation) return false;
         mark_dead(next, change_of_commit.removed);
         if (change_of_commit.added) append_rows(next, change_of_commit.added);
@@ -138,6 +161,9 @@ void SpaceIndex::apply(const IndexChange& change_of_commit) {
         next.digest = change_of_commit.now.digest;
         return true;
     });
+    if (applied)
+        note_change(change_of_commit.added ? change_of_commit.added->size() : 0,
+                    change_of_commit.removed.size());
 }
 
 void SpaceIndex::forget() {
@@ -188,26 +214,32 @@ bool SpaceIndex::build(bool everything, unsigned threads, const std::atomic<bool
         adopt_merged(next, made, kept);
         return true;
     });
-    if (changed) saved_generation_ = 0;  // the file lacks the new graph
+    if (changed) graph_is_new_ = true;
     return true;
 }
 
-uint64_t SpaceIndex::save_cache() {
+uint64_t SpaceIndex::save_cache(bool spare_disk) {
     const std::lock_guard guard(save_mutex_);
-    const uint64_t removals = removals_;
+    const uint64_t behind = rows_behind_, gone = gone_, removals = removals_;
+    const bool graph = graph_is_new_;
     const auto snapshot = current();
     if (!snapshot || snapshot->live() < kIndexFileRows) return 0;
-    if (saved_generation_ == snapshot->generation) return snapshot->generation;
-    saved_generation_ = 0;
-    ::unlink(
-        cache_file_.c_str());  // never two of them on the disk; not a removal that says something
+    if (saved_generation_ != 0 && !graph && behind <= snapshot->live() / kBehindPart)
+        return saved_generation_;
+    if (spare_disk) {
+        saved_generation_ = 0;
+        ::unlink(cache_file_.c_str());
+    }
     try {
-        write_index_cache(cache_file_, space_, dim_, *snapshot);
+        write_index_cache(cache_file_, space_, dim_, *snapshot, file_mode_);
     } catch (const std::exception&) {  // a cache that cannot be kept is built again
-        return 0;
+        return saved_generation_;
     }
     saved_generation_ = snapshot->generation;
-    // A deletion that came meanwhile found no file, or the one before.
+    rows_behind_ -= behind;
+    if (graph) graph_is_new_ = false;
+    file_holds_gone_ = gone_ != gone;
+    // Whoever wanted the file away meanwhile found none, or the one before.
     if (removals_ != removals) {
         saved_generation_ = 0;
         ::unlink(cache_file_.c_str());
@@ -216,15 +248,11 @@ uint64_t SpaceIndex::save_cache() {
     return snapshot->generation;
 }
 
-bool SpaceIndex::is_saved() const {
-    const auto snapshot = current();
-    return snapshot && saved_generation_ == snapshot->generation;
-}
-
 void SpaceIndex::remove_cache_file() {
     ++removals_;
     saved_generation_ = 0;
     ::unlink(cache_file_.c_str());
+    file_holds_gone_ = false;
 }
 
 }  // namespace rpt::storage

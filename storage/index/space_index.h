@@ -10,6 +10,8 @@
 #include <span>
 #include <string>
 
+#include <sys/types.h>
+
 #include "storage/index/key_source.h"
 #include "storage/index/snapshot.h"
 
@@ -28,8 +30,9 @@ struct IndexChange {
 // Shared by threads. Readers take the pointer and never wait for a writer's work.
 class SpaceIndex {
   public:
-    // `cache_file` may be absent on disk, and stays so.
-    SpaceIndex(uint64_t space, uint32_t dim, uint32_t flat_limit, std::string cache_file);
+    // `cache_file` may be absent on disk, and stays so; it is made with the rights `file_mode`.
+    SpaceIndex(uint64_t space, uint32_t dim, uint32_t flat_limit, std::string cache_file,
+               mode_t file_mode);
 
     uint64_t space() const { return space_; }
     const std::string& cache_file() const { return cache_file_; }
@@ -49,14 +52,18 @@ class SpaceIndex {
     // Merges and builds a graph over what has none, or over everything. Takes long; searches go on
     // meanwhile. False if `stop` became true.
     bool build(bool everything, unsigned threads, const std::atomic<bool>& stop);
-    // Best effort, see write_index_cache(). The generation written, 0 if nothing was.
-    uint64_t save_cache();
-    // The file is of the last published state.
-    bool is_saved() const;
-    // Before a commit that deletes: old keys must not outlive it.
+    // Writes the file anew if it is so far behind the last published state that catching up would
+    // cost the next process more: what it lacks is in the database. `spare_disk`: never two files
+    // at once, so that a process that is killed meanwhile leaves none. Best effort, see
+    // write_index_cache(). The generation of the file, 0 if there is none.
+    uint64_t save_cache(bool spare_disk);
+    // The file may hold keys of chunks that are gone.
+    bool file_holds_gone_keys() const { return file_holds_gone_; }
     void remove_cache_file();
 
   private:
+    // The file's state is so many rows behind, of which some are gone.
+    void note_change(size_t added, size_t removed);
     std::shared_ptr<const Snapshot> refreshed(KeySource& keys, const SpaceMark& mark);
     void publish(std::shared_ptr<const Snapshot> snapshot);
     // Publishes what `work` makes of the current state, unless it returns false. It works without
@@ -69,13 +76,18 @@ class SpaceIndex {
     const uint32_t dim_;
     const uint32_t flat_limit_;
     const std::string cache_file_;
+    const mode_t file_mode_;
     mutable std::mutex mutex_;  // guards current_; held for pointer swaps
     std::shared_ptr<const Snapshot> current_;
     std::mutex load_mutex_;   // one thread loads, the others wait for its result
     std::mutex build_mutex_;  // one build at a time
     std::mutex save_mutex_;   // one thread writes the file
-    std::atomic<uint64_t> saved_generation_{0};
-    std::atomic<uint64_t> removals_{0};  // of the file
+    std::atomic<uint64_t> saved_generation_{0};   // of the file; 0: none
+    std::atomic<uint64_t> rows_behind_{0};        // that came or went since the file's state
+    std::atomic<bool> graph_is_new_{false};       // the file lacks it
+    std::atomic<bool> file_holds_gone_{false};
+    std::atomic<uint64_t> gone_{0};               // changes that took rows away
+    std::atomic<uint64_t> removals_{0};           // of the file
 };
 
 }  // namespace rpt::storage

@@ -236,7 +236,6 @@ std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallCon
             segments.publish_rows();
             touch_space(connection, change.now);
             store_->trim(connection);
-            if (!change.removed.empty()) store_->index_of(row.space)->remove_cache_file();
             control.check();
         });
     } catch (const SegmentLost& lost) {

@@ -103,7 +103,6 @@ void SpaceImpl::delete_document(std::string_view key) {
             segments.settle();
             segments.purge(kPurgedByDelete, store_->commit_bytes());
             touch_space(connection, change.now);
-            store_->index_of(row_.id)->remove_cache_file();
         });
         store_->publish(change);
     } catch (...) {

@@ -106,8 +106,7 @@ void StoreImpl::clean_indexes(const CallControl& control) {
         if (row) {
             snapshot_at(*lease, *row);
         } else {
-            SpaceIndex(space, model_.key_width(), 0, directory_.index_file(space))
-                .remove_cache_file();
+            index_of(space)->remove_cache_file();
         }
     }
     std::vector<std::shared_ptr<SpaceIndex>> indexes;
@@ -117,12 +116,12 @@ void StoreImpl::clean_indexes(const CallControl& control) {
     }
     for (const auto& index : indexes) {
         control.check();
-        if (!index->has_dead_rows() && index->is_saved()) continue;
+        if (!index->has_dead_rows() && !index->file_holds_gone_keys()) continue;
         index->remove_cache_file();
         // Graphs keep the rows of deleted chunks as ways through.
         const std::atomic<bool> never{false};
         if (index->has_dead_rows()) index->build(true, build_threads(), never);
-        index_generation_ = std::max(index_generation_.load(), index->save_cache());
+        index_generation_ = std::max(index_generation_.load(), index->save_cache(budget_ != 0));
     }
 }
 

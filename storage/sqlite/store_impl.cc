@@ -93,7 +93,7 @@ StoreImpl::StoreImpl(StoreDirectory directory, const StoreOptions& options)
       states_(options_.cache_bytes),
       builder_([this](SpaceIndex& index) {
           if (!options_.read_only)
-              index_generation_ = std::max(index_generation_.load(), index.save_cache());
+              index_generation_ = std::max(index_generation_.load(), index.save_cache(budget_ != 0));
       }) {
     if (options_.read_only) {
         open_for_reading();
@@ -114,7 +114,7 @@ std::shared_ptr<SpaceIndex> StoreImpl::index_of(uint64_t space) {
     const auto known = indexes_.find(space);
     if (known != indexes_.end()) return known->second;
     auto index = std::make_shared<SpaceIndex>(space, model_.key_width(), options_.flat_limit,
-                                              directory_.index_file(space));
+                                              directory_.index_file(space), directory_.file_mode());
     indexes_.emplace(space, index);
     return index;
 }
@@ -470,7 +470,7 @@ void StoreImpl::rebuild_index(const CallControl& control) {
         }
         const std::atomic<bool> never{false};
         index->build(true, build_threads(), never);
-        index_generation_ = std::max(index_generation_.load(), index->save_cache());
+        index_generation_ = std::max(index_generation_.load(), index->save_cache(budget_ != 0));
     }
 }
 

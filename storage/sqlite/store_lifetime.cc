@@ -141,7 +141,7 @@ void StoreImpl::close() {
     builder_.stop();
     if (!options_.read_only) {
         const std::lock_guard guard(indexes_mutex_);
-        for (const auto& [space, index] : indexes_) index->save_cache();
+        for (const auto& [space, index] : indexes_) index->save_cache(budget_ != 0);
     }
     readers_.close();
     states_.clear();

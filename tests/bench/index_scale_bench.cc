@@ -376,7 +376,7 @@ int run(const Options& options) {
         const Snapshot snapshot = build(std::move(rows), options.threads);
         say_memory("after building");
         watch = Stopwatch();
-        write_index_cache(file, 1, kDim, snapshot);
+        write_index_cache(file, 1, kDim, snapshot, 0600);
         std::printf("%-24s %.2f s, %.1f bytes a row\n", "save", watch.seconds(),
                     static_cast<double>(std::filesystem::file_size(file)) /
                         static_cast<double>(options.rows));

@@ -9,7 +9,7 @@ TEST(IndexCache, file_brings_back_the_same_answers_and_forgets_dead_keys) {
     snapshot.generation = 42;
     mark_dead(snapshot, std::vector<uint64_t>{7});
     snapshot.digest -= digest_part(7, 6);
-    write_index_cache(file, 3, kWide, snapshot);
+    write_index_cache(file, 3, kWide, snapshot, 0600);
     EXPECT_FALSE(read_index_cache(file, 4, kWide));
     EXPECT_FALSE(read_index_cache(file, 3, kWide + 1));
     const auto back = read_index_cache(file, 3, kWide);
@@ -54,7 +54,7 @@ TEST(IndexCache, view_of_the_file_equals_the_rows_and_links_it_was_made_of) {
             if (segment.is_live(row))
                 snapshot.digest +=
                     digest_part(segment.rows->facts(row).chunk, segment.rows->facts(row).seal);
-    write_index_cache(file.path, 3, kWide, snapshot);
+    write_index_cache(file.path, 3, kWide, snapshot, 0600);
     auto back = read_index_cache(file.path, 3, kWide);
     ASSERT_TRUE(back);
     std::filesystem::remove(file.path);  // a mapped file outlives its name
@@ -92,7 +92,7 @@ TEST(IndexCache, view_of_the_file_equals_the_rows_and_links_it_was_made_of) {
 TEST(IndexCache, any_damage_means_no_cache) {
     const TestFile file("rpt_index_bad_");
     Snapshot snapshot = with_graph(200);
-    write_index_cache(file.path, 3, kWide, snapshot);
+    write_index_cache(file.path, 3, kWide, snapshot, 0600);
     const std::string bytes = file.read();
     const auto rewrite = [&](const std::string& content) {
         file.write(content);
@@ -120,7 +120,7 @@ TEST(IndexCache, any_damage_means_no_cache) {
 
 TEST(IndexCache, file_of_another_version_is_ignored) {
     const TestFile file("rpt_index_old_");
-    write_index_cache(file.path, 3, kWide, with_graph(50));
+    write_index_cache(file.path, 3, kWide, with_graph(50), 0600);
     std::string bytes = file.read();
     for (const uint32_t version : {1u, 3u}) {
         std::memcpy(bytes.data() + 8, &version, 4);

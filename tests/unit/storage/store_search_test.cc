@@ -158,7 +158,7 @@ TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
     space = store->open_space("o", "c", false);
     EXPECT_GE(right(), 198u);
     space->delete_document("d0");
-    EXPECT_EQ(store->stats().index_bytes, 0u);  // the old keys do not wait on disk for a rebuild
+    EXPECT_GT(store->stats().index_bytes, 0u);  // the graph stays; compaction takes the old keys
     for (const Hit& hit : find(*store, space, keys[3], 60))
         EXPECT_NE(store->describe(hit.chunk_id)->key, "d0");
     SearchFilter one_each;
