@@ -1,8 +1,10 @@
 // Reading connections of one store, opened when needed and kept for the next.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,24 +30,36 @@ class ConnectionPool {
 
       private:
         ConnectionPool& pool_;
+        uint64_t epoch_ = 0;
         std::unique_ptr<Connection> connection_;
         std::unique_ptr<Transaction> transaction_;
     };
 
-    // Before the pool is shared; closes what was opened otherwise.
-    void set_access(Connection::Access access);
-    std::unique_ptr<Connection> open() const;
+    // Reads without locks or a log from now on, where the folder cannot be written: then SQLite
+    // cannot make its shared files. Later leases look at the database and its log first, since
+    // another user's writer may come. Before the pool is shared; closes what was opened otherwise.
+    void read_immutable();
     // Later leases throw kState.
     void close();
 
   private:
-    std::unique_ptr<Connection> take();
-    void give_back(std::unique_ptr<Connection> connection);
+    // What tells that a writer was at work.
+    struct FileState {
+        uint64_t file = 0, size = 0;
+        int64_t changed_ns = 0;
+        bool log = false;  // there is one with bytes in it
+        bool operator==(const FileState&) const = default;
+    };
+    FileState look() const;
+    std::unique_ptr<Connection> open(bool immutable) const;
+    std::unique_ptr<Connection> take(uint64_t& epoch);
+    void give_back(std::unique_ptr<Connection> connection, uint64_t epoch);
 
     const std::string file_, label_;
-    Connection::Access access_ = Connection::Access::kReadOnly;
     std::mutex mutex_;  // guards all below
     std::vector<std::unique_ptr<Connection>> idle_;
+    uint64_t epoch_ = 0;  // connections of an older one read a state that is gone
+    std::optional<FileState> immutable_;  // of what is read so; else nothing
     bool closed_ = false;
 };
 

@@ -69,7 +69,7 @@ void StoreImpl::open_for_reading() {
                             "\" has a log that is not merged and its folder cannot be written; "
                             "open it once for writing "
                             "or copy it to a folder that can be written");
-        readers_.set_access(Connection::Access::kImmutable);
+        readers_.read_immutable();
         ConnectionPool::Lease lease(readers_);
         model_ = verify_database(*lease);
     }

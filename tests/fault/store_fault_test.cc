@@ -187,6 +187,66 @@ TEST_F(StoreFault, folder_that_cannot_be_written_is_read) {
     EXPECT_TRUE(everything() == good);
 }
 
+// Another user's writer comes while a reader without rights has the store open, and goes again.
+TEST_F(StoreFault, reader_without_rights_follows_a_writer_that_comes_and_goes) {
+    fill();
+    for (const char* name : {"", "/index"}) ::chmod((path_ + name).c_str(), 0555);
+    for (const char* name : {"/store.sqlite", "/lock"}) ::chmod((path_ + name).c_str(), 0444);
+    ::chmod(folder_.c_str(), 0755);
+    if (::geteuid() != 0) GTEST_SKIP() << "needs two users";
+    int asks[2], answers[2];
+    ASSERT_EQ(::pipe(asks), 0);
+    ASSERT_EQ(::pipe(answers), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::close(asks[1]);
+        int failures = 9;
+        try {
+            if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(98);
+            auto store = open_reader();
+            auto space = store->open_space("o", "c", false);
+            failures = 0;
+            char expected = 24;
+            do {
+                const auto n = find(*store, space, std::vector<float>(kDim, 1), 999).size();
+                if (n != size_t(expected)) ++failures;
+                if (::write(answers[1], &expected, 1) != 1) break;
+            } while (::read(asks[0], &expected, 1) == 1);
+        } catch (...) {
+            failures = 10;
+        }
+        ::_exit(failures);
+    }
+    ::close(asks[0]);
+    ::close(answers[1]);
+    const auto ask = [&](char expected) {
+        char answer = 0;
+        EXPECT_EQ(::write(asks[1], &expected, 1), 1);
+        EXPECT_EQ(::read(answers[0], &answer, 1), 1);
+    };
+    char first = 0;
+    EXPECT_EQ(::read(answers[0], &first, 1), 1);
+    Numbers numbers(5);
+    auto writer = Store::open(path_, options(false));
+    auto space = writer->open_space("o", "c", false);
+    add(*space, "more", make_document(numbers, 6));
+    ask(30);
+    add(*space, "again", make_document(numbers, 3));
+    ask(33);
+    writer->close();
+    ask(33);
+    writer = Store::open(path_, options(false));
+    writer->open_space("o", "c", false)->delete_document("more");
+    ask(27);
+    writer->close();
+    ask(27);
+    ::close(asks[1]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+    ::chmod(path_.c_str(), 0755);
+}
+
 // A limit on the size of files stands for a full disk: it needs no rights and fails the same calls.
 
 TEST_F(StoreFault, full_disk_changes_nothing_and_may_be_tried_again) {
