@@ -21,8 +21,8 @@ constexpr size_t kHugePage = size_t(2) << 20;
 FileBytes::FileBytes(const std::string& path, Links links) {
     OrdinaryFile file(path, O_RDONLY | (links == Links::kRefuse ? O_NOFOLLOW : 0));
     if (file.size() == 0) return;
-    void* const data = ::mmap(nullptr, file.size(), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const data =
+        ::mmap(nullptr, file.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
     data_ = data;
     size_ = file.size();
@@ -41,8 +41,8 @@ FileBytes::~FileBytes() {
 
 void FileBytes::fill(int fd, const std::string& path) {
     for (size_t done = 0; done < size_;) {
-        const ssize_t n = ::read(fd, static_cast<std::byte*>(data_) + done,
-                                 std::min(size_ - done, kMostAtOnce));
+        const ssize_t n =
+            ::read(fd, static_cast<std::byte*>(data_) + done, std::min(size_ - done, kMostAtOnce));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) fail_file("read", path, errno);
         if (n == 0) fail_file("read", path, EIO, "it was cut short meanwhile");

@@ -35,7 +35,8 @@ bool FileLock::try_lock(uint64_t byte, Mode mode) {
 void FileLock::write_note(const std::string& note) {
     if (::pwrite(file_.fd(), note.data(), note.size(), 0) != static_cast<ssize_t>(note.size()))
         fail_file("write", path_, errno);
-    if (::ftruncate(file_.fd(), static_cast<off_t>(note.size())) != 0) fail_file("cut", path_, errno);
+    if (::ftruncate(file_.fd(), static_cast<off_t>(note.size())) != 0)
+        fail_file("cut", path_, errno);
 }
 
 std::string FileLock::read_note() const {

@@ -34,8 +34,8 @@ OrdinaryFile::OrdinaryFile(const std::string& path, int flags, mode_t mode) {
     if (!made) fd_ = ::open(path.c_str(), common, mode);
     if (fd_ < 0) {
         if ((flags & O_ACCMODE) == O_RDONLY && (errno == EACCES || errno == EPERM))
-            throw Error(Status::kIo, "os",
-                        "cannot open \"" + path + "\": " + std::strerror(errno), -1, errno);
+            throw Error(Status::kIo, "os", "cannot open \"" + path + "\": " + std::strerror(errno),
+                        -1, errno);
         if (errno == ELOOP && (flags & O_NOFOLLOW) != 0)
             fail_file("open", path, ELOOP, "it is a link where a file must stand");
         if (errno == EISDIR) fail_file("open", path, EISDIR, "it is a folder, not a file");
@@ -52,8 +52,8 @@ OrdinaryFile::OrdinaryFile(const std::string& path, int flags, mode_t mode) {
     }
     ::close(fd_);
     if (!looked) fail_file("look at", path, code);
-    fail_file("open", path, EINVAL, S_ISDIR(facts.st_mode) ? "it is a folder, not a file"
-                                                           : "it is no ordinary file");
+    fail_file("open", path, EINVAL,
+              S_ISDIR(facts.st_mode) ? "it is a folder, not a file" : "it is no ordinary file");
 }
 
 OrdinaryFile::~OrdinaryFile() {

@@ -79,15 +79,15 @@ class SpaceIndex {
     const mode_t file_mode_;
     mutable std::mutex mutex_;  // guards current_; held for pointer swaps
     std::shared_ptr<const Snapshot> current_;
-    std::mutex load_mutex_;   // one thread loads, the others wait for its result
-    std::mutex build_mutex_;  // one build at a time
-    std::mutex save_mutex_;   // one thread writes the file
-    std::atomic<uint64_t> saved_generation_{0};   // of the file; 0: none
-    std::atomic<uint64_t> rows_behind_{0};        // that came or went since the file's state
-    std::atomic<bool> graph_is_new_{false};       // the file lacks it
+    std::mutex load_mutex_;                      // one thread loads, the others wait for its result
+    std::mutex build_mutex_;                     // one build at a time
+    std::mutex save_mutex_;                      // one thread writes the file
+    std::atomic<uint64_t> saved_generation_{0};  // of the file; 0: none
+    std::atomic<uint64_t> rows_behind_{0};       // that came or went since the file's state
+    std::atomic<bool> graph_is_new_{false};      // the file lacks it
     std::atomic<bool> file_holds_gone_{false};
-    std::atomic<uint64_t> gone_{0};               // changes that took rows away
-    std::atomic<uint64_t> removals_{0};           // of the file
+    std::atomic<uint64_t> gone_{0};      // changes that took rows away
+    std::atomic<uint64_t> removals_{0};  // of the file
 };
 
 }  // namespace rpt::storage

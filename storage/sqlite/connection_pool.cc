@@ -79,7 +79,8 @@ std::unique_ptr<Connection> ConnectionPool::take(uint64_t& epoch) {
 void ConnectionPool::give_back(std::unique_ptr<Connection> connection, uint64_t epoch) {
     try {
         const std::lock_guard guard(mutex_);
-        if (!closed_ && epoch == epoch_ && idle_.size() < kKept) idle_.push_back(std::move(connection));
+        if (!closed_ && epoch == epoch_ && idle_.size() < kKept)
+            idle_.push_back(std::move(connection));
     } catch (...) {  // no memory to keep it: it is closed instead
     }
 }

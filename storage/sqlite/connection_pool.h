@@ -58,7 +58,7 @@ class ConnectionPool {
     const std::string file_, label_;
     std::mutex mutex_;  // guards all below
     std::vector<std::unique_ptr<Connection>> idle_;
-    uint64_t epoch_ = 0;  // connections of an older one read a state that is gone
+    uint64_t epoch_ = 0;                  // connections of an older one read a state that is gone
     std::optional<FileState> immutable_;  // of what is read so; else nothing
     bool closed_ = false;
 };

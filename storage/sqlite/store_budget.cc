@@ -232,9 +232,9 @@ void StoreImpl::write_uses() {
     try {
         while (!uses.empty()) {
             write([&](Connection& connection) {
-                const auto now = static_cast<uint64_t>(
-                                     connection.read_number("SELECT generation FROM store")) +
-                                 1;
+                const auto now =
+                    static_cast<uint64_t>(connection.read_number("SELECT generation FROM store")) +
+                    1;
                 for (size_t i = 0; i < portion && !uses.empty(); ++i) {
                     mark_used(connection, *uses.begin(), now);
                     uses.erase(uses.begin());

@@ -39,7 +39,9 @@ struct Cost {
 double cpu_ms() {
     rusage use{};
     ::getrusage(RUSAGE_SELF, &use);
-    const auto ms = [](const timeval& t) { return double(t.tv_sec) * 1e3 + double(t.tv_usec) / 1e3; };
+    const auto ms = [](const timeval& t) {
+        return double(t.tv_sec) * 1e3 + double(t.tv_usec) / 1e3;
+    };
     return ms(use.ru_utime) + ms(use.ru_stime);
 }
 Cost cost_of(const std::function<void()>& work) {
@@ -50,8 +52,8 @@ Cost cost_of(const std::function<void()>& work) {
     Cost cost;
     cost.written = bytes_written() - written;
     cost.cpu_ms = cpu_ms() - cpu;
-    cost.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-                  .count();
+    cost.ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     return cost;
 }
 void say(const char* what, const Cost& cost) {
@@ -132,9 +134,9 @@ void index_steps(Steps& steps, size_t chunks) {
         say("building the graph and its file", cost_of([&] { store->rebuild_index(); }));
         store->close();
     }
-    std::printf("index file: %llu bytes\n",
-                static_cast<unsigned long long>(
-                    std::filesystem::file_size(steps.path() + "/index/1.idx")));
+    std::printf(
+        "index file: %llu bytes\n",
+        static_cast<unsigned long long>(std::filesystem::file_size(steps.path() + "/index/1.idx")));
     std::shared_ptr<Store> store;
     const auto open_and_search = [&] {
         store = steps.open();

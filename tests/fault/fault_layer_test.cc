@@ -309,9 +309,9 @@ TEST_F(FaultLayer, files_and_locks_tell_their_faults) {
     {
         const Armed armed({.ops = only(Op::kRead), .n = 1, .cause = Cause::kShort});
         const FileBytes file(folder_ + "/a");
-        EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()),
-                              file.bytes().size()),
-                  "content");
+        EXPECT_EQ(
+            std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()),
+            "content");
         EXPECT_EQ(gate().fired(), 1u);
     }
     for (const Op op : {Op::kOpen, Op::kLock, Op::kWrite, Op::kTruncate}) {

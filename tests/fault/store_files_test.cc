@@ -94,8 +94,8 @@ TEST_F(StoreFiles, what_is_no_file_is_refused_and_never_waited_for) {
     const std::string kept = folder_ + "/kept", elsewhere = folder_ + "/elsewhere";
     std::filesystem::copy(path_, kept, std::filesystem::copy_options::recursive);
     write_bytes(elsewhere, "another's");
-    for (const std::string name : {"store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "lock",
-                                   "index/1.idx"}) {
+    for (const std::string name :
+         {"store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "lock", "index/1.idx"}) {
         for (const char* kind : {"pipe", "folder", "link", "link to nothing"}) {
             std::filesystem::remove_all(path_);
             std::filesystem::copy(kept, path_, std::filesystem::copy_options::recursive);
@@ -119,7 +119,8 @@ TEST_F(StoreFiles, what_is_no_file_is_refused_and_never_waited_for) {
                     std::string text;
                     const Status status = status_of(
                         [&] {
-                            auto store = reading ? open_reader() : Store::open(path_, options(false));
+                            auto store =
+                                reading ? open_reader() : Store::open(path_, options(false));
                             auto space = store->open_space("o", "c", false);
                             if (find(*store, space, std::vector<float>(kDim, 1), 5000).size() !=
                                 kLarge)
@@ -136,7 +137,7 @@ TEST_F(StoreFiles, what_is_no_file_is_refused_and_never_waited_for) {
             if (!cache) {
                 EXPECT_EQ(in_child_with_guard([&] {
                               return status_of([&] { Store::destroy(path_); }) != Status::kOk ? 0
-                                                                                             : 1;
+                                                                                              : 1;
                           }),
                           0)
                     << name << " is a " << kind;

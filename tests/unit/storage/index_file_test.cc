@@ -50,8 +50,8 @@ class IndexFile : public StoreTest {
             if (all.find(encode_key(chunk.key)) != std::string::npos) return true;
         return false;
     }
-    // So many chunks are found, with the document `there` and without `gone`, and the graph leads to
-    // what is there.
+    // So many chunks are found, with the document `there` and without `gone`, and the graph leads
+    // to what is there.
     static void expect_found(Store& store, size_t expected, const std::string& there,
                              const Edit& document, const std::string& gone = "") {
         auto space = store.open_space("o", "c", false);
