@@ -16,7 +16,7 @@ namespace {
 #define SELECT_DOCUMENT                                                             \
     "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, " \
     "bytes_searchable, "                                                            \
-    "tokens, chunks, flags, content_hash, places, seal FROM documents"
+    "tokens, chunks, flags, content_hash, places, levels, seal FROM documents"
 
 // documents.flags; on disk, never renumber.
 constexpr uint64_t kFinished = 1;
@@ -36,7 +36,8 @@ uint32_t seal_of(const SpaceRow& space) {
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
-uint32_t seal_of(const DocumentRow& row) {
+// `with_levels`: rows of formats 2 and 3 had none.
+uint32_t seal_of(const DocumentRow& row, bool with_levels = true) {
     const DocumentInfo& info = row.info;
     ByteWriter bytes;
     bytes.u64(info.id)
@@ -48,6 +49,7 @@ uint32_t seal_of(const DocumentRow& row) {
     bytes.text(info.meta_json).u64(static_cast<uint64_t>(info.timestamp_ms)).u64(info.bytes);
     bytes.u64(info.bytes_searchable).u64(info.tokens).u64(info.chunks).u64(flags_of(row));
     bytes.raw(info.content_hash.data(), info.content_hash.size()).u64(row.places);
+    if (with_levels) bytes.u64(row.levels);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
@@ -69,7 +71,7 @@ SpaceRow space_of(const Connection& connection, const Query& query) {
     return space;
 }
 
-DocumentRow document_of(const Connection& connection, const Query& query) {
+DocumentRow document_of(const Connection& connection, const Query& query, bool with_levels = true) {
     DocumentRow row;
     DocumentInfo& info = row.info;
     info.id = query.count(0);
@@ -89,7 +91,8 @@ DocumentRow document_of(const Connection& connection, const Query& query) {
     if (query.blob(13).size() == info.content_hash.size())
         std::memcpy(info.content_hash.data(), query.blob(13).data(), info.content_hash.size());
     row.places = query.count(14);
-    if (seal_of(row) != query.count(15))
+    row.levels = static_cast<uint32_t>(query.count(15));
+    if (seal_of(row, with_levels) != query.count(16))
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": checksum of document \"" + info.key +
                         "\" (" + std::to_string(info.id) +
@@ -105,7 +108,7 @@ void bind_document(Query& query, const DocumentRow& row) {
     query.bind(static_cast<int64_t>(info.bytes_searchable)).bind(static_cast<int64_t>(info.tokens));
     query.bind(static_cast<int64_t>(info.chunks)).bind(static_cast<int64_t>(flags_of(row)));
     query.bind_blob(as_bytes(info.content_hash)).bind(static_cast<int64_t>(row.places));
-    query.bind(seal_of(row));
+    query.bind(row.levels).bind(seal_of(row));
 }
 
 }  // namespace
@@ -187,6 +190,19 @@ std::optional<DocumentRow> read_document_row(Connection& connection, uint64_t id
     return document_of(connection, query);
 }
 
+DocumentRow read_older_document_row(Connection& connection, uint64_t id) {
+    Query query(connection,
+                "SELECT id, space_id, key, pending, revision, uri, meta, timestamp_ms, bytes, "
+                "bytes_searchable, tokens, chunks, flags, content_hash, places, 0, seal FROM "
+                "documents WHERE id = ?");
+    query.bind(static_cast<int64_t>(id));
+    if (!query.step())
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection.label() + "\": document " + std::to_string(id) +
+                        " is missing; restore a backup");
+    return document_of(connection, query, false);
+}
+
 void list_document_rows(Connection& connection, uint64_t space, std::string_view after_key,
                         const std::function<bool(const DocumentRow&)>& visit) {
     Query query(connection,
@@ -202,8 +218,8 @@ void insert_document(Connection& connection, DocumentRow& row) {
             connection,
             "INSERT INTO documents(space_id, key, pending, revision, uri, meta, timestamp_ms, "
             "bytes, "
-            "bytes_searchable, tokens, chunks, flags, content_hash, places, seal) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "bytes_searchable, tokens, chunks, flags, content_hash, places, levels, seal) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         bind_document(query, row);
         query.run();
     }
@@ -216,7 +232,7 @@ bool update_document(Connection& connection, const DocumentRow& row) {
         connection,
         "UPDATE documents SET space_id = ?, key = ?, pending = ?, revision = ?, uri = ?, meta = ?, "
         "timestamp_ms = ?, bytes = ?, bytes_searchable = ?, tokens = ?, chunks = ?, flags = ?, "
-        "content_hash = ?, places = ?, seal = ? WHERE id = ?");
+        "content_hash = ?, places = ?, levels = ?, seal = ? WHERE id = ?");
     bind_document(query, row);
     query.bind(static_cast<int64_t>(row.info.id)).run();
     return connection.changed_rows() == 1;

@@ -31,6 +31,7 @@ struct DocumentRow {
     uint64_t space = 0;
     bool pending = false;  // a replacement that is not finished: seen by its writer only
     uint64_t places = 0;   // digest of its list of segments
+    uint32_t levels = 0;   // of sums over that list (place_sums.h)
 };
 
 std::optional<SpaceRow> find_space(Connection& connection, std::string_view owner,
@@ -51,6 +52,8 @@ void list_document_rows(Connection& connection, uint64_t space, std::string_view
 void insert_document(Connection& connection, DocumentRow& row);
 // False if the row is gone.
 bool update_document(Connection& connection, const DocumentRow& row);
+// As read_document_row(), of a database of format 2 or 3, whose rows have no levels.
+DocumentRow read_older_document_row(Connection& connection, uint64_t id);
 // The row alone.
 void erase_document_row(Connection& connection, uint64_t id);
 

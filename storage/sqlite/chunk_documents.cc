@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/chunk_table.h"
-#include "storage/sqlite/segment_table.h"
+#include "storage/sqlite/document_places.h"
 
 namespace rpt::storage {
 
@@ -13,26 +12,37 @@ ChunkDocuments::ChunkDocuments(Connection& connection, const SearchFilter& filte
     : connection_(connection), filter_(filter) {
     if (filter.exclude_key.empty()) return;
     for (const uint64_t space : spaces) {
-        const auto document = find_document_row(connection, space, filter.exclude_key, false);
+        auto document = find_document_row(connection, space, filter.exclude_key, false);
         if (!document) continue;
-        excluded_documents_.insert(document->info.id);
-        uint64_t begin = 0;
-        for (const Place& place : list_places(connection, document->info.id, document->places)) {
-            excluded_[place.segment].push_back({document->info.id, begin});
-            begin += place.bytes;
-        }
+        DocumentPlaces(connection, *document).at_byte(0);  // proves what its row says
+        const uint64_t id = document->info.id;
+        excluded_documents_.emplace(id, std::move(*document));
     }
 }
 
+const std::vector<uint64_t>& ChunkDocuments::begins_of(uint64_t segment) {
+    const auto known = begins_.find(segment);
+    if (known != begins_.end()) return known->second;
+    std::vector<uint64_t>& begins = begins_[segment];
+    for (const auto& [id, document] : excluded_documents_) {
+        DocumentPlaces places(connection_, document);
+        Query query(connection_,
+                    "SELECT place FROM places WHERE segment_id = ? AND document_id = ?");
+        query.bind(static_cast<int64_t>(segment)).bind(static_cast<int64_t>(id));
+        while (query.step()) begins.push_back(places.require(query.count(0)).byte_begin);
+    }
+    return begins;
+}
+
 bool ChunkDocuments::is_excluded(const RowFacts& facts) {
-    const auto found = excluded_.find(facts.segment);
-    if (found == excluded_.end()) return false;
+    if (excluded_documents_.empty()) return false;
+    const std::vector<uint64_t>& begins = begins_of(facts.segment);
+    if (begins.empty()) return false;
     if (!filter_.exclude_bytes.empty()) {
         const auto chunk = read_chunk_row(connection_, facts.chunk);
         if (!chunk) return true;
-        const bool all_overlap = std::ranges::all_of(found->second, [&](const Stretch& stretch) {
-            const ByteSpan bytes{stretch.byte_begin + chunk->place.bytes.begin,
-                                 stretch.byte_begin + chunk->place.bytes.end};
+        const bool all_overlap = std::ranges::all_of(begins, [&](uint64_t begin) {
+            const ByteSpan bytes{begin + chunk->place.bytes.begin, begin + chunk->place.bytes.end};
             return bytes.overlaps(filter_.exclude_bytes);
         });
         if (!all_overlap) return false;

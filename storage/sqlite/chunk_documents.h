@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/index/row_filter.h"
+#include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/sqlite_connection.h"
 #include "storage/store.h"
 
@@ -23,16 +24,14 @@ class ChunkDocuments final : public RowFilter {
     uint64_t document_of(const RowFacts& facts) override;
 
   private:
-    struct Stretch {
-        uint64_t document, byte_begin;
-    };
+    // Where the excluded documents hold a segment, as bytes where it begins.
+    const std::vector<uint64_t>& begins_of(uint64_t segment);
     bool held_elsewhere(uint64_t segment);
 
     Connection& connection_;
     const SearchFilter& filter_;
-    std::set<uint64_t> excluded_documents_;
-    std::map<uint64_t, std::vector<Stretch>>
-        excluded_;  // by segment: where those documents hold it
+    std::map<uint64_t, DocumentRow> excluded_documents_;  // by number
+    std::map<uint64_t, std::vector<uint64_t>> begins_;    // by segment
     std::map<uint64_t, bool> elsewhere_;
     std::map<uint64_t, uint64_t> documents_;  // by segment
 };

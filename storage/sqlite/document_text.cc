@@ -18,6 +18,18 @@ std::vector<SegmentInfo> list_segment_infos(Connection& connection, std::span<co
     return infos;
 }
 
+void append_place_text(Connection& connection, uint64_t segment, uint64_t begin,
+                       std::string_view key, ByteSpan bytes, std::string& text) {
+    const SegmentRow row = require_segment(connection, segment);
+    if (row.text_discarded)
+        throw Error(Status::kUnsupported, "rpt",
+                    "the text of \"" + std::string(key) +
+                        "\" was not kept; read the document again without discarding it");
+    const std::string part = read_segment_text(connection, row);
+    const uint64_t from = std::max(bytes.begin, begin) - begin;
+    text.append(part, from, std::min(bytes.end, begin + part.size()) - begin - from);
+}
+
 std::string read_places_text(Connection& connection, std::span<const Place> places,
                              std::string_view key, ByteSpan bytes) {
     std::string text;
@@ -25,16 +37,8 @@ std::string read_places_text(Connection& connection, std::span<const Place> plac
     for (const Place& place : places) {
         const uint64_t end = begin + place.bytes;
         if (begin >= bytes.end) break;
-        if (end > bytes.begin) {
-            const SegmentRow row = require_segment(connection, place.segment);
-            if (row.text_discarded)
-                throw Error(Status::kUnsupported, "rpt",
-                            "the text of \"" + std::string(key) +
-                                "\" was not kept; read the document again without discarding it");
-            const std::string part = read_segment_text(connection, row);
-            const uint64_t from = std::max(bytes.begin, begin) - begin;
-            text.append(part, from, std::min(bytes.end, end) - begin - from);
-        }
+        if (end > bytes.begin)
+            append_place_text(connection, place.segment, begin, key, bytes, text);
         begin = end;
     }
     return text;

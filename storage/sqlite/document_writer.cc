@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "storage/sqlite/document_text.h"
+#include "storage/sqlite/place_numbers.h"
+#include "storage/sqlite/place_sums.h"
 
 namespace rpt::storage {
 namespace {
@@ -24,10 +26,9 @@ struct SegmentLost {
 }  // namespace
 
 void remove_document(Connection& connection, const DocumentRow& row, SegmentEdit& segments) {
-    for (const Place& place : list_places(connection, row.info.id)) {
-        erase_place(connection, row.info.id, place.place);
-        segments.touch(place.segment);
-    }
+    for (const Place& place : list_places(connection, row.info.id)) segments.touch(place.segment);
+    erase_places(connection, row.info.id);
+    erase_place_sums(connection, row.info.id);
     erase_document_row(connection, row.info.id);
 }
 
@@ -131,7 +132,7 @@ std::optional<size_t> DocumentWriterImpl::apply(Connection& connection, State& s
         info.chunks += segment->chunks;
         info.tokens += segment->tokens;
     }
-    renumber(connection, state, edit, std::move(fresh));
+    put_places(connection, state, edit, std::move(fresh));
     info.bytes_searchable = info.bytes;
     if (!state.places.empty()) {
         const Place& last = state.places.back();
@@ -141,41 +142,37 @@ std::optional<size_t> DocumentWriterImpl::apply(Connection& connection, State& s
     return std::nullopt;
 }
 
-// Gives the fresh places numbers between their neighbours' and writes them; all places anew where
-// there is no room.
-void DocumentWriterImpl::renumber(Connection& connection, State& state, const Edit& edit,
-                                  std::vector<Place> fresh) const {
+// The old places go, the fresh ones get numbers between their neighbours', and the sums follow.
+void DocumentWriterImpl::put_places(Connection& connection, State& state, const Edit& edit,
+                                    std::vector<Place> fresh) const {
     DocumentRow& row = state.row;
     std::vector<Place>& places = state.places;
+    PlaceChanges changes;
     const auto remove = [&](const Place& place) {
         erase_place(connection, row.info.id, place.place);
         row.places -= place_digest(place);
-    };
-    const auto write = [&](const Place& place) {
-        insert_place(connection, row.info.id, place);
-        row.places += place_digest(place);
+        changes.remove(place);
     };
     const auto begin = places.begin() + static_cast<ptrdiff_t>(edit.first);
     const auto end = begin + static_cast<ptrdiff_t>(edit.n_old);
     std::for_each(begin, end, remove);
-    const uint64_t before = edit.first > 0 ? places[edit.first - 1].place : 0;
-    const bool at_end = end == places.end();
-    const uint64_t gap = at_end ? kPlaceStep : (end->place - before) / (fresh.size() + 1);
-    for (size_t i = 0; i < fresh.size(); ++i) fresh[i].place = before + (i + 1) * gap;
-    const auto at = places.erase(begin, end);
-    places.insert(at, fresh.begin(), fresh.end());
-    if (gap > 0) {
-        for (const Place& place : fresh) write(place);
-        return;
+    const size_t n_fresh = fresh.size();
+    places.insert(places.erase(begin, end), fresh.begin(), fresh.end());
+    const PlaceNumbers numbers = number_places(places, edit.first, n_fresh);
+    for (size_t i = numbers.first; i < numbers.first + numbers.numbers.size(); ++i)
+        if (i < edit.first || i >= edit.first + n_fresh) remove(places[i]);
+    for (size_t i = 0; i < numbers.numbers.size(); ++i) {
+        Place& place = places[numbers.first + i];
+        place.place = numbers.numbers[i];
+        insert_place(connection, row.info.id, place);
+        row.places += place_digest(place);
+        changes.add(place);
     }
-    for (size_t i = 0; i < places.size(); ++i) {
-        const bool is_fresh = i >= edit.first && i < edit.first + fresh.size();
-        if (!is_fresh) remove(places[i]);
-    }
-    for (size_t i = 0; i < places.size(); ++i) {
-        places[i].place = (i + 1) * kPlaceStep;
-        write(places[i]);
-    }
+    changes.write(connection, row.info.id, row.levels);
+    const uint32_t levels = levels_for(places.size());
+    if (levels <= row.levels) return;
+    build_place_sums(connection, row.info.id, places, row.levels, levels);
+    row.levels = levels;
 }
 
 void DocumentWriterImpl::publish_replacement(Connection& connection, State& state,

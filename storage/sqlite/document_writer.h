@@ -41,8 +41,8 @@ class DocumentWriterImpl final : public DocumentWriter {
     std::optional<size_t> apply(Connection& connection, State& state, const Edit& edit,
                                 const std::vector<PreparedSegment>& prepared,
                                 SegmentEdit& segments) const;
-    void renumber(Connection& connection, State& state, const Edit& edit,
-                  std::vector<Place> fresh) const;
+    void put_places(Connection& connection, State& state, const Edit& edit,
+                    std::vector<Place> fresh) const;
     void publish_replacement(Connection& connection, State& state, SegmentEdit& segments) const;
 
     const std::shared_ptr<StoreImpl> store_;

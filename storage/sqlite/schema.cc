@@ -21,7 +21,7 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE store(
     one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB NOT NULL, dim INTEGER NOT NULL,
     chunk_tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL, seal INTEGER NOT NULL,
-    generation INTEGER NOT NULL, budget INTEGER NOT NULL) STRICT;
+    generation INTEGER NOT NULL, budget INTEGER NOT NULL, key_dim INTEGER NOT NULL) STRICT;
 CREATE TABLE spaces(
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, collection TEXT NOT NULL,
     generation INTEGER NOT NULL, digest INTEGER NOT NULL, budget INTEGER NOT NULL, chunks INTEGER NOT NULL,
@@ -32,7 +32,8 @@ CREATE TABLE documents(
     pending INTEGER NOT NULL, revision INTEGER NOT NULL, uri TEXT NOT NULL, meta TEXT NOT NULL,
     timestamp_ms INTEGER NOT NULL, bytes INTEGER NOT NULL, bytes_searchable INTEGER NOT NULL,
     tokens INTEGER NOT NULL, chunks INTEGER NOT NULL, flags INTEGER NOT NULL, content_hash BLOB NOT NULL,
-    places INTEGER NOT NULL, seal INTEGER NOT NULL, UNIQUE(space_id, key, pending)) STRICT;
+    places INTEGER NOT NULL, levels INTEGER NOT NULL, seal INTEGER NOT NULL,
+    UNIQUE(space_id, key, pending)) STRICT;
 CREATE INDEX documents_pending ON documents(id) WHERE pending = 1;
 CREATE TABLE segments(
     id INTEGER PRIMARY KEY AUTOINCREMENT, space_id INTEGER NOT NULL, identity BLOB, standing INTEGER NOT NULL,
@@ -56,16 +57,6 @@ CREATE INDEX chunks_by_use ON chunks(space_id, used, id, state_disk) WHERE state
 CREATE TABLE states(chunk_id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 )sql";
 
-uint32_t seal_of(const ModelBinding& model) {
-    ByteWriter bytes;
-    bytes.raw(model.fingerprint.data(), model.fingerprint.size())
-        .u32(model.dim)
-        .u32(model.chunk_tokens)
-        .u32(model.context_tokens);
-    if (format_of(model) == kWideKeysVersion) bytes.u32(model.key_dim);
-    return crc32c(bytes.str().data(), bytes.str().size());
-}
-
 void fill(Connection& connection, const ModelBinding& model) {
     connection.exec(
         "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; "
@@ -73,30 +64,41 @@ void fill(Connection& connection, const ModelBinding& model) {
         "secure_delete=ON");
     Transaction transaction(connection, Transaction::Kind::kWrite);
     connection.exec(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str());
-    connection.exec(("PRAGMA user_version=" + std::to_string(format_of(model))).c_str());
+    connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
     connection.exec(kTables);
+    connection.exec(kPlaceSumsTable);
     const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
     Query(
         connection,
         "INSERT INTO store(one, fingerprint, dim, chunk_tokens, context_tokens, seal, generation, "
-        "budget) VALUES(1, ?, ?, ?, ?, ?, 1, 0)")
+        "budget, key_dim) VALUES(1, ?, ?, ?, ?, ?, 1, 0, ?)")
         .bind_blob(fingerprint)
         .bind(model.dim)
         .bind(model.chunk_tokens)
         .bind(model.context_tokens)
         .bind(seal_of(model))
+        .bind(model.key_width())
         .run();
-    if (format_of(model) == kWideKeysVersion) {
-        connection.exec("ALTER TABLE store ADD COLUMN key_dim INTEGER NOT NULL DEFAULT 0");
-        Query(connection, "UPDATE store SET key_dim = ?").bind(model.key_dim).run();
-    }
     transaction.commit();
 }
 
 }  // namespace
 
-uint32_t format_of(const ModelBinding& model) {
-    return model.key_width() == model.dim ? kFormatVersion : kWideKeysVersion;
+const char* const kPlaceSumsTable = R"sql(
+CREATE TABLE place_sums(
+    document_id INTEGER NOT NULL, level INTEGER NOT NULL, node INTEGER NOT NULL, n_places INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, n_chunks INTEGER NOT NULL, digest INTEGER NOT NULL, seal INTEGER NOT NULL,
+    PRIMARY KEY(document_id, level, node)) STRICT, WITHOUT ROWID;
+)sql";
+
+uint32_t seal_of(const ModelBinding& model) {
+    ByteWriter bytes;
+    bytes.raw(model.fingerprint.data(), model.fingerprint.size())
+        .u32(model.dim)
+        .u32(model.chunk_tokens)
+        .u32(model.context_tokens)
+        .u32(model.key_width());
+    return crc32c(bytes.str().data(), bytes.str().size());
 }
 
 void make_empty_file(const std::string& file, mode_t mode) {
@@ -145,25 +147,16 @@ ModelBinding verify_database(Connection& connection) {
         throw Error(Status::kCorrupt, "rpt",
                     store + ": store.sqlite is not a store of this library; restore a backup");
     const auto version = static_cast<uint32_t>(connection.read_number("PRAGMA user_version"));
-    if (version != kFormatVersion && version != kWideKeysVersion)
+    if (version != kFormatVersion)
         throw Error(Status::kVersion, "rpt",
                     store + " has format " + std::to_string(version) +
-                        ", this library reads format " + std::to_string(kFormatVersion) + " and " +
-                        std::to_string(kWideKeysVersion) +
-                        (version > kWideKeysVersion ? "; update the library"
-                                                    : "; upgrade it (rpt memory upgrade)"));
+                        ", this library reads format " + std::to_string(kFormatVersion) +
+                        (version > kFormatVersion ? "; update the library"
+                                                  : "; upgrade it (rpt memory upgrade)"));
     ModelBinding model;
-    const bool wide = version == kWideKeysVersion &&
-                      connection.read_number(
-                          "SELECT count(*) FROM pragma_table_info('store') WHERE name = "
-                          "'key_dim'") > 0;
-    Query query(
-        connection,
-        wide
-            ? "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, key_dim FROM store "
-              "WHERE one = 1"
-            : "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, 0 FROM store WHERE one "
-              "= 1");
+    Query query(connection,
+                "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, key_dim FROM store "
+                "WHERE one = 1");
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
@@ -171,9 +164,8 @@ ModelBinding verify_database(Connection& connection) {
         model.chunk_tokens = static_cast<uint32_t>(query.count(2));
         model.context_tokens = static_cast<uint32_t>(query.count(3));
         model.key_dim = static_cast<uint32_t>(query.count(5));
-        good = format_of(model) == version &&
-               seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
-               model.chunk_tokens > 0;
+        good = seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
+               model.chunk_tokens > 0 && model.key_dim > 0;
     }
     if (!good)
         throw Error(Status::kCorrupt, "rpt",

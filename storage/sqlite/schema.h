@@ -11,13 +11,9 @@
 
 namespace rpt::storage {
 
-// SQLite's user_version; on disk. The second is the first with one more number about the model:
-// keys that are not as wide as states.
-constexpr uint32_t kFormatVersion = 2;
-constexpr uint32_t kWideKeysVersion = 3;
+// SQLite's user_version; on disk. Older ones are upgraded (upgrade.cc).
+constexpr uint32_t kFormatVersion = 4;
 constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
-
-uint32_t format_of(const ModelBinding& model);
 
 // Makes an empty store in a file that does not exist yet, for its owner alone; whole or not at all.
 void create_database(const std::string& file, const std::string& label, const ModelBinding& model);
@@ -28,6 +24,10 @@ void make_empty_file(const std::string& file, mode_t mode);
 void write_database(const std::string& file, const std::string& label, const ModelBinding& model,
                     mode_t mode);
 void publish_database(const std::string& fresh, const std::string& file);
+// What format 4 has and formats 2 and 3 had not: the table of sums.
+extern const char* const kPlaceSumsTable;
+// Over the model's binding, as the row of `store` has it.
+uint32_t seal_of(const ModelBinding& model);
 // kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and
 // one row.
 ModelBinding verify_database(Connection& connection);

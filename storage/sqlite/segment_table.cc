@@ -176,6 +176,18 @@ std::vector<Place> list_places(Connection& connection, uint64_t document, uint64
     return places;
 }
 
+std::vector<Place> list_places_between(Connection& connection, uint64_t document, uint64_t begin,
+                                       uint64_t end) {
+    std::vector<Place> places;
+    Query query(connection,
+                "SELECT place, segment_id, bytes, n_chunks FROM places WHERE document_id = ? AND "
+                "place >= ? AND place <= ? ORDER BY place");
+    query.bind(sql(document)).bind(sql(begin)).bind(sql(end - 1));
+    while (query.step())
+        places.push_back({query.count(0), query.count(1), query.count(2), query.count(3)});
+    return places;
+}
+
 void insert_place(Connection& connection, uint64_t document, const Place& place) {
     Query(
         connection,
@@ -195,6 +207,10 @@ void erase_place(Connection& connection, uint64_t document, uint64_t place) {
         .run();
 }
 
+void erase_places(Connection& connection, uint64_t document) {
+    Query(connection, "DELETE FROM places WHERE document_id = ?").bind(sql(document)).run();
+}
+
 uint64_t place_digest(const Place& place) {
     return digest_part(digest_part(digest_part(place.place, 1) ^ place.segment, 2) ^ place.bytes,
                        static_cast<uint32_t>(place.chunks));
@@ -208,33 +224,6 @@ Standing standing_by_documents(Connection& connection, uint64_t segment) {
     query.bind(sql(segment));
     if (!query.step() || query.is_null(0)) return Standing::kUnused;
     return query.number(0) == 0 ? Standing::kVisible : Standing::kHidden;
-}
-
-std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment) {
-    Occurrence found;
-    uint64_t digest = 0;
-    {
-        Query query(
-            connection,
-            "SELECT p.document_id, p.place, d.places FROM places p JOIN documents d ON d.id = "
-            "p.document_id WHERE p.segment_id = ? AND d.pending = 0 ORDER BY p.document_id, "
-            "p.place LIMIT 1");
-        query.bind(sql(segment));
-        if (!query.step()) return std::nullopt;
-        found.document = query.count(0);
-        found.place = query.count(1);
-        digest = query.count(2);
-    }
-    for (const Place& place : list_places(connection, found.document, digest)) {
-        if (place.place > found.place) {
-            found.next_segment = place.segment;
-            break;
-        }
-        if (place.place == found.place) continue;
-        found.byte_begin += place.bytes;
-        found.first_chunk += place.chunks;
-    }
-    return found;
 }
 
 }  // namespace rpt::storage

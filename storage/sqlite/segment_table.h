@@ -57,21 +57,15 @@ inline constexpr uint64_t kPlaceStep = uint64_t(1) << 32;
 std::vector<Place> list_places(Connection& connection, uint64_t document);
 // kCorrupt unless `digest`, documents.places, is theirs.
 std::vector<Place> list_places(Connection& connection, uint64_t document, uint64_t digest);
+// Those with numbers in [begin, end), as they stand.
+std::vector<Place> list_places_between(Connection& connection, uint64_t document, uint64_t begin,
+                                       uint64_t end);
 void insert_place(Connection& connection, uint64_t document, const Place& place);
 void erase_place(Connection& connection, uint64_t document, uint64_t place);
+void erase_places(Connection& connection, uint64_t document);
 // Its part of documents.places; the digest is the wrapping sum, so that places come and go.
 uint64_t place_digest(const Place& place);
 // What the documents that hold a segment make of it.
 Standing standing_by_documents(Connection& connection, uint64_t segment);
-
-// Where a segment stands in a document that searches see.
-struct Occurrence {
-    uint64_t document = 0, place = 0;
-    uint64_t byte_begin = 0, first_chunk = 0;  // of the segment in the document
-    uint64_t next_segment = 0;                 // 0: the document ends with this one
-};
-// The first document (by number) and the first place in it; nothing if no visible document holds
-// it.
-std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment);
 
 }  // namespace rpt::storage

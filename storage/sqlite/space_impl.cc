@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "storage/name_rules.h"
+#include "storage/sqlite/document_places.h"
 #include "storage/sqlite/document_text.h"
 #include "storage/sqlite/document_writer.h"
 #include "storage/sqlite/segment_table.h"
@@ -133,9 +134,14 @@ std::string SpaceImpl::read_text(std::string_view key, uint64_t offset, size_t s
     require_row(*lease);
     const auto row = find_document_row(*lease, row_.id, key, false);
     if (!row) fail_missing(key);
+    DocumentPlaces places(*lease, *row);
     const uint64_t end = offset + std::min<uint64_t>(size, UINT64_MAX - offset);
-    return read_places_text(*lease, list_places(*lease, row->info.id, row->places), key,
-                            {offset, end});
+    std::string text;
+    for (auto place = size > 0 ? places.at_byte(offset) : std::nullopt; place;
+         place = place->byte_end() < end ? places.next(*place) : std::nullopt)
+        append_place_text(*lease, place->place.segment, place->byte_begin, key, {offset, end},
+                          text);
+    return text;
 }
 
 std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t ordinal) {
@@ -143,20 +149,13 @@ std::optional<ChunkRecord> SpaceImpl::read_chunk(std::string_view key, uint64_t 
     require_row(*lease);
     const auto row = find_document_row(*lease, row_.id, key, false);
     if (!row) return std::nullopt;
-    uint64_t begin = 0;
-    for (const Place& place : list_places(*lease, row->info.id, row->places)) {
-        if (ordinal >= place.chunks) {
-            ordinal -= place.chunks;
-            begin += place.bytes;
-            continue;
-        }
-        const auto chunk = find_chunk(*lease, place.segment, ordinal);
-        if (!chunk) return std::nullopt;
-        ChunkRecord record = read_chunk_record(*lease, *chunk, store_->model());
-        record.bytes = {begin + record.bytes.begin, begin + record.bytes.end};
-        return record;
-    }
-    return std::nullopt;
+    const auto place = DocumentPlaces(*lease, *row).at_chunk(ordinal);
+    if (!place) return std::nullopt;
+    const auto chunk = find_chunk(*lease, place->place.segment, ordinal - place->first_chunk);
+    if (!chunk) return std::nullopt;
+    ChunkRecord record = read_chunk_record(*lease, *chunk, store_->model());
+    record.bytes = {place->byte_begin + record.bytes.begin, place->byte_begin + record.bytes.end};
+    return record;
 }
 
 }  // namespace rpt::storage

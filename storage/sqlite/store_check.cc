@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "storage/sqlite/document_text.h"
+#include "storage/sqlite/place_sums.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_impl.h"
 
@@ -121,6 +122,7 @@ class Inspector {
         if (digest != row->places || bytes != row->info.bytes || chunks != row->info.chunks ||
             tokens != row->info.tokens)
             damage(name + "its places do not match its row; delete it and read it again");
+        check_sums(*row, places, name);
         if (level_ == CheckLevel::kQuick || !row->info.finished || row->info.text_discarded) return;
         Sha256 hash;
         for (const Place& place : places) {
@@ -130,6 +132,26 @@ class Inspector {
         }
         if (hash.finish() != row->info.content_hash)
             damage(name + "its text does not match its hash; delete it and read it again");
+    }
+
+    void check_sums(const DocumentRow& row, const std::vector<Place>& places,
+                    const std::string& name) {
+        if (row.levels < levels_for(places.size()) || row.levels > kMostLevels)
+            damage(name + "its list of segments has too few sums; delete it and read it again");
+        for (uint32_t level = 1; level <= kMostLevels; ++level) {
+            std::map<uint64_t, PlaceSum> counted;
+            if (level <= row.levels)
+                for (const Place& place : places)
+                    counted[place.place / place_span(level)] += sum_of(place);
+            std::map<uint64_t, PlaceSum> kept;
+            for (const PlaceNode& node :
+                 list_place_nodes(connection_, row.info.id, level, 0, INT64_MAX))
+                kept[node.node] = node.sum;
+            if (kept != counted)
+                damage(name +
+                       "the sums over its segments do not match them; delete it and read "
+                       "it again");
+        }
     }
 
     void check_segment(uint64_t id, const std::set<uint64_t>& placed, Sums& sums) {
@@ -172,6 +194,9 @@ class Inspector {
         none("places without a document or a segment",
              "SELECT count(*) FROM places WHERE document_id NOT IN (SELECT id FROM documents) OR "
              "segment_id NOT IN (SELECT id FROM segments)");
+        none("sums of places without a document",
+             "SELECT count(*) FROM place_sums WHERE document_id NOT IN (SELECT id FROM "
+             "documents)");
         none("chunks without a segment",
              "SELECT count(*) FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments)");
         none("states without a chunk, or of a chunk that says they were dropped",

@@ -8,6 +8,7 @@
 #include "storage/index/snapshot_search.h"
 #include "storage/name_rules.h"
 #include "storage/sqlite/chunk_documents.h"
+#include "storage/sqlite/document_places.h"
 #include "storage/sqlite/document_text.h"
 #include "storage/sqlite/document_writer.h"
 #include "storage/sqlite/schema.h"
@@ -55,10 +56,11 @@ void erase_space(Connection& connection, uint64_t space, const CallControl& cont
         query.bind(id);
         while (query.step()) segments.push_back(query.count(0));
     }
-    Query(connection,
-          "DELETE FROM places WHERE document_id IN (SELECT id FROM documents WHERE space_id = ?)")
-        .bind(id)
-        .run();
+    for (const char* sql : {"DELETE FROM places WHERE document_id IN (SELECT id FROM documents "
+                            "WHERE space_id = ?)",
+                            "DELETE FROM place_sums WHERE document_id IN (SELECT id FROM "
+                            "documents WHERE space_id = ?)"})
+        Query(connection, sql).bind(id).run();
     Query(connection, "DELETE FROM documents WHERE space_id = ?").bind(id).run();
     for (size_t i = 0; i < segments.size(); ++i) {
         control.report(i, segments.size());
@@ -76,8 +78,9 @@ std::optional<ChunkRow> successor_of(Connection& connection, const ChunkRow& chu
     if (auto next = find_chunk(connection, chunk.place.segment, chunk.place.ordinal + 1))
         return next;
     if (!at) at = first_occurrence(connection, chunk.place.segment);
-    if (!at || at->next_segment == 0) return std::nullopt;
-    return find_chunk(connection, at->next_segment, 0);
+    if (!at) return std::nullopt;
+    const auto next = DocumentPlaces(connection, at->document).next(at->at);
+    return next ? find_chunk(connection, next->place.segment, 0) : std::nullopt;
 }
 
 std::string name_of(std::string_view owner, std::string_view collection) {
@@ -93,7 +96,8 @@ StoreImpl::StoreImpl(StoreDirectory directory, const StoreOptions& options)
       states_(options_.cache_bytes),
       builder_([this](SpaceIndex& index) {
           if (!options_.read_only)
-              index_generation_ = std::max(index_generation_.load(), index.save_cache(budget_ != 0));
+              index_generation_ =
+                  std::max(index_generation_.load(), index.save_cache(budget_ != 0));
       }) {
     if (options_.read_only) {
         open_for_reading();
@@ -270,30 +274,28 @@ std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
     const auto chunk = read_chunk_row(*lease, chunk_id);
     if (!chunk) return std::nullopt;
     const auto at = first_occurrence(*lease, chunk->place.segment);
-    const auto document = at ? read_document_row(*lease, at->document) : std::nullopt;
     const auto space = read_space(*lease, chunk->place.space);
-    if (!document || !space) return std::nullopt;
+    if (!at || !space) return std::nullopt;
+    const DocumentInfo& document = at->document.info;
     const auto in_document = [](const ChunkRow& row, uint64_t segment_begin) {
         return ByteSpan{segment_begin + row.place.bytes.begin, segment_begin + row.place.bytes.end};
     };
     HitInfo info;
     info.chunk_id = chunk_id;
-    info.document_id = document->info.id;
-    info.revision = document->info.revision;
-    info.ordinal = at->first_chunk + chunk->place.ordinal;
-    info.bytes = in_document(*chunk, at->byte_begin);
+    info.document_id = document.id;
+    info.revision = document.revision;
+    info.ordinal = at->at.first_chunk + chunk->place.ordinal;
+    info.bytes = in_document(*chunk, at->at.byte_begin);
     if (const auto next = successor_of(*lease, *chunk, at)) {
         // The first chunk of a segment follows another segment, be it the same one once more.
         const bool behind = next->place.ordinal == 0;
-        info.next_bytes = in_document(
-            *next,
-            at->byte_begin + (behind ? require_segment(*lease, chunk->place.segment).bytes : 0));
+        info.next_bytes = in_document(*next, behind ? at->at.byte_end() : at->at.byte_begin);
     }
     info.owner = space->owner;
     info.collection = space->collection;
-    info.key = document->info.key;
-    info.uri = document->info.uri;
-    info.timestamp_ms = document->info.timestamp_ms;
+    info.key = document.key;
+    info.uri = document.uri;
+    info.timestamp_ms = document.timestamp_ms;
     return info;
 }
 
@@ -336,11 +338,11 @@ std::optional<SegmentTokens> StoreImpl::read_segment_tokens(uint64_t segment_id,
         const std::vector<int32_t> part = read_tokens(*lease, chunk);
         found.tokens.insert(found.tokens.end(), part.begin(), part.end());
     }
-    const std::vector<Place> places = list_places(*lease, at->document);
-    auto place = std::ranges::find(places, at->place, &Place::place);
-    while (place != places.begin() && found.context.size() < context_tokens) {
-        --place;
-        const std::vector<int32_t> before = storage::read_segment_tokens(*lease, place->segment);
+    DocumentPlaces places(*lease, at->document);
+    for (auto place = places.previous(at->at); place && found.context.size() < context_tokens;
+         place = places.previous(*place)) {
+        const std::vector<int32_t> before =
+            storage::read_segment_tokens(*lease, place->place.segment);
         found.context.insert(found.context.begin(), before.begin(), before.end());
     }
     if (found.context.size() > context_tokens)

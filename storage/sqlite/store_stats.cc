@@ -9,7 +9,7 @@ StoreStats StoreImpl::stats() {
     StoreStats stats;
     ConnectionPool::Lease lease(readers_);
     Connection& connection = *lease;
-    stats.format_version = format_of(model_);
+    stats.format_version = kFormatVersion;
     stats.model_fingerprint = model_.fingerprint;
     stats.generation =
         static_cast<uint64_t>(connection.read_number("SELECT generation FROM store"));

@@ -1,4 +1,5 @@
-// Stores of format 1: documents with pages of text and a row of chunks, shared with nobody.
+// Stores of older formats. Format 1 had documents with pages of text and a row of chunks, shared
+// with nobody: it is copied. Formats 2 and 3 (upgrade_sums.h) lack sums over places.
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,10 +13,12 @@
 #include "base/error.h"
 #include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/chunk_table.h"
+#include "storage/sqlite/place_sums.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/segment_table.h"
 #include "storage/sqlite/sqlite_backend.h"
 #include "storage/sqlite/store_directory.h"
+#include "storage/sqlite/upgrade_sums.h"
 
 namespace rpt::storage {
 namespace {
@@ -56,7 +59,7 @@ struct OldChunk {
     std::string key, tokens, states;
 };
 
-// Copies one store; `from` is of format 1, `to` empty of format 2.
+// Copies one store; `from` is of format 1, `to` empty of the present one.
 class Upgrade {
   public:
     Upgrade(Connection& from, Connection& to, const CallControl& control)
@@ -148,6 +151,9 @@ class Upgrade {
         if (row.info.chunks != query.count(11) || row.info.tokens != query.count(10))
             fail(from_, "document \"" + row.info.key + "\" lacks chunks");
         row.info.bytes_searchable = chunks.empty() ? 0 : chunks.back().bytes.end;
+        const std::vector<Place> places = list_places(to_, row.info.id);
+        row.levels = levels_for(places.size());
+        build_place_sums(to_, row.info.id, places, 0, row.levels);
         update_document(to_, row);
     }
 
@@ -285,11 +291,25 @@ bool upgrade_store(const std::string& path, const CallControl& control) {
         if (static_cast<uint32_t>(from.read_number("PRAGMA application_id")) != kApplicationId)
             fail(from, "store.sqlite is not a store of this library");
         const auto version = from.read_number("PRAGMA user_version");
-        if (version == kFormatVersion || version == kWideKeysVersion) return false;
-        if (version != 1)
+        if (version == kFormatVersion) return false;
+        if (version < 1 || version > kFormatVersion)
             throw Error(Status::kVersion, "rpt",
                         "store \"" + path + "\" has format " + std::to_string(version) +
-                            ", this library upgrades format 1; update the library");
+                            ", this library upgrades formats below " +
+                            std::to_string(kFormatVersion) + "; update the library");
+        if (version != 1) {
+            try {
+                add_place_sums(from, static_cast<uint32_t>(version), control);
+            } catch (const Error& error) {
+                // A header that forbids writing a file which may be written is damage.
+                if (error.status() == Status::kReadOnly &&
+                    ::access(directory.database().c_str(), W_OK) == 0 &&
+                    ::access(path.c_str(), W_OK) == 0)
+                    fail(from, "its header says that nobody may write it");
+                throw;
+            }
+            return true;
+        }
         clean();
         try {
             write_database(fresh, path, old_binding(from), directory.file_mode());

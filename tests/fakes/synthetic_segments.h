@@ -44,6 +44,7 @@ class Numbers {
 struct Shape {
     uint32_t dim = 24;
     uint32_t chunk_tokens = 8;
+    uint32_t key_dim = 0;  // of keys, at least dim; 0: dim
 };
 
 inline storage::ModelBinding model_of(const Shape& shape) {
@@ -51,6 +52,7 @@ inline storage::ModelBinding model_of(const Shape& shape) {
     model.fingerprint.fill(7);
     model.dim = shape.dim;
     model.chunk_tokens = shape.chunk_tokens;
+    model.key_dim = shape.key_dim;
     return model;
 }
 
@@ -98,6 +100,7 @@ inline storage::SegmentRecord segment_of(const SegmentName& name, const Shape& s
         chunk.tokens = chunk_tokens_of(numbers, shape);
         chunk.key = numbers.vector(shape.dim);
         chunk.states = numbers.vector(size_t(shape.chunk_tokens) * shape.dim);
+        while (chunk.key.size() < shape.key_dim) chunk.key.push_back(numbers.normal());
         chunk.provisional = name.open && i + 1 == name.chunks;
         segment.chunks.push_back(std::move(chunk));
     }

@@ -232,7 +232,7 @@ class GoldenTest : public testing::Test {
                 if (!listed.discarded && space->read_text(listed.key, 0, 1 << 24) != listed.text)
                     wrong += "the text of \"" + listed.key + "\" is silently another\n";
                 for (uint64_t i = 0; i < listed.chunks; i += 3) space->read_chunk(listed.key, i);
-                const std::vector<float> query(store->model().dim, 0.5f);
+                const std::vector<float> query(store->model().key_width(), 0.5f);
                 const auto hits = store->search({&space, 1}, query, 8, {});
                 store->load_states(hits);
                 for (const Hit& hit : hits) store->describe(hit.chunk_id);
@@ -333,7 +333,8 @@ TEST_F(GoldenTest, golden_goes_on_being_written) {
         copy(golden.database);
         Store::upgrade(path_);
         const auto store = open();
-        const synthetic::Shape shape{store->model().dim, store->model().chunk_tokens};
+        const synthetic::Shape shape{store->model().dim, store->model().chunk_tokens,
+                                     store->model().key_width()};
         for (const Listed& listed : golden.documents) {
             const auto space = store->open_space(listed.owner, listed.collection, false);
             Edit edit;

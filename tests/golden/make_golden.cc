@@ -1,4 +1,5 @@
-// Writes a golden store of the library's present format: make_golden FOLDER. See README.md.
+// Writes a golden store of the library's present format: make_golden FOLDER [KEY_DIM]. See
+// README.md.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -14,7 +15,7 @@ namespace {
 
 using synthetic::SegmentName;
 
-constexpr synthetic::Shape kShape{24, 8};
+synthetic::Shape shape{24, 8};
 
 std::vector<SegmentName> closed(uint64_t first, uint64_t n) {
     std::vector<SegmentName> names;
@@ -26,7 +27,7 @@ std::vector<SegmentName> closed(uint64_t first, uint64_t n) {
 Edit edit_of(const std::vector<SegmentName>& names, bool finish) {
     Edit edit;
     for (const SegmentName& name : names)
-        edit.segments.push_back(synthetic::segment_of(name, kShape));
+        edit.segments.push_back(synthetic::segment_of(name, shape));
     edit.finish = finish;
     if (finish) edit.content_hash = synthetic::hash_of(names);
     return edit;
@@ -61,6 +62,9 @@ void fill(Store& store) {
     discarded.discard_text = true;
     write(*main, discarded, closed(60, 4));
     write(*main, named("docs/replaced.txt"), closed(70, 5));
+    std::vector<SegmentName> longer;  // so many places that there are sums over them
+    for (uint64_t i = 0; i < 70; ++i) longer.push_back({400 + 4 * i, 1, false});
+    write(*main, named("docs/long.txt"), longer);
     DocumentSpec replacement = named("docs/replaced.txt");
     replacement.replace = true;
     write(*main, replacement, closed(80, 5));
@@ -113,16 +117,17 @@ void list(Store& store, const std::string& folder) {
 }  // namespace rpt::storage
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::fprintf(stderr, "usage: make_golden FOLDER\n");
+    if (argc != 2 && argc != 3) {
+        std::fprintf(stderr, "usage: make_golden FOLDER [KEY_DIM]\n");
         return 2;
     }
     using namespace rpt::storage;
     const std::string folder = argv[1];
+    if (argc == 3) shape.key_dim = static_cast<uint32_t>(std::stoul(argv[2]));
     StoreOptions options;
     options.create = true;
     options.exclusive = true;
-    options.model = rpt::synthetic::model_of(kShape);
+    options.model = rpt::synthetic::model_of(shape);
     options.model->context_tokens = 16;
     const auto store = Store::open(folder, options);
     fill(*store);

@@ -129,6 +129,8 @@ class Documents {
     void hold(DocumentRow& row, uint64_t segment, uint64_t byte_begin) {
         const Place place{byte_begin + 1, segment, 100, 10};
         insert_place(*connection_, row.info.id, place);
+        row.info.bytes += place.bytes;
+        row.info.chunks += place.chunks;
         row.places += place_digest(place);
         update_document(*connection_, row);
         holders_[segment].push_back({row.info.key, row.info.id, byte_begin});

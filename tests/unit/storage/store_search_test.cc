@@ -281,7 +281,7 @@ TEST_F(StoreTest, figures_add_up) {
     add(*space, "a", finish_of(edit));
     add(*space, "b", make_document(numbers, 20));
     const StoreStats stats = store->stats();
-    EXPECT_EQ(stats.format_version, 2u);
+    EXPECT_EQ(stats.format_version, 4u);
     EXPECT_EQ(stats.documents, 2u);
     EXPECT_EQ(stats.chunks, 70u);
     EXPECT_EQ(stats.document_chunks, 70u);
