@@ -1,7 +1,6 @@
 #include "apps/rpt/quantities.h"
 
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -34,10 +33,10 @@ std::optional<uint64_t> parse_size(std::string_view text) {
     double scale = 1;
     std::string_view unit = parsed->unit;
     if (!unit.empty() && unit != "B") {
-        static constexpr std::string_view kLetters = "kmgt";
-        const auto power =
-            kLetters.find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit[0]))));
-        if (power == std::string_view::npos) return std::nullopt;
+        static constexpr std::string_view kLetters = "kKmMgGtT";
+        const auto letter = kLetters.find(unit[0]);
+        if (letter == std::string_view::npos) return std::nullopt;
+        const auto power = letter / 2;
         const std::string_view rest = unit.substr(1);
         if (!rest.empty() && rest != "B" && rest != "iB") return std::nullopt;
         scale = std::pow(1024.0, static_cast<double>(power + 1));
@@ -89,9 +88,13 @@ std::string format_size(uint64_t bytes) {
 }
 
 std::string format_count(uint64_t count) {
-    std::string digits = std::to_string(count);
-    for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-    return digits;
+    const std::string digits = std::to_string(count);
+    std::string out;
+    for (size_t at = 0; at < digits.size(); ++at) {
+        if (at > 0 && (digits.size() - at) % 3 == 0) out += ',';
+        out += digits[at];
+    }
+    return out;
 }
 
 std::string format_seconds(double seconds) {
@@ -101,6 +104,17 @@ std::string format_seconds(double seconds) {
     const uint64_t rest = total % 60;
     return std::to_string(total / 60) + " min " + (rest < 10 ? "0" : "") + std::to_string(rest) +
            " s";
+}
+
+std::string format_duration_ms(int64_t ms) {
+    static constexpr struct {
+        int64_t ms;
+        const char* name;
+    } kUnits[] = {{3'600'000, " h"}, {60'000, " min"}, {1'000, " s"}};
+    for (const auto& unit : kUnits) {
+        if (ms >= unit.ms && ms % unit.ms == 0) return std::to_string(ms / unit.ms) + unit.name;
+    }
+    return std::to_string(ms) + " ms";
 }
 
 }  // namespace rpt::cli

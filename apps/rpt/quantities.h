@@ -18,6 +18,8 @@ std::optional<uint64_t> parse_count(std::string_view text);
 std::string format_size(uint64_t bytes);     // "1.5 MiB"
 std::string format_count(uint64_t count);    // "1,234,567"
 std::string format_seconds(double seconds);  // "850 ms", "12.3 s", "4 min 05 s"
+// A time as it was given, in the largest unit that says it in whole numbers: "3 s", "1500 ms".
+std::string format_duration_ms(int64_t ms);
 std::string format_fixed(double value, int decimals);
 
 }  // namespace rpt::cli

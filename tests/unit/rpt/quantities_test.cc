@@ -48,6 +48,11 @@ TEST(quantities, formats_are_for_people) {
     EXPECT_EQ(format_seconds(0.85), "850 ms");
     EXPECT_EQ(format_seconds(12.34), "12.3 s");
     EXPECT_EQ(format_seconds(245), "4 min 05 s");
+    EXPECT_EQ(format_count(123456), "123,456");
+    EXPECT_EQ(format_duration_ms(3000), "3 s");
+    EXPECT_EQ(format_duration_ms(1500), "1500 ms");
+    EXPECT_EQ(format_duration_ms(90000), "90 s");
+    EXPECT_EQ(format_duration_ms(7200000), "2 h");
 }
 
 }  // namespace
