@@ -19,6 +19,8 @@ class Utf8Scan {
     std::optional<uint64_t> feed(std::string_view piece);
     // After the last piece: the offset of a code point that was cut.
     std::optional<uint64_t> finish() const;
+    // Bytes of whole characters so far.
+    uint64_t offset() const { return offset_; }
 
   private:
     std::string pending_;  // an unfinished code point, at most 3 bytes

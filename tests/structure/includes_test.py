@@ -49,11 +49,12 @@ THIRD_PARTIES = {
     r"^zstd(_errors)?\.h$": ["storage/codec", "lab/train", "lab/eval", "apps/rpt-lab"],
     r"^nlohmann/": ["core/text", "core/weights", "core/model", "lab", "capi", "apps/rpt", "apps/rpt-lab"],
     r"^CLI/": ["apps/rpt", "apps/rpt-lab"],
+    r"^libxml/": ["apps/rpt"],
     r"^boost/": ["apps"],
     r"^(gtest|gmock|benchmark)/": [],
 }
 POSIX = re.compile(r"^(sys|linux|arpa|netinet)/|^(unistd|fcntl|poll|pthread|dirent|termios|dlfcn|spawn|signal|sched|"
-                   r"immintrin|cpuid|omp|link|cblas)\.h$")
+                   r"immintrin|iconv|cpuid|omp|link|cblas)\.h$")
 STANDARD = re.compile(r"^(c?[a-z_0-9]+|[a-z]+\.h)$")
 
 
