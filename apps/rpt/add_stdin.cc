@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <optional>
 
 #include "apps/rpt/interrupt.h"
 #include "apps/rpt/text_file.h"
+#include "apps/rpt/waiting.h"
 
 namespace rpt::cli {
 namespace {
@@ -61,12 +61,28 @@ class Keeper {
     bool dirty_ = false;
 };
 
+// The end of a stream before its end.
+[[noreturn]] void fail_early(Keeper& keeper, rpt_doc* document, const std::string& key,
+                             bool replace, const std::string& reason) {
+    keeper.flush();
+    const std::string rest =
+        replace ? "the document \"" + key + "\" stays as it was"
+                : "the first " + std::to_string(rpt_doc_offset(document)) +
+                      " bytes of the text are in the memory";
+    if (reason.empty()) fail_stopped(rest);
+    throw Failure("stdin: " + reason + "; " + rest, kExitFailed, RPT_ERR_IO);
+}
+
 }  // namespace
 
+uint32_t writing_flags(const Settings& settings, bool replace) {
+    return (replace ? RPT_DOC_REPLACE : 0u) | (settings.text.lossy ? RPT_DOC_LOSSY_UTF8 : 0u);
+}
+
 Document begin_document(rpt_space* space, const std::string& key, const std::string& uri,
-                        int64_t timestamp_ms, bool replace) {
+                        int64_t timestamp_ms, uint32_t flags) {
     rpt_doc_options options = RPT_DOC_OPTIONS_INIT;
-    options.flags = replace ? RPT_DOC_REPLACE : 0u;
+    options.flags = flags;
     options.key = key.c_str();
     options.uri = uri.empty() ? nullptr : uri.c_str();
     options.timestamp_ms = timestamp_ms;
@@ -76,10 +92,10 @@ Document begin_document(rpt_space* space, const std::string& key, const std::str
     return Document(opened);
 }
 
-rpt_doc_info finish_document(const Settings& settings, const Document& document) {
+rpt_doc_info finish_document(const Document& document) {
     rpt_doc_info info = {};
     info.struct_size = sizeof(info);
-    Call call(settings);
+    Call call;
     Error error;
     error.check(rpt_doc_finish(document.get(), call.get(), &info, error.out()));
     return info;
@@ -88,34 +104,36 @@ rpt_doc_info finish_document(const Settings& settings, const Document& document)
 rpt_doc_info add_stdin(const Settings& settings, rpt_space* space, const std::string& key,
                        bool replace, Progress& progress) {
     replace = replace || is_unfinished(space, key);
-    const Document document = begin_document(space, key, "", 0, replace);
+    const Document document =
+        begin_document(space, key, "", 0, writing_flags(settings, replace));
     Keeper keeper(document.get());
-    std::string piece(kPieceBytes, '\0');
-    while (!interrupted()) {
-        pollfd waiting = {STDIN_FILENO, POLLIN, 0};
-        const int ready = poll(&waiting, 1, keeper.patience_ms());
-        if (ready == 0) keeper.flush();
-        if (ready <= 0) continue;  // interrupted, or asked too early
-        const ssize_t got = read(STDIN_FILENO, piece.data(), piece.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) throw Failure(std::string("stdin: ") + std::strerror(errno));
-        if (got == 0) return finish_document(settings, document);
-        Call call(settings);
+    TextReader reader(settings.text, key, TextReader::Source::kStream);
+    std::string piece(kPieceBytes, '\0'), text;
+    const auto end_early = [&](const std::string& reason) {
+        fail_early(keeper, document.get(), key, replace, reason);
+    };
+    for (bool ended = false; !ended;) {
+        const Ready ready = wait_until_ready(STDIN_FILENO, POLLIN, keeper.patience_ms());
+        if (ready == Ready::kTime) keeper.flush();
+        if (ready == Ready::kTime) continue;
+        const Received got = receive(STDIN_FILENO, piece.data(), piece.size());
+        if (ready == Ready::kStop || got.problem == ECANCELED) end_early("");
+        if (got.problem != 0) end_early(std::strerror(got.problem));
+        ended = got.size == 0;
+        text.clear();
+        const bool good = ended ? reader.finish(text) : reader.feed({piece.data(), got.size}, text);
+        Call call;
         Error error;
-        const rpt_status status = rpt_doc_append(document.get(), piece.data(),
-                                                 static_cast<size_t>(got), call.get(), error.out());
-        if (status == RPT_ERR_CANCELLED) break;
+        const rpt_status status = rpt_doc_append(document.get(), text.data(), text.size(),
+                                                 call.get(), error.out());
+        if (status == RPT_ERR_CANCELLED) end_early("");
         error.check(status);
-        keeper.took();
+        if (!text.empty()) keeper.took();
+        if (!good) end_early(reader.problem());
         if (keeper.patience_ms() == 0) keeper.flush();
-        progress.add(static_cast<uint64_t>(got));
+        progress.add(got.size);
     }
-    keeper.flush();
-    throw Failure(replace
-                      ? "interrupted; the document \"" + key + "\" stays as it was"
-                      : "interrupted; the first " + std::to_string(rpt_doc_offset(document.get())) +
-                            " bytes of stdin are in the memory",
-                  kExitInterrupted, RPT_ERR_CANCELLED);
+    return finish_document(document);
 }
 
 }  // namespace rpt::cli

@@ -9,6 +9,7 @@
 
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/model_location.h"
+#include "apps/rpt/prompt_text.h"
 #include "apps/rpt/utf8_scan.h"
 
 namespace rpt::cli {
@@ -86,7 +87,7 @@ class Bench {
 
     void measure_machine() {
         result_.machine.struct_size = sizeof(result_.machine);
-        Call call(settings_);
+        Call call;
         Error error;
         error.check(
             rpt_model_measure(place_.model.get(), call.get(), &result_.machine, error.out()));
@@ -114,7 +115,7 @@ class Bench {
         const Document document(opened);
         rpt_doc_info info = {};
         info.struct_size = sizeof(info);
-        Call call(settings_);
+        Call call;
         for (uint64_t at = shift; at < plan_.text.size() && tokens_ + info.tokens < target;) {
             const uint64_t size = std::min(kAppendBytes, plan_.text.size() - at);
             error.check(rpt_doc_append(document.get(), plan_.text.data() + at, size, call.get(),
@@ -140,7 +141,7 @@ class Bench {
     double search_once(uint64_t number) {
         const std::string text = query(number);
         const auto spaces = place_.borrowed_spaces();
-        Call call(settings_);
+        Call call;
         rpt_hits* found = nullptr;
         Error error;
         const auto start = Clock::now();
@@ -173,7 +174,7 @@ class Bench {
         // the first round warms up
         for (int round = 0; round < 2; ++round) {
             const Session session = place_.new_session(true);
-            Call call(settings_);
+            Call call;
             Error error;
             const auto start = Clock::now();
             error.check(
@@ -215,7 +216,7 @@ std::string bench_text(const std::string& path) {
     if (found.empty()) found = find_shipped("demo", "book.txt");
     if (found.empty())
         throw Failure("the shipped book is not there; give a text with --text", kExitFailed);
-    std::string text = read_text_file(found);
+    std::string text = read_whole_text(found);
     Utf8Scan scan;
     if (scan.feed(text) || scan.finish()) throw Failure("\"" + found + "\" is not UTF-8");
     if (text.size() < 4 * kQueryBytes)

@@ -97,7 +97,7 @@ class Adder {
             const FileStamp stamp = FileStamp::of(file.path);
             if (watching_ && stamps_[file.key] == stamp) continue;
             stamps_[file.key] = stamp;
-            const FileLook look = look_at(file.path);
+            const FileLook look = look_at(file.path, settings_.text);
             if (look.not_text) {
                 totals.skipped.push_back({file.key, *look.not_text});
             } else {
@@ -181,7 +181,7 @@ class Adder {
     }
 
     void read_file(const Wanted& one, Progress& progress, Totals& totals) {
-        TextFile file(one.file.path);
+        TextFile file(one.file.path, settings_.text);
         if (!file.is_open()) {
             // Removed since it was found: the next look tells.
             if (watching_) return;
@@ -191,14 +191,15 @@ class Adder {
         const std::string uri =
             std::filesystem::absolute(one.file.path, ignored).lexically_normal().generic_string();
         const Document document = begin_document(place_.spaces.front().get(), one.file.key, uri,
-                                                 modified_ms(one.file.path), one.replace);
-        std::string piece(kPieceBytes, '\0');
+                                                 modified_ms(one.file.path),
+                                                 writing_flags(settings_, one.replace));
+        std::string piece;
         for (uint64_t unflushed = 0;;) {
             const auto got = file.read_piece(piece);
             if (!got && interrupted()) fail_interrupted();
             if (!got) throw Failure("\"" + one.file.key + "\": " + file.problem());
             if (*got == 0) break;
-            Call call(settings_);
+            Call call;
             Error error;
             error.check(
                 rpt_doc_append(document.get(), piece.data(), *got, call.get(), error.out()));
@@ -209,7 +210,7 @@ class Adder {
             }
             progress.add(*got);
         }
-        totals.count(finish_document(settings_, document));
+        totals.count(finish_document(document));
     }
 
     // Files that a former run found and this one does not.
@@ -290,8 +291,9 @@ int run(const Settings& settings, const Options& options) {
     if (totals.failed.empty()) return kExitDone;
     const SkippedFile& first = totals.failed.front();
     const size_t others = totals.failed.size() - 1;
-    throw Failure("\"" + first.path + "\": " + first.reason +
-                  (others > 0 ? " (and " + std::to_string(others) + " others)" : ""));
+    throw ToldFailure(
+        Failure("\"" + first.path + "\": " + first.reason +
+                (others > 0 ? " (and " + std::to_string(others) + " others)" : "")));
 }
 
 }  // namespace
@@ -320,9 +322,13 @@ void register_add(Registry& registry) {
                      "How states are kept on the disk: fp16, int8, int4 (default) or low-rank")
         ->type_name("CODEC")
         ->transform(CLI::CheckedTransformer(codecs));
+    command->add_flag("--html-source", registry.settings.text.html_source,
+                      "Keep HTML files as they stand, with their tags (default: their text)");
     command->add_flag("--watch", options->watch,
                       "Go on: read what changes, delete what is removed, until Ctrl-C");
     add_space_options(*command, registry.settings, false);
+    add_text_options(*command, registry.settings);
+    add_wait_option(*command, registry.settings);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };

@@ -1,13 +1,26 @@
 // rpt complete STORE: continue a text, streaming, and tell which chunks shaped it.
 #include <unistd.h>
 
+#include <algorithm>
+#include <random>
+
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
+#include "apps/rpt/prompt_text.h"
 #include "apps/rpt/quantities.h"
 #include "apps/rpt/workplace.h"
 
 namespace rpt::cli {
 namespace {
+
+// A reader of JSON may know doubles only, and must be able to give the seed back.
+constexpr uint64_t kMaxSeed = (uint64_t{1} << 53) - 1;
+
+uint64_t draw_seed() {
+    std::random_device source;
+    const uint64_t drawn = uint64_t{source()} << 32 | source();
+    return std::max<uint64_t>(1, drawn & kMaxSeed);  // 0 leaves the choice to the library
+}
 
 struct Options {
     std::string store, prompt, file, suffix, suffix_file;
@@ -40,6 +53,7 @@ struct Listener {
                     print(on_terminal ? printable(view(event.text))
                                       : std::string(view(event.text)));
                     flush_output();
+                    if (reader_left()) return 1;
                 }
             } else if (event.type == RPT_EVENT_HITS) {
                 retrievals.push_back({event.at_token, copy_hits(event.hits)});
@@ -73,13 +87,11 @@ const char* finish_name(int32_t finish) {
 
 void explain(const Listener& listener) {
     for (const Retrieval& retrieval : listener.retrievals) {
-        std::fprintf(stderr, "from token %llu on:%s\n",
-                     static_cast<unsigned long long>(retrieval.at_token),
-                     retrieval.hits.empty() ? " nothing was retrieved" : "");
-        for (const HitRecord& hit : retrieval.hits)
-            std::fprintf(stderr, "  %s\n", hit_line(hit).c_str());
+        complain("from token " + std::to_string(retrieval.at_token) + " on:" +
+                 (retrieval.hits.empty() ? " nothing was retrieved\n" : "\n"));
+        for (const HitRecord& hit : retrieval.hits) complain("  " + hit_line(hit) + "\n");
     }
-    if (listener.retrievals.empty()) std::fputs("no chunk shaped this text\n", stderr);
+    if (listener.retrievals.empty()) complain("no chunk shaped this text\n");
 }
 
 void print_result(const Workplace& place, const Settings& settings, const Listener& listener,
@@ -114,7 +126,7 @@ rpt_generate_options generate_options(const Options& options, const std::vector<
     generate.temperature = options.temperature;
     generate.top_p = options.top_p;
     generate.repeat_penalty = options.repeat_penalty;
-    generate.seed = options.seed;
+    generate.seed = options.seed != 0 ? options.seed : draw_seed();
     generate.stop = stop.data();
     generate.n_stop = stop.size();
     generate.retrieve = &retrieve;
@@ -124,9 +136,9 @@ rpt_generate_options generate_options(const Options& options, const std::vector<
 
 int run(const Settings& settings, const Options& options, bool has_prompt) {
     const std::string prompt =
-        has_prompt ? options.prompt : read_text_file(options.file.empty() ? "-" : options.file);
+        has_prompt ? options.prompt : read_whole_text(options.file.empty() ? "-" : options.file);
     const std::string suffix =
-        options.suffix_file.empty() ? options.suffix : read_text_file(options.suffix_file);
+        options.suffix_file.empty() ? options.suffix : read_whole_text(options.suffix_file);
     const bool with_store = options.store != "-" && !options.no_memory;
     Workplace place(settings);
     place.open_model(settings);
@@ -138,7 +150,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     {
         Progress progress("reading the prompt", prompt.size(), Progress::Unit::kBytes,
                           settings.quiet);
-        Call call(settings, &progress);
+        Call call(&progress);
         Error error;
         error.check(
             rpt_session_read(session.get(), prompt.data(), prompt.size(), call.get(), error.out()));
@@ -153,7 +165,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     Listener listener{!settings.json, isatty(STDOUT_FILENO) == 1, {}, {}, {}};
     rpt_generate_result result = {};
     result.struct_size = sizeof(result);
-    Call call(settings);
+    Call call;
     Error error;
     const rpt_status status = rpt_session_generate(session.get(), &generate, call.get(), on_event,
                                                    &listener, &result, error.out());
@@ -169,6 +181,7 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
         }
         if (options.explain && !settings.json) explain(listener);
     }
+    if (status == RPT_ERR_CANCELLED && settings.json) throw ToldFailure(error.failure(status));
     error.check(status);
     if (!settings.json && !options.explain) return kExitDone;
     if (!settings.json) {
@@ -226,8 +239,10 @@ void register_complete(Registry& registry) {
         ->type_name("X")
         ->check(CLI::Range(0.0, 100.0));
     command
-        ->add_option("--seed", options->seed, "Same seed, same text (default: chosen and reported)")
-        ->type_name("N");
+        ->add_option("--seed", options->seed,
+                     "Same seed, same text (default: chosen and reported); below 2^53")
+        ->type_name("N")
+        ->check(CLI::Range(uint64_t{0}, kMaxSeed));
     command->add_option("--stop", options->stop, "End before this text; may be given again")
         ->type_name("TEXT")
         ->allow_extra_args(false);

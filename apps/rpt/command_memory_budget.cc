@@ -18,7 +18,7 @@ int run(const Settings& settings, const Options& options) {
         throw Failure("\"" + options.size + "\" is not of the form 512M or none", kExitUsage);
     Workplace place(settings);
     place.open_store(settings, options.store, Access::kWrite);
-    Call call(settings);
+    Call call;
     Error error;
     if (options.of_space) {
         const Space space =
@@ -51,6 +51,7 @@ void register_memory_budget(Registry& registry, CLI::App& memory) {
     command->add_flag("--of-space", options->of_space,
                       "Of the space of --owner and --collection instead of the whole memory");
     add_space_options(*command, registry.settings, false);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -1,5 +1,6 @@
 // rpt memory check STORE: looks for damage.
 #include <chrono>
+#include <exception>
 
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
@@ -15,19 +16,25 @@ struct Options {
 
 struct Findings {
     const Settings& settings;
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    nlohmann::ordered_json list;
+    std::exception_ptr problem;
 };
 
 int32_t take(void* user, const rpt_finding* finding) {
     auto* findings = static_cast<Findings*>(user);
     const bool damage = finding->severity == RPT_FINDING_DAMAGE;
     const std::string text(view(finding->text));
-    if (findings->settings.json) {
-        findings->list.push_back({{"severity", damage ? "damage" : "note"}, {"text", text}});
-    } else {
-        print_line(std::string(damage ? "damage: " : "note: ") + printable(text));
+    try {
+        if (findings->settings.json) {
+            findings->list.push_back({{"severity", damage ? "damage" : "note"}, {"text", text}});
+        } else {
+            print_line(std::string(damage ? "damage: " : "note: ") + printable(text));
+        }
+        return 0;
+    } catch (...) {  // the library's caller waits for it outside
+        findings->problem = std::current_exception();
+        return -1;
     }
-    return 0;
 }
 
 int run(const Settings& settings, const Options& options) {
@@ -38,14 +45,16 @@ int run(const Settings& settings, const Options& options) {
     const int32_t level = options.deep    ? RPT_CHECK_DEEP
                           : options.quick ? RPT_CHECK_QUICK
                                           : RPT_CHECK_FULL;
-    Findings findings{settings};
+    Findings findings{settings, nlohmann::ordered_json::array(), nullptr};
     uint64_t damaged = 0;
     {
         Progress progress("checking", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
+        Call call(&progress);
         Error error;
-        error.check(rpt_store_check(place.store.get(), level, call.get(), take, &findings, &damaged,
-                                    error.out()));
+        const rpt_status status = rpt_store_check(place.store.get(), level, call.get(), take,
+                                                  &findings, &damaged, error.out());
+        if (findings.problem) std::rethrow_exception(findings.problem);
+        error.check(status);
     }
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -56,8 +65,9 @@ int run(const Settings& settings, const Options& options) {
         flush_output();
     }
     if (damaged != 0)
-        throw Failure("\"" + options.store + "\" is damaged in " + std::to_string(damaged) +
-                      (damaged == 1 ? " place" : " places"));
+        throw ToldFailure(Failure("\"" + options.store + "\" is damaged in " + std::to_string(damaged) +
+                      (damaged == 1 ? " place" : " places"),
+                                  kExitFailed, RPT_ERR_CORRUPT));
     return kExitDone;
 }
 

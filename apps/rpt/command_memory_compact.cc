@@ -19,9 +19,11 @@ int run(const Settings& settings, const Options& options) {
     const uint64_t before = read_stats(place.store.get()).disk_bytes;
     {
         Progress progress("compacting", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
-        Error error;
-        error.check(rpt_store_compact(place.store.get(), call.get(), error.out()));
+        Call call(&progress);
+        wait_while_busy(settings, [&] {
+            Error error;
+            error.check(rpt_store_compact(place.store.get(), call.get(), error.out()));
+        });
     }
     const uint64_t after = read_stats(place.store.get()).disk_bytes;
     place.close_store();
@@ -44,6 +46,7 @@ void register_memory_compact(Registry& registry, CLI::App& memory) {
     CLI::App* command = add_memory_command(
         registry, memory, "compact", "Erase what was deleted from the disk and give the space back",
         "rpt memory compact notes", options->store);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

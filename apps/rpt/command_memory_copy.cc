@@ -38,7 +38,7 @@ int back_up(const Settings& settings, const Options& options) {
         Workplace place(settings);
         place.open_store(settings, options.from, Access::kRead);
         Progress progress("copying", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
+        Call call(&progress);
         Error error;
         error.check(
             rpt_store_backup(place.store.get(), options.to.c_str(), call.get(), error.out()));
@@ -51,7 +51,7 @@ int restore(const Settings& settings, const Options& options) {
     {
         Workplace place(settings);
         Progress progress("checking and copying", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
+        Call call(&progress);
         Error error;
         error.check(rpt_store_restore(place.env.get(), options.from.c_str(), options.to.c_str(),
                                       call.get(), error.out()));

@@ -44,6 +44,7 @@ void register_memory_delete(Registry& registry, CLI::App& memory) {
                                            "rpt memory delete notes old.md", options->store);
     command->add_option("KEY", options->keys, "Names of documents")->required();
     add_space_options(*command, registry.settings, false);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

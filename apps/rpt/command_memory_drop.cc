@@ -1,10 +1,12 @@
 // rpt memory drop STORE: a whole space out of a memory.
 #include <unistd.h>
 
-#include <cstdio>
+#include <cerrno>
 
+#include "apps/rpt/interrupt.h"
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
+#include "apps/rpt/waiting.h"
 
 namespace rpt::cli {
 namespace {
@@ -15,9 +17,11 @@ struct Options {
 };
 
 bool confirmed(const std::string& name, uint64_t documents) {
-    std::fprintf(stderr, "drop %s with %llu documents? [y/N] ", printable(name).c_str(),
-                 static_cast<unsigned long long>(documents));
-    const int answer = std::getchar();
+    complain("drop " + printable(name) + " with " + std::to_string(documents) +
+             (documents == 1 ? " document? [y/N] " : " documents? [y/N] "));
+    char answer = 'n';
+    const Received got = receive(STDIN_FILENO, &answer, 1);
+    if (got.problem == ECANCELED) fail_stopped("nothing was dropped");
     return answer == 'y' || answer == 'Y';
 }
 
@@ -42,7 +46,7 @@ int run(const Settings& settings, const Options& options) {
     if (!options.yes && isatty(STDIN_FILENO) == 1 && !confirmed(what, documents))
         throw Failure("nothing was dropped");
     for (const SpaceName& name : names) {
-        Call call(settings);
+        Call call;
         Error error;
         error.check(rpt_space_drop(place.store.get(), name.owner.c_str(), name.collection.c_str(),
                                    call.get(), error.out()));
@@ -70,6 +74,7 @@ void register_memory_drop(Registry& registry, CLI::App& memory) {
     command->add_flag("-y,--yes", options->yes, "Do not ask");
     command->add_flag("--all-collections", options->all, "Every collection of the owner");
     add_space_options(*command, registry.settings, false);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

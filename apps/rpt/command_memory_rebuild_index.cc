@@ -18,7 +18,7 @@ int run(const Settings& settings, const Options& options) {
     place.open_store(settings, options.store, Access::kWrite);
     {
         Progress progress("building the index", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
+        Call call(&progress);
         Error error;
         error.check(rpt_store_rebuild_index(place.store.get(), call.get(), error.out()));
     }
@@ -44,6 +44,7 @@ void register_memory_rebuild_index(Registry& registry, CLI::App& memory) {
     CLI::App* command =
         add_memory_command(registry, memory, "rebuild-index", "Build the search index again",
                            "rpt memory rebuild-index notes", options->store);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "apps/rpt/interrupt.h"
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
@@ -103,6 +104,7 @@ nlohmann::ordered_json show_segments(const Settings& settings, rpt_space* space,
                                      const std::string& key) {
     auto list = nlohmann::ordered_json::array();
     for (uint64_t number = 0;; ++number) {
+        if (interrupted()) fail_stopped("");
         rpt_segment_info info = {};
         info.struct_size = sizeof(info);
         Error error;
@@ -125,8 +127,10 @@ nlohmann::ordered_json show_segments(const Settings& settings, rpt_space* space,
 
 void print_text(rpt_space* space, const std::string& key, uint64_t bytes) {
     constexpr uint64_t kPiece = 1 << 20;
-    for (uint64_t at = 0; at < bytes; at += kPiece)
+    for (uint64_t at = 0; at < bytes && !reader_left(); at += kPiece) {
+        if (interrupted()) fail_stopped("");
         print(read_bytes(space, key, at, std::min(kPiece, bytes - at)));
+    }
     flush_output();
 }
 
@@ -164,7 +168,8 @@ int run(const Settings& settings, const Options& options) {
                    format_count(info.tokens) + " tokens, " + format_count(info.chunks) + " chunks" +
                    ((info.flags & RPT_DOC_FINISHED) != 0 ? "" : ", unfinished"));
     }
-    for (uint64_t ordinal = first; ordinal < last; ++ordinal) {
+    for (uint64_t ordinal = first; ordinal < last && !reader_left(); ++ordinal) {
+        if (interrupted()) fail_stopped("");
         const rpt_chunk_info chunk = read_chunk(space.get(), options.key, ordinal);
         const bool provisional = (chunk.flags & RPT_CHUNK_PROVISIONAL) != 0;
         const std::string text = read_bytes(space.get(), options.key, chunk.span.begin,

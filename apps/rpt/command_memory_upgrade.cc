@@ -13,10 +13,12 @@ int run(const Settings& settings, const Options& options) {
     Workplace place(settings);
     {
         Progress progress("upgrading", 0, Progress::Unit::kCount, settings.quiet);
-        Call call(settings, &progress);
-        Error error;
-        error.check(
-            rpt_store_upgrade(place.env.get(), options.store.c_str(), call.get(), error.out()));
+        Call call(&progress);
+        wait_while_busy(settings, [&] {
+            Error error;
+            error.check(
+                rpt_store_upgrade(place.env.get(), options.store.c_str(), call.get(), error.out()));
+        });
     }
     place.open_store(settings, options.store, Access::kRead);
     const rpt_store_stats stats = read_stats(place.store.get());
@@ -37,6 +39,7 @@ void register_memory_upgrade(Registry& registry, CLI::App& memory) {
     CLI::App* command = add_memory_command(
         registry, memory, "upgrade", "Bring a memory of an older version to this one's format",
         "rpt memory upgrade notes", options->store);
+    add_wait_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -3,6 +3,7 @@
 
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
+#include "apps/rpt/prompt_text.h"
 #include "apps/rpt/quantities.h"
 #include "apps/rpt/workplace.h"
 
@@ -92,7 +93,7 @@ void print_rows(const std::vector<Row>& rows) {
 }
 
 int run(const Settings& settings, const Options& options) {
-    const std::string text = read_text_file(options.file);
+    const std::string text = read_whole_text(options.file);
     Workplace place(settings);
     place.open_model(settings);
     if (options.store != "-" && !options.no_memory) {
@@ -104,7 +105,7 @@ int run(const Settings& settings, const Options& options) {
     score.struct_size = sizeof(score);
     Progress progress("scoring", text.size(), Progress::Unit::kBytes, settings.quiet);
     Listener listener{{}, {}, &progress, options.by_chunk};
-    Call call(settings);
+    Call call;
     Error error;
     const rpt_status status = rpt_session_score(
         session.get(), text.data(), text.size(), options.no_memory ? RPT_SCORE_NO_MEMORY : 0u,

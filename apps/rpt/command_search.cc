@@ -1,6 +1,7 @@
 // rpt search STORE QUERY: what the model would retrieve after a text.
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
+#include "apps/rpt/prompt_text.h"
 #include "apps/rpt/quantities.h"
 #include "apps/rpt/workplace.h"
 
@@ -14,7 +15,7 @@ struct Options {
 };
 
 int run(const Settings& settings, const Options& options) {
-    const std::string query = options.file.empty() ? options.query : read_text_file(options.file);
+    const std::string query = options.file.empty() ? options.query : read_whole_text(options.file);
     if (query.empty()) throw Failure("the query is empty: give a text, or --file", kExitUsage);
     Workplace place(settings);
     place.open_model(settings);
@@ -25,7 +26,7 @@ int run(const Settings& settings, const Options& options) {
     retrieve.flags = RPT_RETRIEVE_TEXT | (options.exact ? RPT_RETRIEVE_EXACT : 0u);
     retrieve.k = options.k;
     const auto spaces = place.borrowed_spaces();
-    Call call(settings);
+    Call call;
     rpt_hits* found = nullptr;
     Error error;
     error.check(rpt_retrieve(spaces.data(), spaces.size(), query.data(), query.size(), &retrieve,

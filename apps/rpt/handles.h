@@ -15,18 +15,26 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitInterrupted = 130;
 
-// Ends the command with one line on stderr.
+// Ends the command with one line on stderr, and with --json one object on stdout.
 class Failure : public std::runtime_error {
   public:
     explicit Failure(const std::string& text, int exit_code = kExitFailed,
                      rpt_status status = RPT_OK)
         : std::runtime_error(text), exit_code_(exit_code), status_(status) {}
     int exit_code() const { return exit_code_; }
+    // RPT_OK: found by this program, not by the library.
     rpt_status status() const { return status_; }
 
   private:
     int exit_code_;
     rpt_status status_;
+};
+
+// The same where the result, which was printed, tells of it: a second object on stdout would make
+// the first one unreadable.
+class ToldFailure : public Failure {
+  public:
+    explicit ToldFailure(const Failure& failure) : Failure(failure) {}
 };
 
 // Calls of the library end in `.check(status)`: Error error; error.check(rpt_x(..., error.out())).
@@ -35,12 +43,11 @@ class Error {
     rpt_error* out() { return &error_; }
     const rpt_error& get() const { return error_; }
     void check(rpt_status status) const {
-        if (status < 0) fail(status);
+        if (status < 0) throw failure(status);
     }
+    Failure failure(rpt_status status) const;
 
   private:
-    [[noreturn]] void fail(rpt_status status) const;
-
     rpt_error error_ = RPT_ERROR_INIT;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "apps/rpt/interrupt.h"
+#include "apps/rpt/line_ends.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
 
@@ -61,16 +63,18 @@ std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space
                                                                 const std::string& key) {
     std::vector<uint64_t> found;
     std::vector<char> piece(1 << 20);
+    LineEnds ends;
     for (uint64_t at = 0;;) {
         size_t got = 0;
         // a document deleted since the search, or kept without its text, has no lines to tell
         if (rpt_doc_read(space, key.c_str(), at, piece.data(), piece.size(), &got, nullptr) < 0)
             return std::nullopt;
-        for (size_t i = 0; i < got; ++i) {
-            if (piece[i] == '\n') found.push_back(at + i);
-        }
+        if (interrupted()) fail_stopped("");
+        ends.feed({piece.data(), got}, found);
         at += got;
-        if (got < piece.size()) return found;
+        if (got == piece.size()) continue;
+        ends.finish(found);
+        return found;
     }
 }
 

@@ -1,14 +1,33 @@
-// Ctrl-C as a request to the library instead of the end of the process.
+// Why the program should end before its work is done: a signal, or the time that --timeout gave.
 #pragma once
 
-#include "include/rpt.h"
+#include <cstdint>
+#include <string>
+
+#include "apps/rpt/handles.h"
 
 namespace rpt::cli {
 
-// From here on SIGINT and SIGTERM cancel the work under way; a second one ends the process at once.
-void watch_interrupts();
+enum class Stop { kNone, kSignal, kTimeout };
+
+// From here on SIGINT, SIGTERM, SIGHUP and the end of the time cancel the work under way. A second
+// SIGINT or SIGTERM ends the process at once, and so does work that does not end some seconds
+// after its time. Signals that the parent ignored stay ignored. `timeout_ms` 0: no limit; `spent_ms`
+// of it have passed already.
+void watch_interrupts(int64_t timeout_ms, int64_t spent_ms);
 // The token of this process; lives until its end.
 rpt_cancel* interrupt_token();
-bool interrupted();
+Stop stop_reason();
+inline bool interrupted() {
+    return stop_reason() != Stop::kNone;
+}
+// Readable from the moment when the program should end, so that a wait for something else can wait
+// for this too. -1 before watch_interrupts().
+int stop_fd();
+// "interrupted" or "gave up after 3 s".
+std::string stop_text();
+// Ends the command. `rest` says what stays, such as "what was finished is in the memory".
+Failure stop_failure(const std::string& rest);
+[[noreturn]] void fail_stopped(const std::string& rest);
 
 }  // namespace rpt::cli

@@ -1,12 +1,14 @@
 // rpt: a reader with a memory on the command line. A host of librpt like any other: include/rpt.h
 // is all it knows.
-#include <cstdio>
-#include <new>
+#include <chrono>
 
+#include "apps/rpt/arguments.h"
+#include "apps/rpt/failure_report.h"
 #include "apps/rpt/handles.h"
 #include "apps/rpt/interrupt.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/settings.h"
+#include "apps/rpt/standard_streams.h"
 
 namespace rpt::cli {
 namespace {
@@ -20,17 +22,6 @@ void print_version(const Settings& settings) {
     print_line(std::string("rpt ") + rpt_version_string());
     print_line(rpt_build_info());
     flush_output();
-}
-
-// One line on stderr, whatever the text holds.
-int complain(const std::string& text, int exit_code) {
-    std::string line = printable(text);
-    for (char& c : line) {
-        if (c == '\n') c = ' ';
-    }
-    while (line.ends_with(' ')) line.pop_back();
-    std::fprintf(stderr, "rpt: %s\n", line.c_str());
-    return exit_code;
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -72,36 +63,34 @@ int parse_and_run(int argc, char** argv) {
     register_bench(registry);
 
     try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help) == 0 ? kExitDone : kExitFailed;
+        app.parse(words_of(argc, argv));
+        refuse_empty_values(app);
+    } catch (const CLI::Success&) {
+        print(app.help());
+        flush_output();
+        return kExitDone;
     } catch (const CLI::ParseError& problem) {
-        return complain(std::string(problem.what()) + "; see rpt --help", kExitUsage);
+        throw Failure(std::string(problem.what()) + "; see rpt --help", kExitUsage);
     }
     if (version) {
         print_version(settings);
         return kExitDone;
     }
-    if (!action) return complain("a command is required; see rpt --help", kExitUsage);
-    watch_interrupts();
-    return action(settings);
-}
-
-int guarded(int argc, char** argv) {
-    try {
-        return parse_and_run(argc, argv);
-    } catch (const Failure& failure) {
-        return complain(failure.what(), interrupted() ? kExitInterrupted : failure.exit_code());
-    } catch (const std::bad_alloc&) {
-        return complain("out of memory", kExitFailed);
-    } catch (const std::exception& problem) {
-        return complain(problem.what(), interrupted() ? kExitInterrupted : kExitFailed);
-    }
+    if (!action) throw Failure("a command is required; see rpt --help", kExitUsage);
+    const auto spent = std::chrono::steady_clock::now() - settings.start;
+    watch_interrupts(settings.timeout_ms,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(spent).count());
+    const int code = action(settings);
+    flush_output();
+    return code;
 }
 
 }  // namespace
 }  // namespace rpt::cli
 
 int main(int argc, char** argv) {
-    return rpt::cli::guarded(argc, argv);
+    using namespace rpt::cli;
+    hold_standard_streams();
+    const bool json = wants_json(argc, argv);
+    return report_failures(json, [&] { return parse_and_run(argc, argv); });
 }

@@ -4,6 +4,8 @@
 #include <ctime>
 #include <exception>
 
+#include "apps/rpt/interrupt.h"
+
 namespace rpt::cli {
 namespace {
 
@@ -81,7 +83,10 @@ std::string hex(const uint8_t* bytes, size_t size) {
 
 void list_documents(rpt_space* space,
                     const std::function<void(const std::string& key, const rpt_doc_info&)>& visit) {
-    const auto each = [&](const char* key, const rpt_doc_info* info) { visit(key, *info); };
+    const auto each = [&](const char* key, const rpt_doc_info* info) {
+        if (interrupted()) fail_stopped("");
+        visit(key, *info);
+    };
     Visitor<decltype(each)> visitor{each, nullptr};
     Error error;
     const rpt_status status = rpt_doc_list(

@@ -1,23 +1,48 @@
 #include "apps/rpt/output.h"
 
+#include <unistd.h>
+
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "apps/rpt/handles.h"
+#include "apps/rpt/interrupt.h"
 #include "apps/rpt/utf8_scan.h"
+#include "apps/rpt/waiting.h"
 
 namespace rpt::cli {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 16;
+
+std::string g_waiting;  // printed and not written yet
+bool g_reader_left = false;
+
+}  // namespace
 
 void print(std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
-        throw Failure(std::string("writing to stdout: ") + std::strerror(errno));
-    }
+    if (g_reader_left) return;
+    g_waiting += text;
+    if (g_waiting.size() >= kBufferBytes) flush_output();
 }
 
 void flush_output() {
-    if (std::fflush(stdout) != 0)
-        throw Failure(std::string("writing to stdout: ") + std::strerror(errno));
+    const std::string text = std::exchange(g_waiting, {});
+    if (text.empty()) return;
+    const int problem = write_all(STDOUT_FILENO, text);
+    if (problem == EPIPE || problem == ECONNRESET) {
+        g_reader_left = true;
+    } else if (problem == ECANCELED) {
+        fail_stopped("nobody reads stdout");
+    } else if (problem != 0) {
+        throw Failure(std::string("writing to stdout: ") + std::strerror(problem), kExitFailed,
+                      RPT_ERR_IO);
+    }
+}
+
+bool reader_left() {
+    return g_reader_left;
 }
 
 void print_line(std::string_view text) {
@@ -30,9 +55,12 @@ void print_json(const nlohmann::ordered_json& value) {
     flush_output();
 }
 
+void complain(std::string_view text) {
+    write_all(STDERR_FILENO, text);
+}
+
 void remark(const Settings& settings, std::string_view text) {
-    if (settings.quiet) return;
-    std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+    if (!settings.quiet) complain(std::string(text) + "\n");
 }
 
 std::string printable(std::string_view text) {
@@ -44,7 +72,10 @@ std::string printable(std::string_view text) {
         const bool control =
             (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F ||
             (size == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
-        if (size == 0 || control) {
+        if (byte == '\r') {  // a line end, alone or before LF
+            if (!text.substr(at + 1).starts_with('\n')) out += '\n';
+            ++at;
+        } else if (size == 0 || control) {
             out += "\xEF\xBF\xBD";
             at += size == 0 ? 1 : size;
         } else {

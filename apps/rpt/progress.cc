@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
 
 namespace rpt::cli {
@@ -71,15 +71,13 @@ void Progress::draw(double seconds) {
     if (total_ > done_ && rate > 0) {
         line += ", " + format_seconds(static_cast<double>(total_ - done_) / rate) + " left";
     }
-    std::fprintf(stderr, "\r\033[K%s", line.c_str());
-    std::fflush(stderr);
+    complain("\r\033[K" + line);
     visible_ = true;
 }
 
 void Progress::clear() {
     if (!visible_) return;
-    std::fputs("\r\033[K", stderr);
-    std::fflush(stderr);
+    complain("\r\033[K");
     visible_ = false;
 }
 

@@ -1,5 +1,7 @@
 #include "apps/rpt/settings.h"
 
+#include <optional>
+
 #include "apps/rpt/quantities.h"
 
 namespace rpt::cli {
@@ -47,6 +49,32 @@ void add_model_options(CLI::App& command, Settings& settings) {
         ->type_name("N");
     add_size_option(command, "--cache", settings.cache_bytes,
                     "Model states of the store kept in memory (default: 64M)");
+}
+
+void add_wait_option(CLI::App& command, Settings& settings) {
+    const std::string text =
+        "Wait while another process writes to the memory, with --wait=30s so long at most";
+    command.add_flag("--wait", text)
+        ->each([&settings](const std::string& word) {
+            const auto ms = word == "true" ? std::optional<int64_t>(-1) : parse_duration_ms(word);
+            if (!ms)
+                throw CLI::ValidationError("--wait",
+                                           "\"" + word + "\" is not of the form 30s or 500ms");
+            settings.wait_ms = *ms;
+        });
+}
+
+void add_text_options(CLI::App& command, Settings& settings) {
+    command
+        .add_option("--encoding", settings.text.encoding,
+                    "Encoding of texts without a byte order mark (default: UTF-8)")
+        ->type_name("NAME")
+        ->check([](const std::string& name) {
+            return knows_encoding(name) ? std::string()
+                                        : "\"" + name + "\" is not known; see iconv --list";
+        });
+    command.add_flag("--lossy", settings.text.lossy,
+                     "Keep bytes that are invalid and read them as U+FFFD");
 }
 
 void add_neighbours_option(CLI::App& command, Settings& settings) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/rpt/text_reader.h"
+
 namespace rpt::cli {
 
 struct Settings {
@@ -21,6 +23,8 @@ struct Settings {
     uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
     uint32_t threads = 0;      // 0: one
     int32_t state_codec = 0;   // RPT_STATES_*, of what is written
+    int64_t wait_ms = 0;       // for another writer; 0: not at all, -1: as long as it takes
+    TextForm text;             // how files and stdin are taken
 };
 
 // Set by the command that was chosen; run after the whole line was understood. Returns the exit
@@ -38,6 +42,10 @@ struct Registry {
 CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& name,
                       const std::string& description, const std::string& example);
 void add_model_options(CLI::App& command, Settings& settings);
+// --wait, of the commands that write.
+void add_wait_option(CLI::App& command, Settings& settings);
+// --encoding and --lossy.
+void add_text_options(CLI::App& command, Settings& settings);
 void add_neighbours_option(CLI::App& command, Settings& settings);
 // --owner and one --collection; with `several` it may be given again to read from more than one.
 void add_space_options(CLI::App& command, Settings& settings, bool several);

@@ -7,23 +7,33 @@
 #include <optional>
 #include <string>
 
+#include "apps/rpt/text_reader.h"
+
 namespace rpt::cli {
 
-// A file being read. Failures are told by problem().
+// The text of a file being read. Takes ordinary files only, and of a file that grows meanwhile what
+// it had at the start. Failures are told by problem().
 class TextFile {
   public:
-    explicit TextFile(const std::filesystem::path& path);
+    TextFile(const std::filesystem::path& path, const TextForm& form);
     ~TextFile();
     TextFile(const TextFile&) = delete;
     TextFile& operator=(const TextFile&) = delete;
     bool is_open() const { return fd_ >= 0; }
-    std::string problem() const;
-    // Bytes read, 0 at the end, or nothing on a failure or an interrupt.
+    const std::string& problem() const { return problem_; }
+    // Puts the next text into `piece`; its size, 0 at the end, or nothing on a failure or an
+    // interrupt.
     std::optional<size_t> read_piece(std::string& piece);
 
   private:
-    int fd_;
-    int error_ = 0;
+    bool read_bytes();
+
+    int fd_ = -1;
+    uint64_t left_ = 0;  // bytes that are not read yet
+    bool ended_ = false;
+    std::string bytes_;
+    TextReader reader_;
+    std::string problem_;
 };
 
 inline constexpr size_t kPieceBytes = 1 << 16;  // bounds how long a Ctrl-C and the bar wait
@@ -35,7 +45,7 @@ struct FileLook {
     std::optional<std::string> not_text;
     ContentHash hash{};
 };
-FileLook look_at(const std::filesystem::path& path);
+FileLook look_at(const std::filesystem::path& path, const TextForm& form);
 
 // Milliseconds since 1970, 0 if unknown.
 int64_t modified_ms(const std::filesystem::path& path);

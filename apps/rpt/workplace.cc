@@ -1,17 +1,16 @@
 #include "apps/rpt/workplace.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <chrono>
 
 #include "apps/rpt/interrupt.h"
 #include "apps/rpt/model_location.h"
+#include "apps/rpt/waiting.h"
 
 namespace rpt::cli {
 namespace {
+
+constexpr int kFirstPauseMs = 20, kLongestPauseMs = 500;  // between two tries
 
 int32_t on_progress(void* user, uint64_t done, uint64_t total) {
     auto* progress = static_cast<Progress*>(user);
@@ -22,16 +21,29 @@ int32_t on_progress(void* user, uint64_t done, uint64_t total) {
 
 }  // namespace
 
-Call::Call(const Settings& settings, Progress* progress) {
-    if (settings.timeout_ms > 0) {
-        const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - settings.start);
-        call_.timeout_ms = std::max<int64_t>(1, settings.timeout_ms - spent.count());
-    }
+Call::Call(Progress* progress) {
     call_.cancel = interrupt_token();
     if (progress != nullptr) {
         call_.progress = on_progress;
         call_.progress_user = progress;
+    }
+}
+
+void wait_while_busy(const Settings& settings, const std::function<void()>& work) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::milliseconds(settings.wait_ms);
+    for (int pause_ms = kFirstPauseMs;; pause_ms = std::min(2 * pause_ms, kLongestPauseMs)) {
+        try {
+            return work();
+        } catch (const Failure& failure) {
+            if (failure.status() != RPT_ERR_BUSY) throw;
+            if (settings.wait_ms == 0)
+                throw Failure(std::string(failure.what()) + "; --wait waits for it",
+                              failure.exit_code(), failure.status());
+            if (settings.wait_ms > 0 && Clock::now() >= end) throw;
+        }
+        if (wait_until_ready(-1, 0, pause_ms) == Ready::kStop)
+            fail_stopped("another process writes to the memory");
     }
 }
 
@@ -47,7 +59,7 @@ Workplace::Workplace(const Settings& settings) {
 void Workplace::open_model(const Settings& settings) {
     const std::string path = find_model(settings.model);
     Progress progress("loading model", 0, Progress::Unit::kBytes, settings.quiet);
-    Call call(settings, &progress);
+    Call call(&progress);
     rpt_model* opened = nullptr;
     Error error;
     error.check(rpt_model_open(env.get(), path.c_str(), nullptr, call.get(), &opened, error.out()));
@@ -61,10 +73,12 @@ void Workplace::open_store(const Settings& settings, const std::string& path, Ac
     options.model = model.get();
     if (access == Access::kRead) options.flags |= RPT_STORE_READ_ONLY;
     if (access == Access::kCreate) options.flags |= RPT_STORE_CREATE;
-    rpt_store* opened = nullptr;
-    Error error;
-    error.check(rpt_store_open(env.get(), path.c_str(), &options, &opened, error.out()));
-    store.reset(opened);
+    wait_while_busy(settings, [&] {
+        rpt_store* opened = nullptr;
+        Error error;
+        error.check(rpt_store_open(env.get(), path.c_str(), &options, &opened, error.out()));
+        store.reset(opened);
+    });
 }
 
 void Workplace::open_spaces(const Settings& settings, bool create) {
@@ -111,27 +125,6 @@ void Workplace::close_store() {
     spaces.clear();
     Error error;
     if (store) error.check(rpt_store_close(store.release(), error.out()));
-}
-
-std::string read_text_file(const std::string& path) {
-    const bool is_stdin = path == "-";
-    const int fd = is_stdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw Failure("\"" + path + "\": " + std::strerror(errno));
-    std::string text;
-    std::string piece(1 << 16, '\0');
-    for (;;) {
-        const ssize_t got = read(fd, piece.data(), piece.size());
-        if (got > 0) {
-            text.append(piece.data(), static_cast<size_t>(got));
-            continue;
-        }
-        const int reason = got < 0 ? errno : 0;
-        if (reason == EINTR && !interrupted()) continue;
-        if (!is_stdin) close(fd);
-        if (interrupted()) throw Failure("interrupted", kExitInterrupted);
-        if (reason != 0) throw Failure("\"" + path + "\": " + std::strerror(reason));
-        return text;
-    }
 }
 
 }  // namespace rpt::cli

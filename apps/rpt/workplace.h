@@ -1,6 +1,7 @@
 // The library's objects that a command works with, opened as the settings say.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,11 @@
 
 namespace rpt::cli {
 
-// Cancel, deadline and progress of one call. Lives until the call returned.
+// Cancel and progress of one call. Lives until the call returned. The end of --timeout comes as a
+// cancellation: it bounds the command, not the call.
 class Call {
   public:
-    explicit Call(const Settings& settings, Progress* progress = nullptr);
+    explicit Call(Progress* progress = nullptr);
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
     const rpt_call* get() const { return &call_; }
@@ -21,6 +23,10 @@ class Call {
   private:
     rpt_call call_ = RPT_CALL_INIT;
 };
+
+// Does `work` again and again while another process keeps it from being done, as long as --wait
+// says.
+void wait_while_busy(const Settings& settings, const std::function<void()>& work);
 
 enum class Access { kRead, kWrite, kCreate };
 
@@ -49,8 +55,5 @@ struct Workplace {
   private:
     rpt_model_info model_info_ = {};
 };
-
-// The whole of a file, or of stdin for "-".
-std::string read_text_file(const std::string& path);
 
 }  // namespace rpt::cli

@@ -44,6 +44,40 @@ def test_program_wrong_usage_exits_with_2(rpt, words):
     assert answer.out == "" and len(answer.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [["add", "m", "-", "--key", ""], ["add", "m", "-", "--key="], ["add", "", "f"],
+                                   ["memory", "delete", "m", ""], ["memory", "list", "m", "--owner="],
+                                   ["search", "m", ""], ["model", "info", "-m", ""]], ids=" ".join)
+def test_program_an_empty_value_is_a_mistake(rpt, tmp_path, words):
+    assert "empty" in rpt(*words, code=2).err
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("code, words, name", [
+    (2, ["add", "m", "--json"], "USAGE"),
+    (2, ["memory", "budget", "m", "much", "--json"], "USAGE"),
+    (1, ["add", "m", "missing.txt", "--json"], None),
+    (1, ["memory", "list", "nowhere", "--json"], "NOT_FOUND"),
+    (1, ["search", "nowhere", "ship", "--json"], "NOT_FOUND"),
+    (1, ["model", "info", "missing.safetensors", "--json"], "NOT_FOUND"),
+    (1, ["score", "-", "missing.txt", "--json"], None),
+    (1, ["memory", "stat", "file", "--json"], None),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
+def test_program_an_error_is_an_object_too(rpt, tmp_path, code, words, name):
+    (tmp_path / "file").write_text("no memory")
+    answer = rpt(*words, code=code)
+    error = answer.json["error"]
+    assert answer.err.endswith(f"rpt: {error['message']}\n")
+    assert error["code"] == name or name is None and error["code"]
+
+
+def test_program_seeds_survive_readers_that_know_doubles_only(rpt, store):
+    for _ in range(3):
+        seed = rpt("complete", store, "--prompt", "sea", "-n", "1", "-t", "1", "--json").json["seed"]
+        assert 0 < seed < 2**53
+    assert rpt("complete", store, "--prompt", "sea", "-n", "1", "--seed", str(2**53 - 1), "--json").json["seed"] == 2**53 - 1
+    rpt("complete", store, "--prompt", "sea", "--seed", str(2**53), code=2)
+
+
 def test_program_model_info_describes_a_package(rpt, models):
     got = rpt("model", "info", models[0], "--json").json
     assert got["chunk_tokens"] == 8 and got["window_tokens"] == 32 and got["key_dim"] == 32

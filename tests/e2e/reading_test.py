@@ -67,7 +67,8 @@ def test_complete_fills_the_gap_before_a_suffix(rpt, store, tmp_path):
     rpt(*words, "--suffix", SENTENCE, "--suffix-file", "after", code=2)
     rpt(*words, "--suffix-file", "missing", code=1)
     (tmp_path / "broken").write_bytes(b"calm \xff")
-    assert "suffix" in rpt(*words, "--suffix-file", "broken", code=1).err
+    err = rpt(*words, "--suffix-file", "broken", code=1).err
+    assert '"broken": not UTF-8 at byte 5' in err and "iconv" in err
 
 
 def test_complete_tells_what_shaped_it(rpt, store, text):

@@ -31,12 +31,13 @@ _rpt() {
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
+        --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
         --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
 
     case $command in
         "") first="$commands --help --version --json" ;;
-        add) first="$common $space $model --key --replace --watch --states" ;;
+        add) first="$common $space $model --key --replace --watch --states --encoding --lossy --html-source --wait" ;;
         search) first="$common $space $model --file -k --exact" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory --neighbours" ;;
@@ -44,12 +45,13 @@ _rpt() {
         bench) first="$common $model --tokens --quick --text --dir" ;;
         memory) first="list stat show delete drop rebuild-index budget compact backup restore check upgrade --help" ;;
         "memory list") first="$common $space" ;;
-        "memory stat"|"memory rebuild-index"|"memory compact"|"memory backup"|"memory restore"|"memory upgrade") first="$common" ;;
-        "memory budget") first="$common $space --of-space" ;;
+        "memory stat"|"memory backup"|"memory restore") first="$common" ;;
+        "memory rebuild-index"|"memory compact"|"memory upgrade") first="$common --wait" ;;
+        "memory budget") first="$common $space --of-space --wait" ;;
         "memory check") first="$common $model --quick --deep" ;;
         "memory show") first="$common $space --chunk --record --segments --text" ;;
-        "memory delete") first="$common $space" ;;
-        "memory drop") first="$common $space --yes --all-collections" ;;
+        "memory delete") first="$common $space --wait" ;;
+        "memory drop") first="$common $space --yes --all-collections --wait" ;;
         model) first="info --help" ;;
         "model info") first="$common $model" ;;
     esac
