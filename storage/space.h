@@ -24,6 +24,11 @@ class DocumentWriter {
     // the space has lost meanwhile, which must be given in full: then, as after a failure, nothing
     // has changed. A finished document that is changed is unfinished until the next finish.
     virtual std::optional<size_t> commit(const Edit& edit, const CallControl& control = {}) = 0;
+    // Brings segments of an edit into the space ahead of its commit, in a transaction of their own;
+    // the edit then names them as known. What is staged is held until this writer's next commit or
+    // its end, and no search sees it. Answers as commit() does.
+    virtual std::optional<size_t> stage(std::span<const SegmentRecord> segments,
+                                        const CallControl& control = {}) = 0;
     // Bytes that one commit may bring without breaking a budget; an edit is cut at segments.
     virtual uint64_t commit_bytes() const = 0;
     virtual DocumentInfo info() const = 0;

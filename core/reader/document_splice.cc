@@ -11,37 +11,43 @@ namespace {
 // to three bytes within a code point.
 constexpr uint64_t kBorderMargin = 8;
 
-// The new text from where cutting begins, read piece by piece.
+constexpr size_t kSlice = 1 << 16;  // bytes of the new text that are cut at once
+
+// The new text from where cutting begins, piece by piece: what stays before the change, the new
+// bytes, what stays behind it.
 class NewText {
   public:
     NewText(const storage::DocumentWriter& document, std::span<const storage::SegmentInfo> segments,
             uint64_t begin, ByteSpan where, std::string_view bytes)
-        : document_(document), segments_(segments), begin_(begin), where_(where), bytes_(bytes) {}
+        : document_(document), segments_(segments), where_(where), bytes_(bytes), at_(begin) {}
 
     // Empty at the end.
     std::string next() {
-        if (!started_) {
-            started_ = true;
-            at_ = where_.end;
-            std::string text = document_.read_text({begin_, where_.begin}) + std::string(bytes_);
-            if (!text.empty()) return text;
+        if (at_ < where_.begin) {
+            std::string text = document_.read_text({at_, where_.begin});
+            at_ = where_.begin;
+            return text;
         }
-        const auto segment = std::ranges::find_if(
-            segments_, [&](const storage::SegmentInfo& info) { return info.bytes.end > at_; });
-        if (segment == segments_.end()) return {};
-        std::string text = document_.read_text({at_, segment->bytes.end});
-        at_ = segment->bytes.end;
+        if (!bytes_.empty()) {
+            std::string text(bytes_.substr(0, kSlice));
+            bytes_.remove_prefix(text.size());
+            return text;
+        }
+        at_ = std::max(at_, where_.end);
+        while (segment_ < segments_.size() && segments_[segment_].bytes.end <= at_) ++segment_;
+        if (segment_ == segments_.size()) return {};
+        std::string text = document_.read_text({at_, segments_[segment_].bytes.end});
+        at_ = segments_[segment_].bytes.end;
         return text;
     }
 
   private:
     const storage::DocumentWriter& document_;
-    std::span<const storage::SegmentInfo> segments_;
-    const uint64_t begin_;
+    const std::span<const storage::SegmentInfo> segments_;
     const ByteSpan where_;
-    const std::string_view bytes_;
-    bool started_ = false;
-    uint64_t at_ = 0;  // in the old text
+    std::string_view bytes_;  // not given yet
+    uint64_t at_;             // in the old text
+    size_t segment_ = 0;      // none before it ends behind at_
 };
 
 size_t first_to_cut(std::span<const storage::SegmentInfo> segments, uint64_t change,
@@ -71,38 +77,19 @@ std::vector<int32_t> context_before(const storage::DocumentWriter& document,
     return context;
 }
 
-bool brings(std::span<const storage::SegmentRecord> segments, const Digest& identity) {
-    return std::ranges::find(segments, identity, &storage::SegmentRecord::identity) !=
-           segments.end();
-}
-
-void SplicePlan::encode(size_t segment, const SegmentEncoder& encoder) {
-    encoder.complete(edit.segments[segment], contexts[segment]);
-}
-
-SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& space,
+SplicePlan plan_splice(storage::DocumentWriter& document, storage::Space& space,
                        const SegmentEncoder& encoder, text::SegmenterOptions borders,
                        ByteSpan where, std::string_view bytes, const CallControl& control) {
     const std::vector<storage::SegmentInfo> segments = document.segments();
-    SplicePlan plan;
+    SplicePlan plan{{}, WaitingSegments(encoder), {}};
     const size_t first = first_to_cut(segments, where.begin, borders.half_window);
     const uint64_t begin = segments.empty() ? 0 : segments[first].bytes.begin;
     std::vector<int32_t> context = context_before(document, segments, first, encoder);
     const auto close = [&](std::string text) {
         control.check();
-        storage::SegmentRecord record;
-        record.identity = encoder.identity(context, text, false);
-        record.known =
-            brings(plan.edit.segments, record.identity) || space.has_segment(record.identity);
-        record.text = std::move(text);
-        const SpannedTokens tokens = encoder.tokenise(record.text, true);
-        if (!record.known) {
-            record.chunks = encoder.encode(context, tokens, tokens.ids.size(), false);
-            plan.result.tokens += tokens.ids.size();
-        }
-        std::vector<int32_t> next = encoder.context_behind(context, tokens.ids);
-        plan.contexts.push_back(std::exchange(context, std::move(next)));
-        plan.edit.segments.push_back(std::move(record));
+        plan.result.tokens += plan.segments.add(std::move(text), context, space, false);
+        if (plan.segments.bytes() >= document.commit_bytes())
+            plan.segments.stage(document, control);
     };
 
     const uint64_t left = begin - std::min<uint64_t>(begin, text::Segmenter::left_bytes(borders));
@@ -115,9 +102,11 @@ SplicePlan plan_splice(const storage::DocumentWriter& document, storage::Space& 
     const auto is_old_again = [&](uint64_t place) -> size_t {
         if (place < change_end + text::Segmenter::left_bytes(borders) + kBorderMargin) return 0;
         const uint64_t old = place - change_end + where.end;
-        const auto segment = std::ranges::find_if(
-            segments, [&](const auto& info) { return info.bytes.begin == old; });
-        if (segment == segments.end() || segment->identity == Digest{}) return 0;
+        const auto segment = std::ranges::lower_bound(
+            segments, old, {}, [](const auto& info) { return info.bytes.begin; });
+        if (segment == segments.end() || segment->bytes.begin != old ||
+            segment->identity == Digest{})
+            return 0;
         const auto index = static_cast<size_t>(segment - segments.begin());
         return context == context_before(document, segments, index, encoder) ? index : 0;
     };

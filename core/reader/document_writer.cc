@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/reader/document_splice.h"
 #include "core/reader/segment_encoder.h"
+#include "core/reader/waiting_segments.h"
 
 namespace rpt::reader {
 
@@ -29,10 +30,7 @@ struct DocumentWriter::Impl {
     size_t head = 0;
     std::vector<int32_t> context;  // tokens that a segment at open_begin may see
 
-    // What the next commit takes; the texts stay here for segments that get lost meanwhile.
-    std::vector<storage::SegmentRecord> waiting;
-    std::vector<std::vector<int32_t>> waiting_contexts;
-    uint64_t waiting_bytes = 0;
+    WaitingSegments waiting;  // what the next commit takes
 
     uint64_t n_stored = 0;     // segments in the store
     bool open_stored = false;  // the last of them is the text at open_begin, as it was then
@@ -55,6 +53,7 @@ struct DocumentWriter::Impl {
           space(std::move(s)),
           gate(m),
           segmenter(b),
+          waiting(encoder),
           mode(m) {}
 
     void require_open(const char* what) const {
@@ -78,8 +77,6 @@ struct DocumentWriter::Impl {
         const std::vector<storage::SegmentInfo> segments = store->segments();
         hash_runs = false;
         waiting.clear();
-        waiting_contexts.clear();
-        waiting_bytes = 0;
         closed.clear();
         n_stored = segments.size();
         open_begin = segments.empty() ? 0 : segments.back().bytes.begin;
@@ -123,18 +120,7 @@ struct DocumentWriter::Impl {
 
     // The first `size` bytes of open() as a closed segment, into what waits.
     void close_segment(uint64_t size) {
-        storage::SegmentRecord record;
-        record.text = open().substr(0, size);
-        record.identity = encoder.identity(context, record.text, text_discarded);
-        record.known = brings(waiting, record.identity) || space->has_segment(record.identity);
-        const SpannedTokens tokens = encoder.tokenise(record.text, true);
-        if (!record.known)
-            record.chunks = encoder.encode(context, tokens, tokens.ids.size(), false);
-        std::vector<int32_t> next = encoder.context_behind(context, tokens.ids);
-        waiting_contexts.reserve(waiting.size() + 1);
-        waiting_bytes += estimate(record);
-        waiting.push_back(std::move(record));
-        waiting_contexts.push_back(std::exchange(context, std::move(next)));
+        waiting.add(std::string(open().substr(0, size)), context, *space, text_discarded);
         if (hash_runs) hash.update(open().data(), size);
         open_begin += size;
         head += size;
@@ -143,20 +129,12 @@ struct DocumentWriter::Impl {
         head = 0;
     }
 
-    // Bytes that it will take on the disk, about.
-    uint64_t estimate(const storage::SegmentRecord& record) const {
-        uint64_t tokens = 0;
-        for (const storage::ChunkRecord& chunk : record.chunks) tokens += chunk.tokens.size();
-        return record.text.size() + tokens * (uint64_t(encoder.engine().config().dim) + 8) +
-               record.chunks.size() * 2 * uint64_t(encoder.engine().config().key_width());
-    }
-
     void close_segments(const CallControl& control) {
         while (!closed.empty()) {
             control.report(open_begin, end());
             close_segment(closed.front() - open_begin);
             closed.pop_front();
-            if (waiting_bytes >= store->commit_bytes()) commit(control, {}, {});
+            if (waiting.bytes() >= store->commit_bytes()) commit(control, {}, {});
         }
     }
 
@@ -169,27 +147,13 @@ struct DocumentWriter::Impl {
         edit.first = n_stored - edit.n_old;
         const bool opens = !unfinished.text.empty();
         if (waiting.empty() && !opens && !content_hash) return;
-        const size_t n_closed = waiting.size();
-        edit.segments = std::move(waiting);
-        if (opens) edit.segments.push_back(std::move(unfinished));
         edit.finish = content_hash.has_value();
         if (content_hash) edit.content_hash = *content_hash;
         // A finish without news keeps the last segment as it is.
-        if (edit.segments.empty()) edit.n_old = 0, edit.first = n_stored;
-        try {
-            while (const auto lost = store->commit(edit, control)) {
-                encoder.complete(edit.segments[*lost], waiting_contexts[*lost]);
-            }
-        } catch (...) {
-            edit.segments.resize(n_closed);
-            waiting = std::move(edit.segments);
-            throw;
-        }
+        if (waiting.empty() && !opens) edit.n_old = 0, edit.first = n_stored;
+        waiting.commit(*store, edit, std::move(unfinished), control);
         n_stored = edit.first + edit.segments.size();
         open_stored = opens;
-        waiting.clear();
-        waiting_contexts.clear();
-        waiting_bytes = 0;
     }
 
     void flush(bool tail, const CallControl& control) {
@@ -210,7 +174,8 @@ struct DocumentWriter::Impl {
         stored_tail = tail;
     }
 
-    // Final tokens that fill chunks, <|bos|> in the first of them where there is no context.
+    // Final tokens that fill chunks, the begin token in the first of them where there is no
+    // context.
     size_t whole(const SpannedTokens& tokens) const {
         const size_t m = size_t(encoder.engine().config().chunk);
         const size_t bos = encoder.begins_with_bos(context) ? 1 : 0;
@@ -248,7 +213,7 @@ struct DocumentWriter::Impl {
         flush(false, control);
         require_whole_code_points(where);
         SplicePlan plan = plan_splice(*store, *space, encoder, borders, where, bytes, control);
-        while (const auto lost = store->commit(plan.edit, control)) plan.encode(*lost, encoder);
+        plan.segments.commit(*store, plan.edit, {}, control);
         astray = true;
         stand_at_end();
         astray = false;

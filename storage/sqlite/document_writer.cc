@@ -18,6 +18,10 @@ constexpr size_t kPurgedByCommit = 8;  // segments: what a commit may spend on e
         "segment " + std::to_string(segment) + ", chunk " + std::to_string(chunk) + ": " + text);
 }
 
+// Behind the key in the name of the hidden document that holds what is staged. Keys hold no control
+// characters. On disk while a writer works, and removed by the next open for writing.
+constexpr char kStagedSuffix[] = "\x01staged";
+
 // Undoes a transaction whose edit names a segment that is gone.
 struct SegmentLost {
     size_t index;
@@ -55,23 +59,27 @@ DocumentWriterImpl::DocumentWriterImpl(std::shared_ptr<StoreImpl> store, Documen
 }
 
 DocumentWriterImpl::~DocumentWriterImpl() {
-    if (state_.row.pending && state_.row.info.id != 0) {
+    for (const DocumentRow* row : {&state_.row, &staged_.row}) {
+        if (!row->pending || row->info.id == 0) continue;
         try {
-            store_->erase_pending(state_.row);
-        } catch (...) {  // nobody sees an unfinished replacement, and the next open for writing
-                         // removes it
+            store_->erase_pending(*row);
+        } catch (...) {  // nobody sees an unfinished replacement or what is staged, and the next
+                         // open for writing removes it
         }
     }
     store_->release_key(state_.row.space, key_);
 }
 
-void DocumentWriterImpl::check(const Edit& edit) const {
-    if (edit.first > state_.places.size() || edit.n_old > state_.places.size() - edit.first)
-        throw Error(Status::kArgument, "rpt",
-                    "document \"" + key_ + "\": the edit names segments that it does not have");
+void DocumentWriterImpl::require_unfinished() const {
+    if (finished_)
+        throw Error(Status::kState, "rpt",
+                    "document \"" + key_ + "\" is finished; resume it or begin it again");
+}
+
+void DocumentWriterImpl::check(std::span<const SegmentRecord> records) const {
     const ModelBinding& model = store_->model();
-    for (size_t s = 0; s < edit.segments.size(); ++s) {
-        const SegmentRecord& segment = edit.segments[s];
+    for (size_t s = 0; s < records.size(); ++s) {
+        const SegmentRecord& segment = records[s];
         if (segment.known) {
             if (segment.identity == Digest{})
                 fail_argument(s, 0, "it is known and has no identity");
@@ -184,53 +192,34 @@ void DocumentWriterImpl::publish_replacement(Connection& connection, State& stat
     for (const Place& place : state.places) segments.touch(place.segment);
 }
 
-std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallControl& control) {
-    if (finished_)
-        throw Error(Status::kState, "rpt",
-                    "document \"" + key_ + "\" is finished; resume it or begin it again");
+std::optional<size_t> DocumentWriterImpl::transact(
+    std::span<const SegmentRecord> segments, const CallControl& control,
+    const std::function<void(const Work&, const std::vector<PreparedSegment>&)>& work) {
     control.check();
-    check(edit);
+    check(segments);
     std::vector<PreparedSegment> prepared;
-    for (size_t i = 0; i < edit.segments.size(); ++i) {
-        if (i % 4 == 0) control.report(i, edit.segments.size());
-        prepared.push_back(prepare_segment(edit.segments[i], state_.row.info.text_discarded,
+    for (size_t i = 0; i < segments.size(); ++i) {
+        if (i % 4 == 0) control.report(i, segments.size());
+        prepared.push_back(prepare_segment(segments[i], state_.row.info.text_discarded,
                                            store_->model().dim, store_->options().packing));
     }
     store_->write_uses();
-    State next;
     SpaceChange change;
     try {
         store_->write([&](Connection& connection) {
-            next = state_;
             change = {};
-            auto space = read_space(connection, next.row.space);
+            auto space = read_space(connection, state_.row.space);
             if (!space)
                 throw Error(Status::kNotFound, "rpt",
                             "the space of document \"" + key_ + "\" was dropped; open it again");
             change.now = std::move(*space);
             change.old_generation = change.now.generation;
             store_->make_room(connection, change.now, prepared);
-            DocumentRow& row = next.row;
-            if (row.info.id == 0) insert_document(connection, row);
-            if (row.info.finished) {
-                row.info.finished = false;
-                row.info.content_hash = {};
-                ++row.info.revision;
-            }
-            SegmentEdit segments(connection, change, store_->model().key_width());
-            if (const auto lost = apply(connection, next, edit, prepared, segments))
-                throw SegmentLost{*lost};
-            if (edit.finish) {
-                row.info.finished = true;
-                row.info.content_hash = edit.content_hash;
-                if (row.pending) publish_replacement(connection, next, segments);
-            }
-            if (!update_document(connection, row))
-                throw Error(Status::kNotFound, "rpt",
-                            "document \"" + key_ + "\" was removed while it was written");
-            segments.settle();
-            segments.purge(kPurgedByCommit, store_->commit_bytes() / 2);
-            segments.publish_rows();
+            SegmentEdit edit(connection, change, store_->model().key_width());
+            work({connection, change, edit}, prepared);
+            edit.settle();
+            edit.purge(kPurgedByCommit, store_->commit_bytes() / 2);
+            edit.publish_rows();
             touch_space(connection, change.now);
             store_->trim(connection);
             control.check();
@@ -238,10 +227,69 @@ std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallCon
     } catch (const SegmentLost& lost) {
         return lost.index;
     }
-    state_ = std::move(next);
-    finished_ = edit.finish;
     store_->publish(change);
     return std::nullopt;
+}
+
+std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallControl& control) {
+    require_unfinished();
+    if (edit.first > state_.places.size() || edit.n_old > state_.places.size() - edit.first)
+        throw Error(Status::kArgument, "rpt",
+                    "document \"" + key_ + "\": the edit names segments that it does not have");
+    State next;
+    const auto lost = transact(edit.segments, control, [&](const Work& work, const auto& prepared) {
+        next = state_;
+        DocumentRow& row = next.row;
+        if (row.info.id == 0) insert_document(work.connection, row);
+        if (row.info.finished) {
+            row.info.finished = false;
+            row.info.content_hash = {};
+            ++row.info.revision;
+        }
+        if (const auto gone = apply(work.connection, next, edit, prepared, work.segments))
+            throw SegmentLost{*gone};
+        if (staged_.row.info.id != 0) remove_document(work.connection, staged_.row, work.segments);
+        if (edit.finish) {
+            row.info.finished = true;
+            row.info.content_hash = edit.content_hash;
+            if (row.pending) publish_replacement(work.connection, next, work.segments);
+        }
+        if (!update_document(work.connection, row))
+            throw Error(Status::kNotFound, "rpt",
+                        "document \"" + key_ + "\" was removed while it was written");
+    });
+    if (lost) return lost;
+    state_ = std::move(next);
+    staged_ = {};
+    finished_ = edit.finish;
+    return std::nullopt;
+}
+
+std::optional<size_t> DocumentWriterImpl::stage(std::span<const SegmentRecord> segments,
+                                                const CallControl& control) {
+    require_unfinished();
+    State next;
+    const auto lost = transact(segments, control, [&](const Work& work, const auto& prepared) {
+        next = staged_;
+        DocumentRow& row = next.row;
+        if (row.info.id == 0) {
+            row.space = state_.row.space;
+            row.pending = true;
+            row.info.revision = 1;
+            row.info.key = key_ + kStagedSuffix;
+            row.info.text_discarded = state_.row.info.text_discarded;
+            insert_document(work.connection, row);
+        }
+        Edit edit;
+        edit.first = next.places.size();
+        if (const auto gone = apply(work.connection, next, edit, prepared, work.segments))
+            throw SegmentLost{*gone};
+        if (!update_document(work.connection, row))
+            throw Error(Status::kNotFound, "rpt",
+                        "what was staged for document \"" + key_ + "\" was removed");
+    });
+    if (!lost) staged_ = std::move(next);
+    return lost;
 }
 
 std::vector<SegmentInfo> DocumentWriterImpl::segments() const {

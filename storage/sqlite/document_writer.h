@@ -1,8 +1,10 @@
 // The document writer behind storage/store.h.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ class DocumentWriterImpl final : public DocumentWriter {
     ~DocumentWriterImpl() override;
 
     std::optional<size_t> commit(const Edit& edit, const CallControl& control) override;
+    std::optional<size_t> stage(std::span<const SegmentRecord> segments,
+                                const CallControl& control) override;
     uint64_t commit_bytes() const override { return store_->commit_bytes(); }
     DocumentInfo info() const override { return state_.row.info; }
     std::vector<SegmentInfo> segments() const override;
@@ -37,7 +41,20 @@ class DocumentWriterImpl final : public DocumentWriter {
         std::vector<Place> places;
     };
 
-    void check(const Edit& edit) const;
+    // What a transaction of this writer works on.
+    struct Work {
+        Connection& connection;
+        SpaceChange& change;
+        SegmentEdit& segments;
+    };
+
+    void check(std::span<const SegmentRecord> segments) const;
+    void require_unfinished() const;
+    // One transaction: `work` between the preparation of `segments` and the news for searches.
+    // Answers as commit().
+    std::optional<size_t> transact(
+        std::span<const SegmentRecord> segments, const CallControl& control,
+        const std::function<void(const Work&, const std::vector<PreparedSegment>&)>& work);
     std::optional<size_t> apply(Connection& connection, State& state, const Edit& edit,
                                 const std::vector<PreparedSegment>& prepared,
                                 SegmentEdit& segments) const;
@@ -48,6 +65,8 @@ class DocumentWriterImpl final : public DocumentWriter {
     const std::shared_ptr<StoreImpl> store_;
     const std::string key_;
     State state_;
+    // A hidden document that holds what is staged; without a number there is none.
+    State staged_;
     bool finished_ = false;
 };
 

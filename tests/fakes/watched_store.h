@@ -39,6 +39,8 @@ class WatchedDocumentWriter : public storage::DocumentWriter {
         : store_(std::move(store)), writer_(std::move(writer)) {}
 
     std::optional<size_t> commit(const storage::Edit& edit, const CallControl& control) override;
+    std::optional<size_t> stage(std::span<const storage::SegmentRecord> segments,
+                                const CallControl& control) override;
     uint64_t commit_bytes() const override;
     storage::DocumentInfo info() const override { return writer_->info(); }
     std::vector<storage::SegmentInfo> segments() const override { return writer_->segments(); }
@@ -189,9 +191,22 @@ class WatchedStore : public storage::Store {
     // Calls so far; `*_to_failure` counts down, and the call that finds 1 fails. 0: never.
     int searches = 0, searches_to_failure = 0, commits = 0, commits_to_failure = 0;
     int dropped_states = 0;               // that load_states() answered with
+    uint64_t most_values = 0;             // of states that one commit or stage was given
     uint64_t commit_bytes = 0;            // told to writers; 0: what the store says
     std::function<void()> after_search;   // between a search and the use of its hits
     std::function<void()> before_commit;  // between the making of an edit and its commit
+
+    // What a writer is about to do.
+    void count(std::span<const storage::SegmentRecord> segments) {
+        ++commits;
+        uint64_t values = 0;
+        for (const storage::SegmentRecord& segment : segments)
+            for (const storage::ChunkRecord& chunk : segment.chunks) values += chunk.states.size();
+        most_values = std::max(most_values, values);
+        if (commits_to_failure > 0 && --commits_to_failure == 0)
+            throw Error(Status::kNoSpace, "fake", "watched store: no space left");
+        if (before_commit) before_commit();
+    }
 
   private:
     static std::string fresh_folder() {
@@ -208,11 +223,14 @@ class WatchedStore : public storage::Store {
 
 inline std::optional<size_t> WatchedDocumentWriter::commit(const storage::Edit& edit,
                                                            const CallControl& control) {
-    ++store_->commits;
-    if (store_->commits_to_failure > 0 && --store_->commits_to_failure == 0)
-        throw Error(Status::kNoSpace, "fake", "watched store: no space left");
-    if (store_->before_commit) store_->before_commit();
+    store_->count(edit.segments);
     return writer_->commit(edit, control);
+}
+
+inline std::optional<size_t> WatchedDocumentWriter::stage(
+    std::span<const storage::SegmentRecord> segments, const CallControl& control) {
+    store_->count(segments);
+    return writer_->stage(segments, control);
 }
 
 inline uint64_t WatchedDocumentWriter::commit_bytes() const {

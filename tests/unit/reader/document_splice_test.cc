@@ -15,6 +15,11 @@ class DocumentSpliceTest : public WriterFixture {
         doc->append(text);
         doc->finish();
     }
+    void expect_no_damage() {
+        store_->check(storage::CheckLevel::kFull, [](const storage::Finding& finding) {
+            EXPECT_NE(finding.severity, storage::Finding::Severity::kDamage) << finding.text;
+        });
+    }
 };
 
 namespace {
@@ -195,6 +200,87 @@ TEST_F(DocumentSpliceTest, segment_lost_before_its_commit_is_encoded_after_all) 
     EXPECT_EQ(fakes::difference(document(), fresh(text)), "");
 }
 
+TEST_F(DocumentSpliceTest, memory_of_a_splice_is_bound_by_the_size_of_a_commit) {
+    const std::string text = sentences(30), other = sentences(30, 1000);
+    write("doc", text);
+    store_->commit_bytes = 2000;
+    auto doc = resumed();
+    doc->flush(false);
+    store_->most_values = 0;
+    int commits = 0;
+    store_->before_commit = [&] {
+        ++commits;
+        EXPECT_EQ(document().text, text) << "readers see the old text until all is there";
+    };
+    doc->splice({0, text.size()}, other);
+    store_->before_commit = {};
+    EXPECT_GT(commits, 5);
+    // One commit and the segment that fills it, in tokens of one byte.
+    EXPECT_LE(store_->most_values, (2000 + 200) * uint64_t(engine_->config().dim));
+    EXPECT_EQ(document().text, other);
+    doc->finish();
+    EXPECT_EQ(fakes::difference(document(), fresh(other)), "");
+}
+
+TEST_F(DocumentSpliceTest, staged_segments_outlive_what_erases_unused_ones) {
+    const std::string text = sentences(30), other = sentences(30, 1000);
+    write("doc", text);
+    write("short", sentences(3, 500));
+    store_->commit_bytes = 2000;
+    auto doc = resumed();
+    store_->before_commit = [&] {
+        if (space_->find_document("short")) space_->delete_document("short");
+        store_->compact();
+    };
+    doc->splice({0, text.size()}, other);
+    store_->before_commit = {};
+    doc->finish();
+    EXPECT_EQ(fakes::difference(document(), fresh(other)), "");
+    expect_no_damage();
+}
+
+TEST_F(DocumentSpliceTest, staged_segments_of_a_splice_that_failed_are_used_again_or_go) {
+    const std::string text = sentences(30), other = sentences(30, 1000);
+    write("doc", text);
+    const uint64_t chunks = store_->stats().chunks;
+    store_->commit_bytes = 2000;
+    for (const bool again : {true, false}) {
+        auto doc = resumed();
+        doc->flush(false);
+        store_->commits_to_failure = 4;
+        EXPECT_EQ(status_of([&] { doc->splice({0, text.size()}, other); }), Status::kNoSpace);
+        store_->commits_to_failure = 0;
+        EXPECT_EQ(document().text, text);
+        expect_no_damage();
+        if (again) {
+            const uint64_t whole = fresh(other).info.tokens;
+            EXPECT_LT(doc->splice({0, text.size()}, other).tokens, whole);
+            doc->splice({0, other.size()}, text);
+        }
+        doc->finish();
+    }
+    for (int i = 0; i < 20; ++i) write("pad", sentences(1, i));  // each erases some unused ones
+    store_->open_space("o", "c", true)->delete_document("pad");
+    store_->compact();
+    EXPECT_EQ(fakes::difference(document(), fresh(text)), "");
+    store_->drop_space("fresh 0", "c");
+    store_->drop_space("fresh 1", "c");
+    store_->compact();
+    EXPECT_EQ(store_->stats().chunks, chunks);
+}
+
+TEST_F(DocumentSpliceTest, replacement_that_is_not_finished_is_spliced_in_stages) {
+    const std::string text = sentences(30), other = sentences(30, 1000);
+    write("doc", "old");
+    store_->commit_bytes = 2000;
+    auto doc = writer();
+    doc->append(text);
+    doc->splice({0, text.size()}, other);
+    EXPECT_EQ(document().text, "old");
+    doc->finish();
+    EXPECT_EQ(fakes::difference(document(), fresh(other)), "");
+}
+
 TEST_F(DocumentSpliceTest, refuses_bad_places_and_bytes_and_changes_nothing) {
     const std::string text = sentences(9);
     const uint64_t n = text.size();
@@ -246,10 +332,18 @@ TEST_F(DocumentSpliceTest, every_failure_leaves_a_writer_that_goes_on) {
     want = "at first " + want;
     want = spliced(want, {200, 210}, "");
     const fakes::StoredDocument wanted = fresh(want);
-    for (int* const counter : {&engine_->calls_to_failure, &store_->commits_to_failure}) {
+    struct Plan {
+        int* counter;
+        uint64_t commit_bytes;
+        std::string collection;
+    };
+    for (const Plan& plan : {Plan{&engine_->calls_to_failure, 0, "engine"},
+                             Plan{&store_->commits_to_failure, 0, "store"},
+                             Plan{&store_->commits_to_failure, 300, "store, small commits"}}) {
+        int* const counter = plan.counter;
+        store_->commit_bytes = plan.commit_bytes;
         for (int n = 1;; ++n) {
-            space_ = store_->open_space("round " + std::to_string(n),
-                                        counter == &engine_->calls_to_failure ? "e" : "s", true);
+            space_ = store_->open_space("round " + std::to_string(n), plan.collection, true);
             std::unique_ptr<DocumentWriter> doc = writer();
             *counter = n;
             bool failed = false;
