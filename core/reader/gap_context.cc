@@ -10,13 +10,13 @@ namespace rpt::reader {
 namespace {
 
 constexpr size_t kSlice = 4096;    // bytes of the suffix that are encoded at once
-constexpr size_t kGapInputs = 4;   // <|bos|> and the three tokens around the parts
+constexpr size_t kGapInputs = 4;   // begin of text and the three tokens around the parts
 constexpr size_t kSuffixPart = 3;  // the suffix has 1 / kSuffixPart of the room
 
 // The first tokens of a text, at most `limit`; what lies far behind them is not encoded.
 std::vector<int32_t> first_tokens(const std::shared_ptr<const text::Tokenizer>& tokenizer,
                                   std::string_view text, size_t limit) {
-    text::IncrementalEncoder encoder(tokenizer);
+    text::IncrementalEncoder encoder(tokenizer, kLongestWord);
     std::vector<text::Token> tokens;
     while (!text.empty() && tokens.size() < limit) {
         const std::string_view slice =
@@ -35,13 +35,13 @@ std::vector<int32_t> first_tokens(const std::shared_ptr<const text::Tokenizer>& 
 GapContext GapContext::make(const Session::Impl& session, std::string_view suffix,
                             uint32_t max_tokens) {
     const std::shared_ptr<const text::Tokenizer> tokenizer = session.engine_->tokenizer();
-    const int32_t prefix_token = tokenizer->special("<|fim_prefix|>"),
-                  suffix_token = tokenizer->special("<|fim_suffix|>"),
-                  middle_token = tokenizer->special("<|fim_middle|>");
+    const int32_t prefix_token = tokenizer->role(text::Role::kGapPrefix),
+                  suffix_token = tokenizer->role(text::Role::kGapSuffix),
+                  middle_token = tokenizer->role(text::Role::kGapMiddle);
     if (prefix_token < 0 || suffix_token < 0 || middle_token < 0)
         throw Error(Status::kUnsupported, "rpt",
-                    "generate: this model's tokenizer lacks <|fim_prefix|>, <|fim_suffix|> or "
-                    "<|fim_middle|>; continue without a suffix");
+                    "generate: this model's tokenizer lacks the tokens around a gap (prefix, "
+                    "suffix, middle); continue without a suffix");
     if (const size_t valid = text::valid_utf8_prefix(suffix); valid != suffix.size())
         throw Error(Status::kUtf8, "rpt",
                     "generate: invalid utf-8 at byte " + std::to_string(valid) + " of the suffix",

@@ -1,5 +1,5 @@
-// What the model reads to fill a gap: <|bos|>, prefix token, the last of the text before the gap,
-// suffix token, the first of the text behind it, middle token. The order of training
+// What the model reads to fill a gap: begin token, prefix token, the last of the text before the
+// gap, suffix token, the first of the text behind it, middle token. The order of training
 // (docs/training.md).
 #pragma once
 

@@ -218,7 +218,7 @@ void MemorySearch::restore(storage::HitStates& states, const storage::Hit& hit) 
     const SegmentEncoder encoder(engine_, context_tokens);
     for (const uint64_t segment : std::set{states.chunk_dropped, states.successor_dropped}) {
         if (segment == 0) continue;
-        // Twice as many as are read: <|bos|> of earlier segments does not count.
+        // Twice as many as are read: the begin token of earlier segments does not count.
         const auto tokens = store_->read_segment_tokens(segment, 2 * size_t(context_tokens));
         if (!tokens) continue;
         std::vector<std::vector<float>> made;

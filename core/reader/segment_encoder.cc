@@ -28,7 +28,9 @@ SegmentEncoder::SegmentEncoder(const engine::Engine& engine, uint32_t context_to
     if (!engine_.config().has_retriever())
         throw Error(Status::kUnsupported, "rpt",
                     "this model has no retriever and so no keys to store; open one that has");
-    if (bos_ < 0) throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
+    if (bos_ < 0)
+        throw Error(Status::kUnsupported, "rpt",
+                    "model: its tokenizer lacks a token for the begin of a text");
 }
 
 SpannedTokens SegmentEncoder::tokenise(std::string_view text, bool ends) const {
@@ -113,7 +115,7 @@ std::vector<storage::ChunkRecord> SegmentEncoder::encode(std::span<const int32_t
     uint64_t begin = 0;
     for (engine::EncodedChunk& chunk : run(context, std::span(tokens.ids).first(n_tokens))) {
         storage::ChunkRecord record;
-        const size_t first = size_t(chunk.index) * chunk_;  // counted with <|bos|>
+        const size_t first = size_t(chunk.index) * chunk_;  // counted with the begin token
         const size_t end = first + chunk.n_tokens - bos;    // counted in the text
         record.provisional = open && (chunk.n_tokens < chunk_ || end > tokens.n_final);
         if (first == 0 && bos == 1) record.tokens.push_back(bos_);

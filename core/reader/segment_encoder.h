@@ -21,13 +21,13 @@ struct SpannedTokens {
     size_t n_final = 0;          // no further text can change the first n_final of them
 };
 
-// Shared by threads; borrows the engine. The model reads <|bos|>, up to `context_tokens` - 1 tokens
-// before the segment in whole chunks (none where there are too few), and the segment, whose first
-// token begins a chunk. Where nothing stands before it, <|bos|> is the first token of the segment's
-// first chunk.
+// Shared by threads; borrows the engine. The model reads the begin token, up to `context_tokens` -
+// 1 tokens before the segment in whole chunks (none where there are too few), and the segment,
+// whose first token begins a chunk. Where nothing stands before it, the begin token is the first
+// token of the segment's first chunk.
 class SegmentEncoder {
   public:
-    // kUnsupported if the model has no retriever or its tokenizer no <|bos|>.
+    // kUnsupported if the model has no retriever or its tokenizer no begin token.
     SegmentEncoder(const engine::Engine& engine, uint32_t context_tokens);
 
     // A text that ends here, or one that may go on: then the last tokens may not be final.
@@ -54,7 +54,8 @@ class SegmentEncoder {
     uint32_t context_tokens() const { return context_tokens_; }
 
   private:
-    // The part of `context` that is read: so many tokens that with <|bos|> they fill whole chunks.
+    // The part of `context` that is read: so many tokens that with the begin token they fill whole
+    // chunks.
     std::span<const int32_t> seen(std::span<const int32_t> context) const;
     std::vector<engine::EncodedChunk> run(std::span<const int32_t> context,
                                           std::span<const int32_t> tokens) const;

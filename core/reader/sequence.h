@@ -10,8 +10,12 @@
 
 namespace rpt::reader {
 
-// Position 0 is <|bos|>, which covers no bytes; position p > 0 ends at byte ends[p]. The text may
-// go on behind the last position: the tail whose tokens could still change. A value.
+// Bytes of a word that a session reads as one pre-token; a longer one is cut
+// (text::IncrementalEncoder), so that the unsettled end of the text stays short.
+inline constexpr size_t kLongestWord = 4096;
+
+// Position 0 is the begin token, which covers no bytes; position p > 0 ends at byte ends[p]. The
+// text may go on behind the last position: the tail whose tokens could still change. A value.
 class Sequence {
   public:
     explicit Sequence(int32_t bos) : ids_{bos}, ends_{0} {}

@@ -28,9 +28,10 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
       spaces_(std::move(spaces)),
       options_(options),
       sequence_(engine_->tokenizer()->bos()),
-      encoder_(engine_->tokenizer()) {
+      encoder_(engine_->tokenizer(), kLongestWord) {
     if (engine_->tokenizer()->bos() < 0)
-        throw Error(Status::kUnsupported, "rpt", "model: its tokenizer lacks <|bos|>");
+        throw Error(Status::kUnsupported, "rpt",
+                    "model: its tokenizer lacks a token for the begin of a text");
     if (!spaces_.empty() && store_ == nullptr)
         throw Error(Status::kArgument, "rpt", "session: spaces need their store");
     const model::ModelConfig& config = engine_->config();

@@ -11,10 +11,10 @@
 
 namespace rpt::reader {
 
-// Query [r] of the last `n` of `tokens` (input positions from <|bos|> on; all if there are fewer;
-// 0 < n <= m): what is read now, wherever borders of chunks lie. A whole chunk is encoded behind
-// the one before it, as the chunks of a store are; fewer tokens by themselves, for what is looked
-// for was written without what stands before them here.
+// Query [r] of the last `n` of `tokens` (input positions from the begin token on; all if there are
+// fewer; 0 < n <= m): what is read now, wherever borders of chunks lie. A whole chunk is encoded
+// behind the one before it, as the chunks of a store are; fewer tokens by themselves, for what is
+// looked for was written without what stands before them here.
 std::vector<float> recent_query(const engine::Engine& engine, std::span<const int32_t> tokens,
                                 size_t n, const CallControl& control);
 

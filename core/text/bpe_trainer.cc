@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "core/text/byte_alphabet.h"
-#include "core/text/piece_scanner.h"
+#include "core/text/pre_tokenizer.h"
 #include "core/text/tokenizer_impl.h"
 
 namespace rpt::text {
@@ -148,9 +148,10 @@ std::vector<std::string> BpeTrainer::default_special_tokens() {
 }
 
 void BpeTrainer::add(std::string_view document) {
-    PieceScanner scanner;
+    const PreTokenizer& pieces = pre_tokenizer(PieceRule::kGpt2);
+    PieceScan scan;
     for (size_t begin = 0; begin < document.size();) {
-        const size_t end = *scanner.next(document, begin, true);
+        const size_t end = *pieces.next(scan, document, begin, true);
         const std::string_view piece = document.substr(begin, end - begin);
         begin = end;
         if (piece.size() > kLongestPiece) continue;

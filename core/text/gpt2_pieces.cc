@@ -1,6 +1,8 @@
-#include "core/text/piece_scanner.h"
+#include "core/text/gpt2_pieces.h"
 
 #include <array>
+
+#include "core/text/unicode_classes.h"
 
 namespace rpt::text {
 
@@ -33,11 +35,11 @@ inline Classified classify(std::string_view text, size_t at) {
     return {class_of(point.value), point.size};
 }
 
-}  // namespace
+// PieceScan::state: 0 where the piece has no run yet, else the class of its run and this.
+constexpr uint32_t kRun = 4;
 
 // Bytes of a contraction at `begin`, or 0.
-size_t PieceScanner::contraction(std::string_view text, size_t begin, bool at_end,
-                                 bool& unsettled) const {
+size_t contraction(std::string_view text, size_t begin, bool at_end, bool& unsettled) {
     const size_t left = text.size() - begin;
     if (left < 2) {
         unsettled = !at_end;
@@ -65,44 +67,42 @@ size_t PieceScanner::contraction(std::string_view text, size_t begin, bool at_en
 }
 
 // Decides which run the piece is; false if the text does not tell yet.
-bool PieceScanner::start(std::string_view text, size_t begin, bool at_end) {
+bool start(PieceScan& scan, std::string_view text, size_t begin, bool at_end) {
     const Classified first = classify(text, begin);
     if (text[begin] == ' ') {
         if (begin + 1 == text.size() && !at_end) return false;
         if (begin + 1 < text.size()) {
             const Classified second = classify(text, begin + 1);
             if (second.kind != CharClass::kSpace) {
-                run_ = second.kind;
-                scanned_ = 1 + second.size;
-                started_ = true;
+                scan = {kRun | uint32_t(second.kind), 1 + second.size, 0};
                 return true;
             }
         }
     }
-    run_ = first.kind;
-    scanned_ = first.size;
-    last_space_ = 0;
-    started_ = true;
+    scan = {kRun | uint32_t(first.kind), first.size, 0};
     return true;
 }
 
-std::optional<size_t> PieceScanner::next(std::string_view text, size_t begin, bool at_end) {
-    if (!started_) {
+}  // namespace
+
+std::optional<size_t> Gpt2Pieces::next(PieceScan& scan, std::string_view text, size_t begin,
+                                       bool at_end) const {
+    if (scan.state == 0) {
         if (text[begin] == '\'') {
             bool unsettled = false;
             const size_t size = contraction(text, begin, at_end, unsettled);
             if (unsettled) return std::nullopt;
             if (size != 0) return begin + size;
         }
-        if (!start(text, begin, at_end)) return std::nullopt;
+        if (!start(scan, text, begin, at_end)) return std::nullopt;
     }
-    size_t at = begin + scanned_;
-    if (run_ != CharClass::kSpace) {
-        const CharClass run = run_;
+    size_t at = begin + scan.scanned;
+    const auto run = CharClass(scan.state & 3);
+    if (run != CharClass::kSpace) {
         while (at < text.size()) {
             const Classified c = classify(text, at);
             if (c.kind != run) {
-                started_ = false;
+                scan = {};
                 return at;
             }
             at += c.size;
@@ -111,23 +111,24 @@ std::optional<size_t> PieceScanner::next(std::string_view text, size_t begin, bo
         while (at < text.size()) {
             const Classified c = classify(text, at);
             if (c.kind != CharClass::kSpace) {
-                started_ = false;
                 // s+(?!S) gives its last code point back to what follows; a lone one is taken by s+
-                return last_space_ == 0 ? at : begin + last_space_;
+                const size_t last = scan.last;
+                scan = {};
+                return last == 0 ? at : begin + last;
             }
-            last_space_ = at - begin;
+            scan.last = at - begin;
             at += c.size;
         }
     }
     if (at_end) {
-        started_ = false;
+        scan = {};
         return at;
     }
-    scanned_ = at - begin;
+    scan.scanned = at - begin;
     return std::nullopt;
 }
 
-std::vector<std::string_view> pieces_slow(std::string_view text) {
+std::vector<std::string_view> Gpt2Pieces::pieces_slow(std::string_view text) const {
     struct Char {
         char32_t value;
         CharClass kind;

@@ -75,7 +75,12 @@ Tokenizer::Impl::Impl(Vocabulary v)
     : vocabulary(std::move(v)), merges(vocabulary.merges, merge_results(vocabulary)) {
     const size_t n = vocabulary.tokens.size();
     specials.resize(n, 0);
-    for (int32_t id : vocabulary.special) specials[size_t(id)] = 1;
+    std::vector<SpecialName> names;
+    for (int32_t id : vocabulary.special) {
+        specials[size_t(id)] = 1;
+        names.push_back({id, vocabulary.tokens[size_t(id)]});
+    }
+    roles = vocabulary.roles.empty() ? roles_by_name(names) : read_roles(vocabulary.roles, names);
     sizes.resize(n, 0);
     whole.assign(std::bit_ceil(n * 2), -1);
     for (size_t id = 0; id < n; ++id) {
@@ -168,14 +173,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_vocabulary(Vocabulary vocabular
 int32_t Tokenizer::vocab_size() const {
     return int32_t(impl_->vocabulary.tokens.size());
 }
-int32_t Tokenizer::bos() const {
-    return special("<|bos|>");
-}
-int32_t Tokenizer::eos() const {
-    return special("<|eos|>");
-}
-int32_t Tokenizer::pad() const {
-    return special("<|pad|>");
+int32_t Tokenizer::role(Role role) const {
+    return impl_->roles[static_cast<size_t>(role)];
 }
 
 int32_t Tokenizer::special(std::string_view name) const {
@@ -192,9 +191,10 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
     std::vector<Token> out;
     out.reserve(text.size() / 4 + 8);
     PieceEncoder encoder(*impl_, text, out);
-    PieceScanner scanner;
+    const PreTokenizer& pieces = pre_tokenizer(impl_->vocabulary.pieces);
+    PieceScan scan;
     for (size_t begin = 0; begin < text.size();) {
-        const size_t end = *scanner.next(text, begin, true);
+        const size_t end = *pieces.next(scan, text, begin, true);
         encoder.add(begin, end);
         begin = end;
     }
@@ -203,7 +203,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
 
 std::vector<Token> Tokenizer::encode_slow(std::string_view text) const {
     std::vector<Token> out;
-    for (std::string_view piece : pieces_slow(text)) {
+    for (std::string_view piece : pre_tokenizer(impl_->vocabulary.pieces).pieces_slow(text)) {
         std::vector<int32_t> ids;
         for (char byte : piece) ids.push_back(impl_->byte_ids[uint8_t(byte)]);
         while (true) {
@@ -240,18 +240,37 @@ std::string Tokenizer::decode(const std::vector<int32_t>& ids) const {
     return text;
 }
 
-IncrementalEncoder::IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer)
-    : tokenizer_(std::move(tokenizer)) {}
+IncrementalEncoder::IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer,
+                                       size_t most_piece)
+    : tokenizer_(std::move(tokenizer)), most_piece_(most_piece) {
+    RPT_CHECK(most_piece == 0 || most_piece >= 4);
+}
+
+std::optional<size_t> IncrementalEncoder::piece_end(PieceScan& scan, size_t begin) const {
+    const PreTokenizer& pieces = pre_tokenizer(tokenizer_->impl_->vocabulary.pieces);
+    if (most_piece_ == 0) return pieces.next(scan, pending_, begin, false);
+    // No more is looked at than tells that the piece is too long.
+    const auto border = [&](size_t place) {
+        if (place >= pending_.size()) return pending_.size();
+        for (int i = 0; i < 3 && (uint8_t(pending_[place]) & 0xC0) == 0x80; ++i) --place;
+        return place;
+    };
+    const size_t limit = border(begin + most_piece_), view = border(begin + most_piece_ + 4);
+    const auto end = pieces.next(scan, std::string_view(pending_).substr(0, view), begin, false);
+    if (end ? *end <= limit : view <= limit) return end;
+    scan = {};
+    return limit;
+}
 
 void IncrementalEncoder::append(std::string_view text, std::vector<Token>& out) {
     const size_t n_pending = pending_.size(), n_out = out.size();
-    PieceScanner scanner = scanner_;
+    PieceScan scan = scan_;
     size_t begin = 0;
     try {
         pending_ += text;
         PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
         while (begin < pending_.size()) {
-            const std::optional<size_t> end = scanner.next(pending_, begin, false);
+            const std::optional<size_t> end = piece_end(scan, begin);
             if (!end) break;
             encoder.add(begin, *end);
             begin = *end;
@@ -262,14 +281,14 @@ void IncrementalEncoder::append(std::string_view text, std::vector<Token>& out) 
         throw;
     }
     pending_.erase(0, begin);
-    scanner_ = scanner;
+    scan_ = scan;
 }
 
 void IncrementalEncoder::finish(std::vector<Token>& out) {
     const std::vector<Token> rest = peek();
     out.insert(out.end(), rest.begin(), rest.end());
     pending_.clear();
-    scanner_ = {};
+    scan_ = {};
 }
 
 std::vector<Token> IncrementalEncoder::peek() const {

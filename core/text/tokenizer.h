@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/text/piece_scanner.h"
+#include "core/text/pre_tokenizer.h"
+#include "core/text/special_roles.h"
 
 namespace rpt::text {
 
@@ -23,14 +24,18 @@ struct Vocabulary {
     std::vector<int32_t> special;     // ids, ascending
     // By rank; a pair becomes the token of its joined bytes.
     std::vector<std::pair<int32_t, int32_t>> merges;
+    PieceRule pieces = PieceRule::kGpt2;
+    // JSON of roles and names (read_roles()); empty: told by the names of our own tokenizers.
+    std::string roles;
 };
 
 // Immutable after construction; shared by any number of threads.
 class Tokenizer {
   public:
     // The `tokenizers` JSON layout (model.type BPE, ByteLevel pre-tokeniser, added special tokens).
-    // Throws kCorrupt or kUnsupported naming what is wrong.
-    static std::shared_ptr<const Tokenizer> from_json(std::string_view json);
+    // `roles` as in Vocabulary. Throws kCorrupt or kUnsupported naming what is wrong.
+    static std::shared_ptr<const Tokenizer> from_json(std::string_view json,
+                                                      std::string_view roles = {});
     std::string to_json() const;
     // Throws kCorrupt if a byte has no token, a token comes twice or a merge has no result.
     static std::shared_ptr<const Tokenizer> from_vocabulary(Vocabulary vocabulary);
@@ -38,10 +43,11 @@ class Tokenizer {
     ~Tokenizer();
 
     int32_t vocab_size() const;
-    // Ids of "<|bos|>", "<|eos|>", "<|pad|>"; -1 where the vocabulary has none.
-    int32_t bos() const;
-    int32_t eos() const;
-    int32_t pad() const;
+    // The token that has the role; -1 if there is none.
+    int32_t role(Role role) const;
+    int32_t bos() const { return role(Role::kBegin); }
+    int32_t eos() const { return role(Role::kEnd); }
+    int32_t pad() const { return role(Role::kPad); }
     // -1 if there is none of that name.
     int32_t special(std::string_view name) const;
     bool is_special(int32_t id) const;
@@ -69,7 +75,11 @@ class Tokenizer {
 // ahead). One thread at a time. Copyable: a copy is a checkpoint.
 class IncrementalEncoder {
   public:
-    explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer);
+    // `most_piece` (at least 4; 0: no limit): a pre-token of more bytes ends at its last code
+    // point's border within them, and what follows begins a new one. Then what is kept back, and
+    // the cost of a copy, are bounded whatever the text; tokens of such words are others than
+    // Tokenizer::encode() gives.
+    explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer, size_t most_piece = 0);
 
     // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final
     // to `out`. When it throws, nothing was appended. Time is linear in all that was appended, also
@@ -83,9 +93,13 @@ class IncrementalEncoder {
     size_t pending_bytes() const { return pending_.size(); }
 
   private:
+    // The end of the piece of pending_ at `begin`; nothing if more text could move it.
+    std::optional<size_t> piece_end(PieceScan& scan, size_t begin) const;
+
     std::shared_ptr<const Tokenizer> tokenizer_;
-    std::string pending_;   // begins where a piece begins
-    PieceScanner scanner_;  // how far that piece was looked at
+    size_t most_piece_;
+    std::string pending_;  // begins where a piece begins
+    PieceScan scan_;       // how far that piece was looked at
 };
 
 }  // namespace rpt::text

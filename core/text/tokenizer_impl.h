@@ -43,6 +43,7 @@ struct Tokenizer::Impl {
     Vocabulary vocabulary;
     std::vector<uint32_t> sizes;    // bytes of a token in text; 0 for special ones
     std::vector<uint8_t> specials;  // 1 for special ids
+    Roles roles;
     std::array<int32_t, 256> byte_ids;
     MergeTable merges;
     std::vector<int32_t> whole;  // open addressing, -1 empty

@@ -165,7 +165,8 @@ Vocabulary read_vocabulary(const Json& root) {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json) {
+std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json,
+                                                      std::string_view roles) {
     Json root;
     try {
         root = Json::parse(json);
@@ -175,7 +176,9 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json) {
     } catch (const Json::exception&) {  // a number that no type holds
         corrupt("no valid json");
     }
-    return from_vocabulary(read_vocabulary(root));
+    Vocabulary vocabulary = read_vocabulary(root);
+    vocabulary.roles = roles;
+    return from_vocabulary(std::move(vocabulary));
 }
 
 std::string Tokenizer::to_json() const {

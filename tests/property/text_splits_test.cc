@@ -174,11 +174,12 @@ TEST_F(TextProperty, scanner_equals_its_plain_twin_at_every_code_point) {
             append_utf8(text, point);
         }
     }
-    const std::vector<std::string_view> slow = pieces_slow(text);
-    PieceScanner scanner;
+    const PreTokenizer& pieces = pre_tokenizer(PieceRule::kGpt2);
+    const std::vector<std::string_view> slow = pieces.pieces_slow(text);
+    PieceScan scan;
     size_t begin = 0;
     for (std::string_view piece : slow) {
-        const size_t end = *scanner.next(text, begin, true);
+        const size_t end = *pieces.next(scan, text, begin, true);
         ASSERT_EQ(end, begin + piece.size()) << "at byte " << begin;
         begin = end;
     }
@@ -198,6 +199,50 @@ TEST_F(TextProperty, one_endless_word_is_encoded_in_linear_time) {
     EXPECT_TRUE(tokens.empty());
     encoder.append(" .", tokens);
     EXPECT_EQ(plain(tokens), plain(at_once));
+}
+
+// Straight from the definition of IncrementalEncoder's limit.
+std::vector<Token> encode_cut_slow(const Tokenizer& tokenizer, std::string_view text, size_t most) {
+    const PreTokenizer& pieces = pre_tokenizer(PieceRule::kGpt2);
+    std::vector<Token> tokens;
+    while (!text.empty()) {
+        size_t end = pieces.pieces_slow(text).front().size();
+        if (end > most)
+            for (end = most; (uint8_t(text[end]) & 0xC0) == 0x80;) --end;
+        for (const Token& token : tokenizer.encode_slow(text.substr(0, end)))
+            tokens.push_back(token);
+        text.remove_prefix(end);
+    }
+    return tokens;
+}
+
+TEST_F(TextProperty, any_split_gives_the_same_tokens_where_long_words_are_cut) {
+    const auto tokenizer = train(600);
+    for (int round = 0; round < 2000; ++round) {
+        const size_t most = 4 + random() % 9;
+        std::string text = random_text(1 + random() % 30);
+        for (int i = 0; i < 3; ++i) {
+            const char* unit =
+                std::array{"a", " ", "\u3000", "\u65e5", "7", "'", "\U0001F600"}[random() % 7];
+            std::string run;
+            for (size_t n = random() % 30; n > 0; --n) run += unit;
+            const size_t at =
+                valid_utf8_prefix(std::string_view(text).substr(0, random() % (text.size() + 1)));
+            text.insert(at, run);
+        }
+        IncrementalEncoder encoder(tokenizer, most);
+        std::vector<Token> tokens;
+        for (size_t at = 0; at < text.size();) {
+            size_t size = std::min(text.size() - at, 1 + random() % (2 * most));
+            while (at + size < text.size() && (uint8_t(text[at + size]) & 0xC0) == 0x80) ++size;
+            encoder.append(std::string_view(text).substr(at, size), tokens);
+            ASSERT_LE(encoder.pending_bytes(), most);
+            at += size;
+        }
+        encoder.finish(tokens);
+        ASSERT_EQ(plain(tokens), plain(encode_cut_slow(*tokenizer, text, most)))
+            << text << " " << most;
+    }
 }
 
 }  // namespace rpt::text

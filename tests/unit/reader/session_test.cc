@@ -308,4 +308,19 @@ TEST_F(SessionTest, retrieve_refuses_an_empty_session_and_a_model_without_retrie
     EXPECT_EQ(status_of([&] { s->retrieve({}); }), Status::kUnsupported);
 }
 
+// A word that never ends reaches the model all the same, so that nothing is encoded again and
+// again.
+TEST_F(SessionTest, endless_word_is_fed_as_it_is_read) {
+    std::string word(20000, 'r');
+    for (size_t i = 0; i < word.size(); ++i) word[i] = "ead"[i * i % 3];
+    auto whole = session_after(word);
+    EXPECT_GT(engine_->tokens_fed, word.size() / 20);
+    auto parts = session();
+    for (size_t at = 0, n = 1; at < word.size(); at += n, n = n * 7 % 2503 + 1)
+        parts->read(std::string_view(word).substr(at, n));
+    EXPECT_EQ(fingerprint(*parts), fingerprint(*whole));
+    whole->rewind(word.size() - 6000);
+    EXPECT_EQ(fingerprint(*whole), fingerprint(*session_after(word.substr(0, word.size() - 6000))));
+}
+
 }  // namespace rpt::reader

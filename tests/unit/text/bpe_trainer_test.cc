@@ -33,7 +33,8 @@ Vocabulary train_slow(const std::vector<std::string>& documents, size_t vocab_si
                       uint64_t min_frequency) {
     std::map<std::string, uint64_t> counts;
     for (const std::string& document : documents)
-        for (std::string_view piece : pieces_slow(document)) ++counts[std::string(piece)];
+        for (std::string_view piece : pre_tokenizer(PieceRule::kGpt2).pieces_slow(document))
+            ++counts[std::string(piece)];
     Vocabulary vocabulary;
     vocabulary.tokens = BpeTrainer::default_special_tokens();
     for (int32_t id = 0; id < int32_t(vocabulary.tokens.size()); ++id)

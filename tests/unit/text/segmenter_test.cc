@@ -266,7 +266,7 @@ TEST(Segmenter, borders_never_change) {
 
 TEST(Segmenter, mean_size_is_two_half_windows) {
     std::string code;
-    for (const char* name : {"tokenizer", "tokenizer_json", "piece_scanner", "bpe_merges",
+    for (const char* name : {"tokenizer", "tokenizer_json", "gpt2_pieces", "bpe_merges",
                              "bpe_trainer", "utf8_gate", "bm25", "segmenter"})
         code += file_text("core/text/" + std::string(name) + ".cc");
     for (const auto& [name, text] :

@@ -25,9 +25,9 @@ std::vector<int32_t> ids_of(const std::vector<Token>& tokens) {
 
 std::vector<std::string> cut(const std::string& text) {
     std::vector<std::string> pieces;
-    PieceScanner scanner;
+    PieceScan scan;
     for (size_t begin = 0; begin < text.size();) {
-        const size_t end = *scanner.next(text, begin, true);
+        const size_t end = *pre_tokenizer(PieceRule::kGpt2).next(scan, text, begin, true);
         pieces.push_back(text.substr(begin, end - begin));
         begin = end;
     }
@@ -36,7 +36,7 @@ std::vector<std::string> cut(const std::string& text) {
 
 }  // namespace
 
-TEST(PieceScanner, cuts_by_the_rule) {
+TEST(Gpt2Pieces, cuts_by_the_rule) {
     using Pieces = std::vector<std::string>;
     EXPECT_EQ(cut("I don't know"), (Pieces{"I", " don", "'t", " know"}));
     EXPECT_EQ(cut("we'll 'retry' they've"),
@@ -51,15 +51,16 @@ TEST(PieceScanner, cuts_by_the_rule) {
     EXPECT_EQ(cut(""), Pieces{});
 }
 
-TEST(PieceScanner, waits_while_more_text_could_move_the_border) {
+TEST(Gpt2Pieces, waits_while_more_text_could_move_the_border) {
+    const PreTokenizer& pieces = pre_tokenizer(PieceRule::kGpt2);
     for (const std::string text : {"abc", " ", "  ", "'", "'r", "'l", "12", "--", " a"}) {
-        PieceScanner scanner;
-        EXPECT_FALSE(scanner.next(text, 0, false).has_value()) << text;
-        EXPECT_EQ(scanner.next(text, 0, true), cut(text)[0].size()) << text;
+        PieceScan scan;
+        EXPECT_FALSE(pieces.next(scan, text, 0, false).has_value()) << text;
+        EXPECT_EQ(pieces.next(scan, text, 0, true), cut(text)[0].size()) << text;
     }
     for (const std::string text : {"'s", "'re", "ab ", "  a", "1a"}) {
-        PieceScanner scanner;
-        EXPECT_TRUE(scanner.next(text, 0, false).has_value()) << text;
+        PieceScan scan;
+        EXPECT_TRUE(pieces.next(scan, text, 0, false).has_value()) << text;
     }
 }
 

@@ -1,0 +1,44 @@
+// What special tokens are for. Code asks for a role; which token has it is told by the file.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace rpt::text {
+
+enum class Role : uint8_t {
+    kBegin,          // before every text
+    kEnd,            // the model ends the text
+    kPad,            // fills rows of a batch
+    kTurnBegin,      // of one speaker in a conversation
+    kTurnEnd,        //
+    kGapPrefix,      // what stands before a gap follows
+    kGapSuffix,      // what stands behind it follows
+    kGapMiddle,      // what fills it follows
+    kFileSeparator,  // between files of a project
+};
+inline constexpr size_t kRoles = 9;
+
+// Id of the token that has a role, by role; -1: none has.
+using Roles = std::array<int32_t, kRoles>;
+inline constexpr Roles kNoRoles = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+
+// As metadata spells it: "begin", "gap_prefix", ...
+std::string_view role_name(Role role);
+
+// Special tokens by id and name.
+struct SpecialName {
+    int32_t id;
+    std::string_view name;
+};
+// Roles as the metadata of a model tells them: a JSON object of role names and names of special
+// tokens. kCorrupt for an unknown role, a role without a token of that name, or other JSON.
+Roles read_roles(std::string_view json, std::span<const SpecialName> special);
+// For files without such metadata: the names that rpt-lab gives the special tokens of its own
+// tokenizers. The one place that knows them by name.
+Roles roles_by_name(std::span<const SpecialName> special);
+
+}  // namespace rpt::text
