@@ -87,7 +87,6 @@ class Delivery {
     int32_t deliver(const Call& call, const reader::GenerateEvent& from) {
         const bool is_hits = from.type == reader::GenerateEvent::Type::kHits;
         if (!on_event_ || (is_hits && !with_hits_)) {
-            if (!is_hits) bytes_ += from.text.size();
             return 0;
         }
         rpt_event event = empty_event(is_hits ? RPT_EVENT_HITS : RPT_EVENT_TEXT);
@@ -98,7 +97,6 @@ class Delivery {
             event.hits = hits.get();
         } else {
             event.text = {from.text.data(), from.text.size()};
-            bytes_ += from.text.size();
         }
         int32_t answer = 0;
         call.on_caller([&] { answer = on_event_(user_, &event); });
@@ -114,8 +112,6 @@ class Delivery {
         run_host_code([&] { on_event_(user_, &event); });
     }
 
-    uint64_t bytes() const { return bytes_; }
-
   private:
     static rpt_event empty_event(int32_t type) {
         rpt_event event{};
@@ -127,8 +123,20 @@ class Delivery {
     rpt_event_fn on_event_;
     void* user_;
     bool with_hits_;
-    uint64_t bytes_ = 0;
 };
+
+rpt_generate_result describe(const reader::GenerateResult& made, uint64_t seed) {
+    rpt_generate_result out{};
+    out.finish = static_cast<int32_t>(made.finish);
+    out.stop_index = made.stop_index;
+    out.retrievals = made.retrievals;
+    out.tokens = made.tokens;
+    out.bytes = made.bytes;
+    out.seed = seed;
+    out.first_token_us = made.first_token_us;
+    out.total_us = made.total_us;
+    return out;
+}
 
 }  // namespace
 
@@ -144,35 +152,27 @@ rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options
         Call control(call, environment->ending());
 
         Delivery delivery(on_event, user, o.flags & RPT_GENERATE_HITS);
-        rpt_generate_result out{};
-        out.seed = choices.seed;
+        reader::GenerateResult made;  // filled however the generation ends
         // A guard within the guard: END tells the host what the call is about to return.
         std::exception_ptr failure;
         const rpt_status status = guard(nullptr, [&] {
             try {
                 environment->compute(control, [&] {
                     const OffsetAfter after(*session);
-                    const reader::GenerateResult r = session->reader->generate(
+                    session->reader->generate(
                         choices,
                         [&](const reader::GenerateEvent& event) {
                             return delivery.deliver(control, event);
                         },
-                        control.control());
-                    out.finish = static_cast<int32_t>(r.finish);
-                    out.stop_index = r.stop_index;
-                    out.retrievals = r.retrievals;
-                    out.tokens = r.tokens;
-                    out.first_token_us = r.first_token_us;
-                    out.total_us = r.total_us;
+                        made, control.control());
                 });
             } catch (const std::exception&) {
                 failure = std::current_exception();
                 throw;
             }
         });
-        out.bytes = delivery.bytes();
-        filled.set(out);
-        delivery.end(status, out.tokens);
+        filled.set(describe(made, choices.seed));
+        delivery.end(status, made.tokens);
         if (failure) std::rethrow_exception(failure);
     });
 }

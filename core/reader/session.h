@@ -52,7 +52,7 @@ struct GenerateEvent {
     enum class Type { kText, kHits } type = Type::kText;
     std::string_view text;  // whole code points, never part of a stop string that completes
     const std::vector<RetrievedChunk>* hits = nullptr;  // precede the first text that used them
-    uint64_t at_token = 0;                              // kHits: generated tokens so far
+    uint64_t at_token = 0;                              // tokens generated before this event
 };
 // 0 go on, > 0 stop politely, < 0 fail with kCallback.
 using GenerateSink = std::function<int32_t(const GenerateEvent&)>;
@@ -81,7 +81,7 @@ struct ScoredChunk {
 // options of the question govern the chunk that asks.
 class Session {
   public:
-    // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no <|bos|>.
+    // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no begin token.
     Session(std::shared_ptr<const engine::Engine> engine, std::shared_ptr<storage::Store> store,
             std::vector<std::shared_ptr<storage::Space>> spaces, const SessionOptions& options);
     ~Session();
@@ -101,7 +101,10 @@ class Session {
     // model left unfinished at the end is not delivered; bytes that are no UTF-8 are delivered as
     // U+FFFD. Of several stop strings the one that is complete first wins. HITS events come when
     // what is in force changes, also to nothing. With a suffix: kUnsupported if the tokenizer lacks
-    // the tokens around a gap, kUtf8 for invalid text.
+    // the tokens around a gap, kUtf8 for invalid text. `result` is filled however it ends.
+    void generate(const GenerateOptions& options, const GenerateSink& sink, GenerateResult& result,
+                  const CallControl& control = {});
+    // The same, for who needs no figures of a failure.
     GenerateResult generate(const GenerateOptions& options, const GenerateSink& sink,
                             const CallControl& control = {});
     // What a continuation from here begins with: found by the last whole chunk (the unfinished one

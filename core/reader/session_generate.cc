@@ -38,11 +38,12 @@ class Delivery {
     const std::string& text() const { return text_; }
     bool host_stopped() const { return host_stopped_; }
 
-    void deliver_text(const std::string& text) {
+    void deliver_text(const std::string& text, uint64_t at_token) {
         if (text.empty() || host_stopped_) return;
         text_ += text;
         GenerateEvent event;
         event.text = text;
+        event.at_token = at_token;
         send(event);
     }
 
@@ -143,7 +144,7 @@ class Run {
         if (gap_ != nullptr) gap_->prefix.push_back(token);
         std::string text;
         for (const auto& piece : code_points_.append(bytes)) text += piece.text;
-        delivery_.deliver_text(stops_.push(text));
+        delivery_.deliver_text(stops_.push(text), result.tokens);
         if (delivery_.host_stopped() || !stops_.matched()) return false;
         result.finish = Finish::kStop;
         result.stop_index = *stops_.matched();
@@ -151,7 +152,7 @@ class Run {
     }
 
     void end(Finish finish, GenerateResult& result) {
-        delivery_.deliver_text(stops_.take_held());
+        delivery_.deliver_text(stops_.take_held(), result.tokens);
         result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
     }
 
@@ -227,10 +228,10 @@ class Run {
 
 }  // namespace
 
-GenerateResult Session::generate(const GenerateOptions& options, const GenerateSink& sink,
-                                 const CallControl& control) {
+void Session::generate(const GenerateOptions& options, const GenerateSink& sink,
+                       GenerateResult& result, const CallControl& control) {
+    result = {};
     impl_->require_whole_code_points("generate");
-    GenerateResult result;
     Delivery delivery(sink);
     std::optional<GapContext> gap;
     if (!options.suffix.empty()) gap = GapContext::make(*impl_, options.suffix, options.max_tokens);
@@ -241,11 +242,18 @@ GenerateResult Session::generate(const GenerateOptions& options, const GenerateS
         run.run(result);
     } catch (...) {
         failure = std::current_exception();
+        result.finish = Finish::kNone;
     }
-    impl_->take(delivery.text());
-    if (failure) std::rethrow_exception(failure);
     result.bytes = delivery.text().size();
     result.total_us = run.us();
+    impl_->take(delivery.text());
+    if (failure) std::rethrow_exception(failure);
+}
+
+GenerateResult Session::generate(const GenerateOptions& options, const GenerateSink& sink,
+                                 const CallControl& control) {
+    GenerateResult result;
+    generate(options, sink, result, control);
     return result;
 }
 

@@ -21,11 +21,15 @@ typedef struct ending {
     size_t bytes;
     int ends;
     rpt_status status;
+    uint64_t at_token; /* of the last event */
 } ending;
 
 static int32_t on_event(void* user, const rpt_event* event) {
     ending* e = user;
     EXPECT(e->ends == 0);
+    EXPECT(event->at_token >= e->at_token);
+    EXPECT(event->type != RPT_EVENT_TEXT || event->at_token > 0);
+    e->at_token = event->at_token;
     if (event->type == RPT_EVENT_END) {
         e->ends++;
         e->status = event->status;
@@ -119,6 +123,8 @@ int main(int argc, char** argv) {
                  RPT_ERR_CALLBACK, "");
     EXPECT(e.texts == 3 && e.ends == 1 && e.status == RPT_ERR_CALLBACK && result.seed == 11);
     EXPECT(rpt_session_offset(session) == before + e.bytes && result.bytes == e.bytes);
+    EXPECT(result.finish == RPT_FINISH_NONE && result.tokens >= 3 && result.tokens == e.at_token);
+    EXPECT(result.first_token_us > 0 && result.total_us >= result.first_token_us);
     memset(&e, 0, sizeof e);
     generate.max_tokens = 1000000;
     call.timeout_ms = 100;
@@ -127,6 +133,7 @@ int main(int argc, char** argv) {
                RPT_ERR_TIMEOUT ||
            result.finish == RPT_FINISH_EOS);
     EXPECT(e.ends == 1 && rpt_session_offset(session) == before + e.bytes);
+    EXPECT(result.bytes == e.bytes && result.tokens == e.at_token && result.total_us > 0);
     call.timeout_ms = 0;
     EXPECT_FAILS(rpt_session_score(session, text, 3000, 0, NULL, stop_scoring, NULL, &score, &err),
                  RPT_ERR_CALLBACK, "");

@@ -121,7 +121,7 @@ TEST_F(GenerateTest, every_way_to_end_leaves_the_session_with_what_was_delivered
             GenerateResult result;
             Status status = Status::kOk;
             try {
-                result = s->generate(greedy(100), sink, CallControl(&cancel, 0));
+                s->generate(greedy(100), sink, result, CallControl(&cancel, 0));
             } catch (const Error& error) {
                 status = error.status();
             } catch (const std::runtime_error&) {
@@ -130,11 +130,38 @@ TEST_F(GenerateTest, every_way_to_end_leaves_the_session_with_what_was_delivered
             const Status want[] = {Status::kCancelled, Status::kOk, Status::kCallback,
                                    Status::kInternal};
             EXPECT_EQ(status, want[way]);
-            if (way == 1) {
-                EXPECT_EQ(result.finish, Finish::kHost);
-            }
+            EXPECT_EQ(result.finish, way == 1 ? Finish::kHost : Finish::kNone);
+            EXPECT_EQ(result.bytes, delivered.size());
+            EXPECT_GE(result.tokens, delivered.empty() ? 0u : 1u);
+            EXPECT_LE(result.tokens, 100u);
+            EXPECT_GT(result.total_us, 0);
+            EXPECT_GT(result.retrievals, 0u);
             EXPECT_EQ(fingerprint(*s), fingerprint(*session_after(prompt + delivered)));
         }
+    }
+}
+
+TEST_F(GenerateTest, every_event_tells_how_many_tokens_came_before_it) {
+    const int32_t x = engine_->tokenizer()->encode("x").front().id;
+    engine_->script = [x](std::span<const int32_t>) { return x; };
+    for (const char* stop : {"never", "xxxxy"}) {
+        GenerateOptions options = greedy(60);
+        options.stop = {stop};
+        uint64_t bytes = 0, hits = 0, last = 0;
+        const uint64_t held = stop[0] == 'x' ? 4 : 0;  // a stop string may begin with them
+        session_after(long_text())->generate(options, [&](const GenerateEvent& event) {
+            bytes += event.text.size();
+            hits += event.hits != nullptr;
+            if (event.type == GenerateEvent::Type::kText) {
+                EXPECT_EQ(event.at_token, std::min<uint64_t>(bytes + held, 60));
+            }
+            EXPECT_GE(event.at_token, last);
+            last = event.at_token;
+            return 0;
+        });
+        EXPECT_EQ(bytes, 60u);
+        EXPECT_EQ(last, 60u);
+        EXPECT_GT(hits, 1u);
     }
 }
 
