@@ -85,9 +85,9 @@ void Environment::dispose(const std::function<void()>& work) noexcept {
                 done = true;
                 work();
             });
-        } catch (const Error& failure) {
+        } catch (const std::exception&) {
             if (done) throw;
-            work();  // ended, or no thread to be had
+            work();  // ended, or no thread or memory to be had for a worker
         }
     } catch (const std::exception& failure) {
         log(RPT_LOG_ERROR, "rpt", failure.what());

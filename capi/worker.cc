@@ -78,13 +78,13 @@ void Task::on_caller(const std::function<void()>& callback) {
 void Task::execute() {
     std::exception_ptr failure;
     try {
-        work_();
+        work_(*this);
     } catch (abi::__forced_unwind&) {
         throw;
     } catch (...) {
         failure = std::current_exception();
     }
-    // Notified under the lock: the waiting thread destroys this object as soon as it can see kDone.
+    work_ = {};
     std::lock_guard lock(mutex_);
     failure_ = std::move(failure);
     state_ = State::kDone;
@@ -148,34 +148,31 @@ WorkerPool::~WorkerPool() {
     stop();
 }
 
-void WorkerPool::run(const CallControl& control, const std::function<void(Task&)>& work) {
-    control.check();
-    Task* self = nullptr;
-    const std::function<void()> bound = [&] { work(*self); };
-    Task task(*this, bound);
-    self = &task;
-    submit(task);
-    task.wait(control);
-}
-
-void WorkerPool::submit(Task& task) {
+TaskRef WorkerPool::start(Work work) {
+    TaskRef task = std::make_shared<Task>(*this, std::move(work));
     std::lock_guard lock(mutex_);
     if (stopping_) {
         throw Error(Status::kState, "rpt",
                     "the environment of this object is closed; open a new one");
     }
-    queue_.push_back(&task);
+    queue_.push_back(task);
     try {
         wake_locked();
     } catch (...) {
         queue_.pop_back();
         throw;
     }
+    return task;
 }
 
-bool WorkerPool::withdraw(Task& task) {
+void WorkerPool::run(const CallControl& control, Work work) {
+    control.check();
+    start(std::move(work))->wait(control);
+}
+
+bool WorkerPool::withdraw(const Task& task) {
     std::lock_guard lock(mutex_);
-    const auto at = std::find(queue_.begin(), queue_.end(), &task);
+    const auto at = std::ranges::find(queue_, &task, &TaskRef::get);
     if (at == queue_.end()) return false;
     queue_.erase(at);
     return true;
@@ -225,7 +222,7 @@ void WorkerPool::loop() {
         });
         --idle_;
         if (queue_.empty()) return;
-        Task* task = queue_.front();
+        TaskRef task = std::move(queue_.front());
         queue_.pop_front();
         ++running_;
         {
@@ -240,6 +237,7 @@ void WorkerPool::loop() {
         }
         lock.unlock();
         task->execute();
+        task.reset();
         lock.lock();
         --running_;
         if (stopping_) work_there_.notify_all();

@@ -8,7 +8,9 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/cancel.h"
@@ -17,12 +19,23 @@ namespace rpt::capi {
 
 class WorkerPool;
 
-// One piece of work, on the stack of the thread that waits for it.
+class Task;
+using TaskRef = std::shared_ptr<Task>;
+using Work = std::function<void(Task&)>;
+
+// One piece of work and how far it is. On the heap, held by the queue or the worker and by whoever
+// waits for it: the frame that started it may be gone before it ends, if the work borrows nothing
+// from there.
 class Task {
   public:
-    Task(WorkerPool& pool, const std::function<void()>& work) : pool_(pool), work_(work) {}
+    Task(WorkerPool& pool, Work work) : pool_(pool), work_(std::move(work)) {}
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
+
+    // Until it is done, on the thread that is to run the callbacks; one thread alone waits. Throws
+    // what the work threw. While it is still queued, kCancelled and kTimeout take it back: it has
+    // not run then and never will.
+    void wait(const CallControl& control);
 
     // For the worker: runs `callback` on the waiting thread and returns when it has; passes on what
     // it threw.
@@ -32,13 +45,12 @@ class Task {
     friend class WorkerPool;
     enum class State { kQueued, kRunning, kCallback, kDone };
 
-    void execute();                         // worker
-    void wait(const CallControl& control);  // caller: until done; throws what the work threw
+    void execute();
     void run_callback(std::unique_lock<std::mutex>& lock);
     void abandon(std::unique_lock<std::mutex>& lock);
 
     WorkerPool& pool_;
-    const std::function<void()>& work_;
+    Work work_;         // dropped with what it holds when it has run
     std::mutex mutex_;  // guards everything below
     std::condition_variable changed_;
     State state_ = State::kQueued;
@@ -59,9 +71,12 @@ class WorkerPool {
     WorkerPool& operator=(const WorkerPool&) = delete;
     ~WorkerPool();
 
-    // Runs `work` on a worker; `task` given to `started` serves its callbacks. Throws what the work
-    // throws, kState after stop(), kCancelled or kTimeout while still queued.
-    void run(const CallControl& control, const std::function<void(Task&)>& work);
+    // Queues `work` and returns at once; the task that it is given serves its callbacks. A task
+    // that nobody waits for runs all the same, and waits at its first callback. kState after
+    // stop().
+    TaskRef start(Work work);
+    // start() and Task::wait(): `work` may borrow from the caller's frame.
+    void run(const CallControl& control, Work work);
     // Refuses new work, waits for what runs and is queued, ends the threads. Twice is once.
     void stop();
 
@@ -69,8 +84,7 @@ class WorkerPool {
     friend class Task;
     static void* thread_main(void* self);
     void loop();
-    void submit(Task& task);
-    bool withdraw(Task& task);  // false if a worker has it already
+    bool withdraw(const Task& task);  // false if a worker has it already
     void wake_locked();
     void spawn_locked();
     void enter_callback();
@@ -81,7 +95,7 @@ class WorkerPool {
     const std::function<void()> on_start_;
     std::mutex mutex_;  // guards everything below
     std::condition_variable work_there_;
-    std::deque<Task*> queue_;
+    std::deque<TaskRef> queue_;
     std::vector<pthread_t> threads_;
     unsigned idle_ = 0, running_ = 0;
     bool stopping_ = false;

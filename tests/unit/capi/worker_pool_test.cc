@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -128,6 +129,42 @@ TEST(WorkerPool, worker_blocks_the_signals_of_the_host) {
     EXPECT_FALSE(sigismember(&mask, SIGSEGV));
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     EXPECT_FALSE(sigismember(&mask, SIGUSR1));
+}
+
+// Starts work and returns: the frame is gone when it runs.
+TaskRef start_counting(WorkerPool& pool, const std::shared_ptr<std::atomic<int>>& count,
+                       const std::shared_ptr<std::atomic<bool>>& hold) {
+    return pool.start([count, hold](Task&) {
+        while (*hold) std::this_thread::yield();
+        ++*count;
+    });
+}
+
+TEST(WorkerPool, worker_task_outlives_the_frame_that_started_it) {
+    const auto count = std::make_shared<std::atomic<int>>(0);
+    const auto hold = std::make_shared<std::atomic<bool>>(true);
+    WorkerPool pool("test", 2, {});
+    TaskRef first = start_counting(pool, count, hold);
+    for (int i = 0; i < 9; ++i) start_counting(pool, count, hold);  // nobody waits for these
+    EXPECT_EQ(*count, 0);
+    *hold = false;
+    first->wait({});
+    pool.stop();
+    EXPECT_EQ(*count, 10);
+    EXPECT_EQ(count.use_count(), 1) << "a task keeps its work after it has run";
+    EXPECT_THROW(pool.start([](Task&) {}), Error);
+}
+
+TEST(WorkerPool, worker_task_serves_callbacks_on_the_thread_that_waits) {
+    WorkerPool pool("test", 1, {});
+    std::thread::id callback;
+    const TaskRef task = pool.start([&](Task& self) {
+        self.on_caller([&] { callback = std::this_thread::get_id(); });
+        throw std::runtime_error("at the end");
+    });
+    std::this_thread::yield();
+    EXPECT_THROW(task->wait({}), std::runtime_error);
+    EXPECT_EQ(callback, std::this_thread::get_id());
 }
 
 TEST(WorkerPool, worker_survives_a_thread_that_exits_in_its_callback) {
