@@ -5,13 +5,15 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/file_bytes.h"
+#include "base/input_file.h"
 #include "core/weights/package_header.h"
 
 namespace rpt::weights {
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t kHashedAtOnce = 1 << 20;  // bytes
 
 // What a store is bound to (docs/format/package.md): configuration, tokenizer, names and places of
 // tensors, their bytes.
@@ -23,6 +25,10 @@ Digest fingerprint_of(const PackageHeader& header, const std::string& data_hex) 
         const Digest digest = sha256(text.data(), text.size());
         hash.update(digest.data(), digest.size());
     }
+    if (const auto roles = header.metadata.find("roles"); roles != header.metadata.end()) {
+        const Digest digest = sha256(roles->second.data(), roles->second.size());
+        hash.update(digest.data(), digest.size());
+    }
     for (const auto& [name, entry] : header.tensors) {
         std::string line = name + ' ' + std::string(dtype_name(entry.dtype));
         for (const int64_t size : entry.shape) line += ' ' + std::to_string(size);
@@ -32,57 +38,77 @@ Digest fingerprint_of(const PackageHeader& header, const std::string& data_hex) 
     return hash.update(data_hex.data(), data_hex.size()).finish();
 }
 
-class FilePackage : public Package {
+class PackageFile final : public Package {
   public:
-    FilePackage(const std::string& path, bool verify) : file_(path) {
-        const auto bytes = file_.bytes();
-        if (bytes.size() < 8)
+    PackageFile(const std::string& path, bool verify, const CallControl& control)
+        : path_(path), file_(path) {
+        if (file_.size() < 8)
             throw_corrupt_package(
-                path, "only " + std::to_string(bytes.size()) + " bytes, not a safetensors file");
+                path, "only " + std::to_string(file_.size()) + " bytes, not a safetensors file");
+        uint8_t size[8];
+        file_.read(0, std::as_writable_bytes(std::span(size)));
         uint64_t header_size = 0;
-        for (int i = 0; i < 8; ++i) header_size |= uint64_t(bytes[size_t(i)]) << (8 * i);
-        if (header_size > kMostHeaderBytes || header_size > bytes.size() - 8)
+        for (int i = 0; i < 8; ++i) header_size |= uint64_t(size[i]) << (8 * i);
+        if (header_size > kMostHeaderBytes || header_size > file_.size() - 8)
             throw_corrupt_package(path, "its header would end at byte " +
                                             std::to_string(header_size) + " of " +
-                                            std::to_string(bytes.size()) +
+                                            std::to_string(file_.size()) +
                                             ", so it is truncated or not a safetensors file");
-        const auto* text = reinterpret_cast<const char*>(bytes.data()) + 8;
-        const auto data = bytes.subspan(8 + header_size);
-        PackageHeader header = parse_package_header(path, {text, size_t(header_size)}, data.size());
-        check_digests(path, header, data, verify);
-        for (auto& [name, entry] : header.tensors)
-            tensors_[name] = {entry.dtype, std::move(entry.shape),
-                              data.subspan(entry.begin, entry.end - entry.begin)};
-        metadata_ = std::move(header.metadata);
+        data_begin_ = 8 + header_size;
+        std::string text(header_size, 0);
+        file_.read(8, std::as_writable_bytes(std::span(text)));
+        header_ = parse_package_header(path, text, file_.size() - data_begin_);
+        for (const auto& [name, entry] : header_.tensors)
+            tensors_[name] = {entry.dtype, entry.shape, entry.end - entry.begin};
+        check_digests(verify, control);
     }
 
-    const std::map<std::string, TensorView>& tensors() const override { return tensors_; }
-    const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+    const std::map<std::string, TensorInfo>& tensors() const override { return tensors_; }
+    void read(const std::string& name, std::span<std::byte> out) const override {
+        const TensorEntry& entry = header_.tensors.at(name);
+        RPT_CHECK(out.size() == entry.end - entry.begin);
+        file_.read(data_begin_ + entry.begin, out);
+    }
+    const std::map<std::string, std::string>& metadata() const override { return header_.metadata; }
     const Digest& fingerprint() const override { return fingerprint_; }
 
   private:
-    void check_digests(const std::string& path, const PackageHeader& header,
-                       std::span<const std::byte> data, bool verify) {
-        const auto told = header.metadata.find("sha256");
-        std::string hex = told == header.metadata.end() ? "" : told->second;
+    std::string hash_tensors(const CallControl& control) const {
+        const uint64_t total = file_.size() - data_begin_;
+        std::vector<std::byte> part(std::min<uint64_t>(total, kHashedAtOnce));
+        Sha256 hash;
+        for (uint64_t at = 0; at < total; at += part.size()) {
+            control.report(at, total);
+            const auto bytes = std::span(part).first(std::min<uint64_t>(part.size(), total - at));
+            file_.read(data_begin_ + at, bytes);
+            hash.update(bytes.data(), bytes.size());
+        }
+        return to_hex(hash.finish());
+    }
+
+    void check_digests(bool verify, const CallControl& control) {
+        const auto told = header_.metadata.find("sha256");
+        std::string hex = told == header_.metadata.end() ? "" : told->second;
         if (verify || hex.empty()) {
-            const std::string found = to_hex(sha256(data.data(), data.size()));
+            const std::string found = hash_tensors(control);
             if (hex.empty()) hex = found;
             if (found != hex)
                 throw_corrupt_package(
-                    path, "its tensor bytes do not match their SHA-256, so some were changed");
+                    path_, "its tensor bytes do not match their SHA-256, so some were changed");
         }
-        fingerprint_ = fingerprint_of(header, hex);
-        const auto name = header.metadata.find("fingerprint");
-        if (name != header.metadata.end() && name->second != to_hex(fingerprint_))
-            throw_corrupt_package(path,
+        fingerprint_ = fingerprint_of(header_, hex);
+        const auto name = header_.metadata.find("fingerprint");
+        if (name != header_.metadata.end() && name->second != to_hex(fingerprint_))
+            throw_corrupt_package(path_,
                                   "its configuration, tokenizer or tensor names do not match its "
                                   "fingerprint, so some bytes were changed");
     }
 
-    FileBytes file_;
-    std::map<std::string, TensorView> tensors_;
-    std::map<std::string, std::string> metadata_;
+    const std::string path_;
+    const InputFile file_;
+    uint64_t data_begin_ = 0;
+    PackageHeader header_;
+    std::map<std::string, TensorInfo> tensors_;
     Digest fingerprint_{};
 };
 
@@ -98,8 +124,9 @@ const std::string& required(const Package& package, const char* key) {
 
 }  // namespace
 
-std::shared_ptr<const Package> Package::open(const std::string& path, bool verify) {
-    return std::make_shared<FilePackage>(path, verify);
+std::shared_ptr<const Package> Package::open(const std::string& path, bool verify,
+                                             const CallControl& control) {
+    return std::make_shared<PackageFile>(path, verify, control);
 }
 
 const std::string& Package::config_json() const {
@@ -108,6 +135,11 @@ const std::string& Package::config_json() const {
 
 const std::string& Package::tokenizer_json() const {
     return required(*this, "tokenizer");
+}
+
+std::string Package::roles_json() const {
+    const auto found = metadata().find("roles");
+    return found == metadata().end() ? std::string() : found->second;
 }
 
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,

@@ -21,7 +21,7 @@ TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
     : device_(device),
       model_(model::load_model(package, device)),
       rope_(model_->config(), device),
-      tokenizer_(text::Tokenizer::from_json(package.tokenizer_json())),
+      tokenizer_(text::Tokenizer::from_json(package.tokenizer_json(), package.roles_json())),
       fingerprint_(package.fingerprint()) {
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",

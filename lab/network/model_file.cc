@@ -1,5 +1,4 @@
 // Models in packages (core/weights/package.h): one tensor for each parameter, under the same name.
-#include <cstring>
 
 #include "base/error.h"
 #include "core/weights/package_config.h"
@@ -35,13 +34,30 @@ std::optional<at::ScalarType> torch_type(weights::DType type) {
     return std::nullopt;
 }
 
-// Borrows the package's bytes; the copy to fp32 and to the device is the caller's.
-at::Tensor view_of(const std::string& name, const weights::TensorView& view) {
-    const auto type = torch_type(view.dtype);
+// In the type of the file; the copy to fp32 and to the device is the caller's.
+at::Tensor read_tensor(const weights::TensorSource& source, const std::string& name,
+                       const weights::TensorInfo& info) {
+    const auto type = torch_type(info.dtype);
     if (!type) corrupt(name, "holds integers where numbers of a floating type belong");
-    // from_blob wants a mutable pointer; nothing writes through it
-    return at::from_blob(const_cast<std::byte*>(view.data.data()), view.shape,
-                         at::TensorOptions().dtype(*type));
+    at::Tensor out = at::empty(info.shape, at::TensorOptions().dtype(*type));
+    source.read(name, {static_cast<std::byte*>(out.mutable_data_ptr()), out.nbytes()});
+    return out;
+}
+
+// Every slot that the config has, from a tensor of the same name.
+ModelWeights read_weights(const weights::TensorSource& source, const ModelConfig& config,
+                          at::Device device) {
+    ModelWeights slots;
+    for (const NamedSlot& slot : list_slots(config, slots)) {
+        const auto it = source.tensors().find(slot.name);
+        if (it == source.tensors().end()) corrupt(slot.name, "is missing");
+        if (it->second.shape != slot.shape) {
+            corrupt(slot.name, "has shape " + shape_text(it->second.shape) + ", its config says " +
+                                   shape_text(slot.shape));
+        }
+        *slot.tensor = read_tensor(source, slot.name, it->second).to(at::kFloat).to(device);
+    }
+    return slots;
 }
 
 }  // namespace
@@ -64,17 +80,7 @@ void save_model(const RptModel& model, const std::string& tokenizer_json,
 
 std::unique_ptr<RptModel> load_model(const weights::Package& package, at::Device device) {
     const ModelConfig config = weights::config_of(package);
-    ModelWeights slots;
-    for (const NamedSlot& slot : list_slots(config, slots)) {
-        const auto it = package.tensors().find(slot.name);
-        if (it == package.tensors().end()) corrupt(slot.name, "is missing");
-        if (it->second.shape != slot.shape) {
-            corrupt(slot.name, "has shape " + shape_text(it->second.shape) + ", its config says " +
-                                   shape_text(slot.shape));
-        }
-        *slot.tensor = view_of(slot.name, it->second).to(at::kFloat, false, true).to(device);
-    }
-    return std::make_unique<RptModel>(config, std::move(slots), device);
+    return std::make_unique<RptModel>(config, read_weights(package, config, device), device);
 }
 
 }  // namespace rpt::model

@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -48,7 +47,7 @@ void restore(const weights::Package& package, const std::string& name, at::Tenso
     }
     const at::NoGradGuard no_grad;
     at::Tensor plain = at::empty(shape, at::kFloat);
-    std::memcpy(plain.data_ptr(), it->second.data.data(), it->second.data.size());
+    package.read(name, {static_cast<std::byte*>(plain.data_ptr()), plain.nbytes()});
     target.copy_(plain);
 }
 

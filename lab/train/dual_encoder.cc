@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -192,7 +191,7 @@ DualEncoder::Loaded DualEncoder::load(const std::string& path, at::Device device
                 "\"" + path + "\": tensor \"" + name + "\" is missing or has another shape");
         }
         at::Tensor plain = at::empty(parameter.sizes(), at::kFloat);
-        std::memcpy(plain.data_ptr(), it->second.data.data(), it->second.data.size());
+        package->read(name, {static_cast<std::byte*>(plain.data_ptr()), plain.nbytes()});
         parameter.detach().copy_(plain);
     }
     return loaded;

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "base/error.h"
 
@@ -80,10 +81,11 @@ std::string refusal(const std::string& tensors, size_t n) {
 TEST(Package, round_trip_keeps_tensors_and_metadata) {
     const auto package = Package::open(make_package(temporary("round.safetensors")));
     ASSERT_EQ(package->tensors().size(), 2u);
-    const TensorView& wide = package->tensors().at("b.wide");
+    const TensorInfo& wide = package->tensors().at("b.wide");
     EXPECT_EQ(wide.shape, (std::vector<int64_t>{2, 3}));
     float values[6];
-    std::memcpy(values, wide.data.data(), sizeof values);
+    ASSERT_EQ(wide.bytes, sizeof values);
+    package->read("b.wide", std::as_writable_bytes(std::span(values)));
     EXPECT_EQ(values[5], 6.0f);
     EXPECT_EQ(package->config_json(), "{}");
     EXPECT_EQ(package->tokenizer_json(), "{\"x\":1}");
@@ -251,6 +253,58 @@ TEST(Package, only_whole_numbers_from_one_on_are_versions) {
     for (const char* odd : {"", "-1", "0", "00", "01", "1 ", " 1", "+1", "1x", "one", "1.0"})
         EXPECT_EQ(status(std::string("rpt-package-") + odd), Status::kCorrupt) << odd;
     EXPECT_EQ(status("rpt-package"), Status::kCorrupt);
+}
+
+TEST(Package, file_that_is_cut_short_while_open_is_an_error_and_no_signal) {
+    const std::string path = make_package(::testing::TempDir() + "shrinks.safetensors");
+    const auto package = Package::open(path);
+    std::filesystem::resize_file(path, 100);
+    float values[6];
+    try {
+        package->read("b.wide", std::as_writable_bytes(std::span(values)));
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kCorrupt);
+    }
+}
+
+TEST(Package, a_replaced_file_is_read_to_its_end) {
+    const std::string path = make_package(::testing::TempDir() + "replaced.safetensors");
+    const auto package = Package::open(path);
+    write_package(path, {}, {});
+    float values[6];
+    package->read("b.wide", std::as_writable_bytes(std::span(values)));
+    EXPECT_EQ(values[5], 6.0f);
+}
+
+TEST(Package, opening_tells_its_progress_and_can_be_cancelled) {
+    const std::string path = ::testing::TempDir() + "large.safetensors";
+    const std::vector<float> zeros(1 << 20);
+    write_package(path, {{"x", {DType::kF32, {1 << 20}, std::as_bytes(std::span(zeros))}}}, {});
+    std::vector<uint64_t> told;
+    const CallControl watch(nullptr, 0, [&](uint64_t done, uint64_t total) {
+        EXPECT_EQ(total, zeros.size() * sizeof(float));
+        told.push_back(done);
+        return true;
+    });
+    Package::open(path, true, watch);
+    EXPECT_EQ(told.size(), 4u);
+    const std::atomic<bool> cancelled = true;
+    EXPECT_THROW(Package::open(path, true, CallControl(&cancelled, 0)), Error);
+}
+
+TEST(Package, roles_of_special_tokens_belong_to_the_fingerprint) {
+    const std::string path = ::testing::TempDir() + "roles.safetensors";
+    const auto write = [&](std::map<std::string, std::string> metadata) {
+        metadata["config"] = metadata["tokenizer"] = "{}";
+        write_package(path, {}, metadata);
+        return Package::open(path);
+    };
+    const auto none = write({}), some = write({{"roles", "{}"}});
+    EXPECT_EQ(none->roles_json(), "");
+    EXPECT_EQ(some->roles_json(), "{}");
+    EXPECT_NE(none->fingerprint(), some->fingerprint());
+    EXPECT_EQ(write({{"note", "x"}})->fingerprint(), none->fingerprint());
 }
 
 }  // namespace rpt::weights
