@@ -159,6 +159,16 @@ def test_structure_a_right_arrow_passes(place, line):
     assert not complaints(pathlib.PurePosixPath(place), f"{line}\n")
 
 
+def test_structure_the_conformance_suite_sees_the_interface_alone():
+    allowed = [*STORAGE_INTERFACE, "storage/backend.h", "base", "tests/conformance",
+               "tests/unit/storage/store_fixture.h"]
+    for path in sorted((ROOT / "tests/conformance").glob("*.*")):
+        if path.suffix in SOURCES and path.name != "backends.cc":
+            for kind, name in includes(path.read_text()):
+                if kind == '"':
+                    assert is_below(name, allowed), f"{path.name}: {name}"
+
+
 def test_structure_source_names_are_unique_in_each_house():
     seen = {}
     for path in sources():

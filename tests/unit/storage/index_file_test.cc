@@ -184,5 +184,82 @@ TEST_F(IndexFile, compaction_takes_a_file_that_is_not_believed) {
     EXPECT_FALSE(holds_key_of(documents_[4]));
 }
 
+TEST_F(IndexFile, large_space_gets_a_graph_that_survives_reopening) {
+    Numbers numbers(15);
+    StoreOptions o = options();
+    o.flat_limit = 1500;
+    auto store = Store::open(path_, o);
+    auto space = store->open_space("o", "c", true);
+    std::vector<std::vector<float>> keys;
+    for (int i = 0; i < 8; ++i) {
+        const Edit edit = make_document(numbers, 500);
+        for (const ChunkRecord& chunk : chunks_of(edit)) keys.push_back(chunk.key);
+        add(*space, "d" + std::to_string(i), edit);
+    }
+    SearchFilter exact;
+    exact.exact = true;
+    const auto right = [&] {
+        size_t n = 0;
+        for (int i = 0; i < 100; ++i) {
+            const std::vector<float> query = numbers.vector(kDim);
+            const auto expected = find(*store, space, query, 2, exact),
+                       got = find(*store, space, query, 2);
+            for (size_t j = 0; j < 2; ++j) n += got[j].chunk_id == expected[j].chunk_id;
+        }
+        return n;
+    };
+    EXPECT_GE(right(), 198u);
+    store->rebuild_index();
+    EXPECT_GE(right(), 198u);
+    EXPECT_GT(store->stats().index_bytes, 0u);
+    EXPECT_EQ(store->stats().index_generation, store->stats().generation);
+    store->close();
+    store = Store::open(path_, o);
+    space = store->open_space("o", "c", false);
+    EXPECT_GE(right(), 198u);
+    space->delete_document("d0");
+    EXPECT_GT(store->stats().index_bytes, 0u);  // the graph stays; compaction takes the old keys
+    for (const Hit& hit : find(*store, space, keys[3], 60))
+        EXPECT_NE(store->describe(hit.chunk_id)->key, "d0");
+    SearchFilter one_each;
+    one_each.max_per_document = 1;
+    EXPECT_EQ(find(*store, space, keys[3], 50, one_each).size(), 7u);
+}
+
+TEST_F(IndexFile, stale_or_damaged_index_file_is_not_believed) {
+    Numbers numbers(16);
+    StoreOptions o = options();
+    const Edit edit = make_document(numbers, 1200);
+    {
+        auto store = Store::open(path_, o);
+        auto space = store->open_space("o", "c", true);
+        add(*space, "a", edit);
+        find(*store, space, chunks_of(edit)[0].key, 1);
+    }
+    const std::string file = path_ + "/index/1.idx";
+    ASSERT_TRUE(std::filesystem::exists(file));
+    std::filesystem::copy_file(file, folder_ + "/old.idx");
+    const Edit more = make_document(numbers, 30);
+    {
+        auto store = Store::open(path_, o);
+        auto space = store->open_space("o", "c", false);
+        add(*space, "b", more);
+        find(*store, space, chunks_of(edit)[0].key, 1);
+    }
+    std::filesystem::copy_file(folder_ + "/old.idx", file,
+                               std::filesystem::copy_options::overwrite_existing);
+    {
+        auto store = Store::open(path_, o);
+        auto space = store->open_space("o", "c", false);
+        EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 1230u);
+        space->delete_document("a");
+    }
+    std::filesystem::copy_file(folder_ + "/old.idx", file,
+                               std::filesystem::copy_options::overwrite_existing);
+    auto store = Store::open(path_, o);
+    auto space = store->open_space("o", "c", false);
+    EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 30u);
+}
+
 }  // namespace
 }  // namespace rpt::storage

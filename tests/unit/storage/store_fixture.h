@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "storage/sqlite/sqlite_backend.h"
 #include "storage/store.h"
 
 namespace rpt::storage {
@@ -162,11 +163,13 @@ class StoreTest : public testing::Test {
         options.packing.codec = StateCodec::kInt8;  // values near enough to be compared
         return options;
     }
-    std::shared_ptr<Store> open() { return Store::open(path_, options()); }
+    // The database that is tested.
+    virtual const Backend& backend() const { return sqlite_backend(); }
+    std::shared_ptr<Store> open() { return backend().open(path_, options()); }
     std::shared_ptr<Store> open_reader() {
         StoreOptions o = options(false);
         o.read_only = true;
-        return Store::open(path_, o);
+        return backend().open(path_, o);
     }
     static void add(Space& space, const std::string& key, const Edit& edit, bool replace = false) {
         space.begin_document(spec_of(key, replace))->commit(edit);

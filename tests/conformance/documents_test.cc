@@ -1,11 +1,9 @@
 // Documents of one store: what is written, read, replaced and deleted.
-#include "storage/store.h"
-
 #include <algorithm>
 #include <atomic>
 #include <map>
 
-#include "tests/unit/storage/store_fixture.h"
+#include "tests/conformance/conformance.h"
 
 namespace rpt::storage {
 namespace {
@@ -44,7 +42,7 @@ std::string document_key(int number) {
 
 }  // namespace
 
-TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
+TEST_P(Conformance, round_trip_keeps_text_chunks_and_facts) {
     Numbers numbers(1);
     const Edit edit = make_document(numbers, 5, 2);
     const std::string text = text_of(edit);
@@ -102,7 +100,7 @@ TEST_F(StoreTest, round_trip_keeps_text_chunks_and_facts) {
     EXPECT_GT(store->stats().cache_hits, 0u);
 }
 
-TEST_F(StoreTest, text_reads_from_any_offset_after_any_commits) {
+TEST_P(Conformance, text_reads_from_any_offset_after_any_commits) {
     Numbers numbers(2);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -132,7 +130,7 @@ TEST_F(StoreTest, text_reads_from_any_offset_after_any_commits) {
     EXPECT_EQ(space->read_text("long", text.size(), 5), "");
 }
 
-TEST_F(StoreTest, order_of_commits_does_not_change_what_is_found) {
+TEST_P(Conformance, order_of_commits_does_not_change_what_is_found) {
     Numbers numbers(3);
     std::map<std::string, Edit> documents;
     for (int i = 0; i < 8; ++i) documents[document_key(i)] = make_document(numbers, 6, 1);
@@ -163,7 +161,7 @@ TEST_F(StoreTest, order_of_commits_does_not_change_what_is_found) {
     }
 }
 
-TEST_F(StoreTest, deleting_equals_never_having_inserted) {
+TEST_P(Conformance, deleting_equals_never_having_inserted) {
     Numbers numbers(4);
     auto store = open();
     auto with = store->open_space("o", "with", true),
@@ -194,7 +192,7 @@ TEST_F(StoreTest, deleting_equals_never_having_inserted) {
               told(*store, find(*store, without, query, 500)));
 }
 
-TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
+TEST_P(Conformance, deleted_hits_have_no_facts_and_no_states) {
     Numbers numbers(5);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -213,7 +211,7 @@ TEST_F(StoreTest, deleted_hits_have_no_facts_and_no_states) {
               hits[0].chunk_id + 1);  // never reused
 }
 
-TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
+TEST_P(Conformance, replacement_is_invisible_until_it_is_finished) {
     Numbers numbers(6);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -255,7 +253,7 @@ TEST_F(StoreTest, replacement_is_invisible_until_it_is_finished) {
     EXPECT_EQ(find(*store, space, chunks_of(old)[0].key, 50).size(), 7u + 3 + 2);
 }
 
-TEST_F(StoreTest, provisional_tail_is_superseded_by_the_next_commit) {
+TEST_P(Conformance, provisional_tail_is_superseded_by_the_next_commit) {
     Numbers numbers(7);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -286,7 +284,7 @@ TEST_F(StoreTest, provisional_tail_is_superseded_by_the_next_commit) {
     EXPECT_EQ(store->stats().tokens, kTokens);
 }
 
-TEST_F(StoreTest, unfinished_document_keeps_what_was_committed) {
+TEST_P(Conformance, unfinished_document_keeps_what_was_committed) {
     Numbers numbers(8);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -301,7 +299,7 @@ TEST_F(StoreTest, unfinished_document_keeps_what_was_committed) {
     EXPECT_EQ(space->read_text("empty", 0, 10), "");
 }
 
-TEST_F(StoreTest, discarded_text_keeps_tokens) {
+TEST_P(Conformance, discarded_text_keeps_tokens) {
     Numbers numbers(9);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -314,7 +312,7 @@ TEST_F(StoreTest, discarded_text_keeps_tokens) {
     EXPECT_EQ(store->stats().text_bytes_disk, 0u);
 }
 
-TEST_F(StoreTest, names_are_checked_at_their_exact_limits) {
+TEST_P(Conformance, names_are_checked_at_their_exact_limits) {
     auto store = open();
     auto space = store->open_space("o", "c", true);
     const auto refused = [&](const std::string& key) {
@@ -337,7 +335,7 @@ TEST_F(StoreTest, names_are_checked_at_their_exact_limits) {
     EXPECT_EQ(status_of([&] { store->open_space("o", "absent", false); }), Status::kNotFound);
 }
 
-TEST_F(StoreTest, wrong_chunks_are_refused_and_nothing_changes) {
+TEST_P(Conformance, wrong_chunks_are_refused_and_nothing_changes) {
     Numbers numbers(10);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -375,6 +373,63 @@ TEST_F(StoreTest, wrong_chunks_are_refused_and_nothing_changes) {
               Status::kCancelled);
     writer->commit(good);  // and may be tried again
     EXPECT_EQ(space->read_text("a", 0, 99), text_of(whole));
+}
+
+// Long enough that a store keeps sums over its segments, edited at many places and compared with
+// plain lists.
+TEST_P(Conformance, long_document_is_found_its_way_in_after_edits_anywhere) {
+    auto store = open();
+    auto space = store->open_space("o", "c", true);
+    Numbers numbers(41);
+    std::vector<SegmentRecord> twin;
+    auto writer = space->begin_document(spec_of("long"));
+    for (int step = 0; step < 40; ++step) {
+        const auto n = static_cast<uint32_t>(twin.size());
+        Edit edit;
+        edit.first = step % 4 == 0 ? n : numbers.below(n + 1);
+        edit.n_old = std::min<uint64_t>(n - edit.first, numbers.below(6));
+        for (uint32_t i = 0; i < 10 + numbers.below(30); ++i)
+            edit.segments.push_back(make_segment(numbers, 1 + numbers.below(2)));
+        ASSERT_FALSE(writer->commit(edit));
+        const auto at = twin.erase(twin.begin() + static_cast<ptrdiff_t>(edit.first),
+                                   twin.begin() + static_cast<ptrdiff_t>(edit.first + edit.n_old));
+        twin.insert(at, edit.segments.begin(), edit.segments.end());
+    }
+    ASSERT_GT(twin.size(), 500u);
+    std::string text;
+    std::vector<std::pair<uint64_t, const ChunkRecord*>> chunks;  // where their segments begin
+    for (const SegmentRecord& segment : twin) {
+        for (const ChunkRecord& chunk : segment.chunks) chunks.emplace_back(text.size(), &chunk);
+        text += segment.text;
+    }
+    std::string read;
+    while (read.size() < text.size()) read += space->read_text("long", read.size(), 97);
+    EXPECT_TRUE(read == text);
+    EXPECT_EQ(space->read_text("long", text.size(), 10), "");
+    for (uint64_t i = 0; i < chunks.size(); i += 7) {
+        const auto& [begin, expected] = chunks[i];
+        const auto chunk = space->read_chunk("long", i);
+        ASSERT_TRUE(chunk);
+        EXPECT_EQ(chunk->tokens, expected->tokens);
+        EXPECT_EQ(chunk->bytes.begin, begin + expected->bytes.begin);
+    }
+    EXPECT_FALSE(space->read_chunk("long", chunks.size()));
+    for (const Hit& hit : find(*store, space, numbers.vector(kDim), 60)) {
+        const auto info = store->describe(hit.chunk_id);
+        ASSERT_TRUE(info);
+        ASSERT_LT(info->ordinal, chunks.size());
+        EXPECT_EQ(info->bytes.begin,
+                  chunks[info->ordinal].first + chunks[info->ordinal].second->bytes.begin);
+        if (info->ordinal + 1 < chunks.size()) {
+            EXPECT_EQ(info->next_bytes.begin, chunks[info->ordinal + 1].first +
+                                                  chunks[info->ordinal + 1].second->bytes.begin);
+        }
+    }
+    size_t damages = 0;
+    store->check(CheckLevel::kFull, [&](const Finding& finding) {
+        damages += finding.severity == Finding::Severity::kDamage;
+    });
+    EXPECT_EQ(damages, 0u);
 }
 
 }  // namespace rpt::storage

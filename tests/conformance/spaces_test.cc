@@ -4,19 +4,11 @@
 #include <set>
 #include <thread>
 
-#include "storage/store.h"
-#include "tests/unit/storage/store_fixture.h"
+#include "tests/conformance/conformance.h"
 
 namespace rpt::storage {
-namespace {
 
-std::string document_key(int number) {
-    return std::string("d").append(std::to_string(number));
-}
-
-}  // namespace
-
-TEST_F(StoreTest, search_refuses_wrong_arguments) {
+TEST_P(Conformance, search_refuses_wrong_arguments) {
     auto store = open();
     auto space = store->open_space("o", "c", true);
     EXPECT_TRUE(find(*store, space, std::vector<float>(kDim), 3).empty());
@@ -26,13 +18,13 @@ TEST_F(StoreTest, search_refuses_wrong_arguments) {
               Status::kArgument);
     EXPECT_EQ(status_of([&] { store->search({}, std::vector<float>(kDim), 3, {}); }),
               Status::kArgument);
-    auto other = Store::open(folder_ + "/other", options());
+    auto other = backend().open(folder_ + "/other", options());
     auto foreign = other->open_space("o", "c", true);
     EXPECT_EQ(status_of([&] { find(*store, foreign, std::vector<float>(kDim), 3); }),
               Status::kArgument);
 }
 
-TEST_F(StoreTest, spaces_never_see_each_other) {
+TEST_P(Conformance, spaces_never_see_each_other) {
     Numbers numbers(11);
     auto store = open();
     std::vector<std::shared_ptr<Space>> spaces;
@@ -62,7 +54,7 @@ TEST_F(StoreTest, spaces_never_see_each_other) {
     EXPECT_EQ(store->stats().spaces, 25u);
 }
 
-TEST_F(StoreTest, dropped_space_is_gone_and_its_handles_say_so) {
+TEST_P(Conformance, dropped_space_is_gone_and_its_handles_say_so) {
     Numbers numbers(12);
     auto store = open();
     auto space = store->open_space("o", "c", true), other = store->open_space("o", "d", true);
@@ -89,7 +81,7 @@ TEST_F(StoreTest, dropped_space_is_gone_and_its_handles_say_so) {
     EXPECT_EQ(names, (std::vector<std::string>{"o/c", "o/d"}));
 }
 
-TEST_F(StoreTest, documents_are_listed_in_byte_order_from_a_snapshot) {
+TEST_P(Conformance, documents_are_listed_in_byte_order_from_a_snapshot) {
     Numbers numbers(13);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -104,7 +96,7 @@ TEST_F(StoreTest, documents_are_listed_in_byte_order_from_a_snapshot) {
     EXPECT_EQ(keys, (std::vector<std::string>{"a", "a!", "a/1", "b"}));
 }
 
-TEST_F(StoreTest, excluding_a_document_or_its_part) {
+TEST_P(Conformance, excluding_a_document_or_its_part) {
     Numbers numbers(14);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -124,84 +116,7 @@ TEST_F(StoreTest, excluding_a_document_or_its_part) {
     EXPECT_EQ(find(*store, space, chunks_of(edit)[0].key, 50, filter).size(), 6u);
 }
 
-TEST_F(StoreTest, large_space_gets_a_graph_that_survives_reopening) {
-    Numbers numbers(15);
-    StoreOptions o = options();
-    o.flat_limit = 1500;
-    auto store = Store::open(path_, o);
-    auto space = store->open_space("o", "c", true);
-    std::vector<std::vector<float>> keys;
-    for (int i = 0; i < 8; ++i) {
-        const Edit edit = make_document(numbers, 500);
-        for (const ChunkRecord& chunk : chunks_of(edit)) keys.push_back(chunk.key);
-        add(*space, document_key(i), edit);
-    }
-    SearchFilter exact;
-    exact.exact = true;
-    const auto right = [&] {
-        size_t n = 0;
-        for (int i = 0; i < 100; ++i) {
-            const std::vector<float> query = numbers.vector(kDim);
-            const auto expected = find(*store, space, query, 2, exact),
-                       got = find(*store, space, query, 2);
-            for (size_t j = 0; j < 2; ++j) n += got[j].chunk_id == expected[j].chunk_id;
-        }
-        return n;
-    };
-    EXPECT_GE(right(), 198u);
-    store->rebuild_index();
-    EXPECT_GE(right(), 198u);
-    EXPECT_GT(store->stats().index_bytes, 0u);
-    EXPECT_EQ(store->stats().index_generation, store->stats().generation);
-    store->close();
-    store = Store::open(path_, o);
-    space = store->open_space("o", "c", false);
-    EXPECT_GE(right(), 198u);
-    space->delete_document("d0");
-    EXPECT_GT(store->stats().index_bytes, 0u);  // the graph stays; compaction takes the old keys
-    for (const Hit& hit : find(*store, space, keys[3], 60))
-        EXPECT_NE(store->describe(hit.chunk_id)->key, "d0");
-    SearchFilter one_each;
-    one_each.max_per_document = 1;
-    EXPECT_EQ(find(*store, space, keys[3], 50, one_each).size(), 7u);
-}
-
-TEST_F(StoreTest, stale_or_damaged_index_file_is_not_believed) {
-    Numbers numbers(16);
-    StoreOptions o = options();
-    const Edit edit = make_document(numbers, 1200);
-    {
-        auto store = Store::open(path_, o);
-        auto space = store->open_space("o", "c", true);
-        add(*space, "a", edit);
-        find(*store, space, chunks_of(edit)[0].key, 1);
-    }
-    const std::string file = path_ + "/index/1.idx";
-    ASSERT_TRUE(std::filesystem::exists(file));
-    std::filesystem::copy_file(file, folder_ + "/old.idx");
-    const Edit more = make_document(numbers, 30);
-    {
-        auto store = Store::open(path_, o);
-        auto space = store->open_space("o", "c", false);
-        add(*space, "b", more);
-        find(*store, space, chunks_of(edit)[0].key, 1);
-    }
-    std::filesystem::copy_file(folder_ + "/old.idx", file,
-                               std::filesystem::copy_options::overwrite_existing);
-    {
-        auto store = Store::open(path_, o);
-        auto space = store->open_space("o", "c", false);
-        EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 1230u);
-        space->delete_document("a");
-    }
-    std::filesystem::copy_file(folder_ + "/old.idx", file,
-                               std::filesystem::copy_options::overwrite_existing);
-    auto store = Store::open(path_, o);
-    auto space = store->open_space("o", "c", false);
-    EXPECT_EQ(find(*store, space, chunks_of(more)[0].key, 3000).size(), 30u);
-}
-
-TEST_F(StoreTest, readers_elsewhere_see_commits_and_refuse_to_write) {
+TEST_P(Conformance, readers_elsewhere_see_commits_and_refuse_to_write) {
     Numbers numbers(17);
     auto store = open();
     auto space = store->open_space("o", "c", true);
@@ -226,7 +141,7 @@ TEST_F(StoreTest, readers_elsewhere_see_commits_and_refuse_to_write) {
               Status::kNotFound);
 }
 
-TEST_F(StoreTest, threads_write_search_and_delete_together) {
+TEST_P(Conformance, threads_write_search_and_delete_together) {
     auto store = open();
     auto space = store->open_space("o", "c", true);
     std::atomic<bool> stop{false};
@@ -272,7 +187,7 @@ TEST_F(StoreTest, threads_write_search_and_delete_together) {
     EXPECT_EQ(stats.documents, 2u * 26);
 }
 
-TEST_F(StoreTest, figures_add_up) {
+TEST_P(Conformance, figures_add_up) {
     Numbers numbers(18);
     auto store = open();
     auto space = store->open_space("o", "c", true);
