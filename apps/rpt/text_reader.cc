@@ -57,9 +57,8 @@ bool TextReader::look_at_head() {
         problem_ = std::move(*kind);
         return false;
     }
-    if (source_ != Source::kFile || has_mark(head) || !form_.encoding.empty() ||
-        head.find('\0') == std::string_view::npos)
-        return true;
+    has_nul_ = !has_mark(head) && form_.encoding.empty() && head.find('\0') != std::string_view::npos;
+    if (source_ != Source::kFile || !has_nul_) return true;
     problem_ = "binary";
     for (size_t first : {0, 1}) {
         if (looks_like_utf16(head, first))
@@ -117,6 +116,7 @@ bool TextReader::check(std::string_view bytes, std::string& text, bool is_end) {
     text.append(cut_, 0, n_whole);
     cut_.erase(0, n_whole);
     if (!bad) return true;
+    if (problem_.empty() && has_nul_) problem_ = "binary";
     if (problem_.empty())
         problem_ = "not UTF-8 at byte " + std::to_string(*bad + decoder_->mark_bytes()) +
                    (source_ == Source::kPrompt ? kTryTool : kTryOption);

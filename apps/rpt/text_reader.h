@@ -45,7 +45,7 @@ class TextReader {
     const std::string name_;
     const Source source_;
     std::string head_;  // until there is enough of it
-    bool begun_ = false, ends_in_cr_ = false;
+    bool begun_ = false, ends_in_cr_ = false, has_nul_ = false;
     std::optional<TextDecoder> decoder_;
     std::optional<std::string> html_;  // a page so far
     Utf8Scan scan_;

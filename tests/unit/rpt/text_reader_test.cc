@@ -59,6 +59,7 @@ TEST(text_reader, nul_near_the_start_is_binary_in_a_file) {
     const std::string_view bytes("ab\0cd", 5);
     EXPECT_EQ(read(bytes).problem, "binary");
     EXPECT_TRUE(read(bytes, {}, "a", TextReader::Source::kStream).good);
+    EXPECT_EQ(read(std::string_view("\xF0\0\xFF", 3), {}, "a", TextReader::Source::kPrompt).problem, "binary");
     EXPECT_TRUE(read(std::string(9000, 'a') + std::string(1, '\0')).good);
 }
 
