@@ -149,19 +149,17 @@ rpt_status rpt_doc_get_segment(rpt_space* space, const char* key, uint64_t numbe
         const Result<rpt_segment_info> result(info, "info");
         const SpaceRef ref = require(space, "space").ref;
         const std::string name = read_name(key, kMaxKey, "key");
-        std::vector<storage::SegmentInfo> segments;
-        access(ref, [&] { segments = ref.space->list_segments(name); });
-        if (number >= segments.size()) {
+        std::optional<storage::SegmentInfo> segment;
+        access(ref, [&] { segment = ref.space->segment_at(name, number); });
+        if (!segment) {
             throw rpt::Error(rpt::Status::kNotFound, "rpt",
-                             "document \"" + name + "\" has " + std::to_string(segments.size()) +
-                                 " segments, no segment " + std::to_string(number));
+                             "document \"" + name + "\" has no segment " + std::to_string(number));
         }
-        const storage::SegmentInfo& segment = segments[number];
         rpt_segment_info out{};
-        out.segment_id = segment.id;
-        out.span = {segment.bytes.begin, segment.bytes.end};
-        out.chunks = segment.chunks;
-        std::memcpy(out.identity, segment.identity.data(), sizeof out.identity);
+        out.segment_id = segment->id;
+        out.span = {segment->bytes.begin, segment->bytes.end};
+        out.chunks = segment->chunks;
+        std::memcpy(out.identity, segment->identity.data(), sizeof out.identity);
         result.set(out);
     });
 }

@@ -56,6 +56,9 @@ class Space {
     virtual void list_documents(std::string_view after_key,
                                 const std::function<bool(const DocumentInfo&)>& visit) = 0;
     virtual std::vector<SegmentInfo> list_segments(std::string_view key) = 0;  // kNotFound
+    // One of them, by its number from 0, without reading the others; nothing behind the last.
+    // kNotFound.
+    virtual std::optional<SegmentInfo> segment_at(std::string_view key, uint64_t number) = 0;
     // Original bytes from `offset`, at most `size`; short only at the end. kUnsupported if the text
     // was discarded.
     virtual std::string read_text(std::string_view key, uint64_t offset, size_t size) = 0;

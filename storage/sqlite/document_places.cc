@@ -62,8 +62,9 @@ std::optional<FoundPlace> DocumentPlaces::find(const Choice& is_there) {
         expected = chosen->sum;
     }
     load_leaf(begin, end, before, expected);
-    for (const FoundPlace& found : leaf_) {
-        const PlaceSum until{0, found.byte_begin, found.first_chunk, 0};
+    for (size_t i = 0; i < leaf_.size(); ++i) {
+        const FoundPlace& found = leaf_[i];
+        const PlaceSum until{before.places + i, found.byte_begin, found.first_chunk, 0};
         if (is_there(until, sum_of(found.place), found.place.place, found.place.place))
             return found;
     }
@@ -98,6 +99,12 @@ std::optional<FoundPlace> DocumentPlaces::at_byte(uint64_t byte) {
 std::optional<FoundPlace> DocumentPlaces::at_chunk(uint64_t ordinal) {
     return find([&](const PlaceSum& before, const PlaceSum& own, uint64_t, uint64_t) {
         return ordinal < before.chunks + own.chunks;
+    });
+}
+
+std::optional<FoundPlace> DocumentPlaces::at_number(uint64_t number) {
+    return find([&](const PlaceSum& before, const PlaceSum& own, uint64_t, uint64_t) {
+        return number < before.places + own.places;
     });
 }
 

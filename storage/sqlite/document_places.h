@@ -35,6 +35,8 @@ class DocumentPlaces {
     // The one that holds this byte, or chunk, of the document; nothing behind its end.
     std::optional<FoundPlace> at_byte(uint64_t byte);
     std::optional<FoundPlace> at_chunk(uint64_t ordinal);
+    // The one before which `number` others stand.
+    std::optional<FoundPlace> at_number(uint64_t number);
     std::optional<FoundPlace> next(const FoundPlace& found);
     std::optional<FoundPlace> previous(const FoundPlace& found);
 

@@ -129,6 +129,18 @@ std::vector<SegmentInfo> SpaceImpl::list_segments(std::string_view key) {
     return list_segment_infos(*lease, list_places(*lease, row->info.id, row->places));
 }
 
+std::optional<SegmentInfo> SpaceImpl::segment_at(std::string_view key, uint64_t number) {
+    ConnectionPool::Lease lease(store_->readers());
+    require_row(*lease);
+    const auto row = find_document_row(*lease, row_.id, key, false);
+    if (!row) fail_missing(key);
+    const auto place = DocumentPlaces(*lease, *row).at_number(number);
+    if (!place) return std::nullopt;
+    SegmentInfo info = list_segment_infos(*lease, std::span(&place->place, 1)).front();
+    info.bytes = {place->byte_begin, place->byte_end()};
+    return info;
+}
+
 std::string SpaceImpl::read_text(std::string_view key, uint64_t offset, size_t size) {
     ConnectionPool::Lease lease(store_->readers());
     require_row(*lease);

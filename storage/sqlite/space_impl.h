@@ -25,6 +25,7 @@ class SpaceImpl final : public Space {
     void list_documents(std::string_view after_key,
                         const std::function<bool(const DocumentInfo&)>& visit) override;
     std::vector<SegmentInfo> list_segments(std::string_view key) override;
+    std::optional<SegmentInfo> segment_at(std::string_view key, uint64_t number) override;
     std::string read_text(std::string_view key, uint64_t offset, size_t size) override;
     std::optional<ChunkRecord> read_chunk(std::string_view key, uint64_t ordinal) override;
     void set_budget(uint64_t bytes) override { store_->set_space_budget(row_.id, bytes); }

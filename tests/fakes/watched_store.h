@@ -80,6 +80,9 @@ class WatchedSpace : public storage::Space {
     std::vector<storage::SegmentInfo> list_segments(std::string_view key) override {
         return space_->list_segments(key);
     }
+    std::optional<storage::SegmentInfo> segment_at(std::string_view key, uint64_t number) override {
+        return space_->segment_at(key, number);
+    }
     std::string read_text(std::string_view key, uint64_t offset, size_t size) override {
         return space_->read_text(key, offset, size);
     }

@@ -281,6 +281,31 @@ TEST_F(DocumentSpliceTest, replacement_that_is_not_finished_is_spliced_in_stages
     EXPECT_EQ(fakes::difference(document(), fresh(other)), "");
 }
 
+TEST_F(DocumentSpliceTest, segments_are_found_by_number_after_edits_as_they_are_listed) {
+    std::string text = sentences(300);
+    write("doc", text);
+    for (const uint64_t at :
+         {uint64_t(0), uint64_t(text.size() / 2), uint64_t(text.size() - 100)}) {
+        const uint64_t place = text.find("the reader", at == 0 ? 0 : at - 400);
+        auto doc = resumed();
+        doc->splice({place, place}, sentences(9, int(1000 + at % 1000)));
+        doc->finish();
+        const std::vector<storage::SegmentInfo> listed = space_->list_segments("doc");
+        ASSERT_GT(listed.size(), 100u);
+        for (uint64_t i = 0; i < listed.size(); ++i) {
+            const auto found = space_->segment_at("doc", i);
+            ASSERT_TRUE(found) << i;
+            EXPECT_EQ(found->id, listed[i].id);
+            EXPECT_EQ(found->bytes.begin, listed[i].bytes.begin);
+            EXPECT_EQ(found->bytes.end, listed[i].bytes.end);
+            EXPECT_EQ(found->chunks, listed[i].chunks);
+            EXPECT_EQ(found->identity, listed[i].identity);
+        }
+        EXPECT_FALSE(space_->segment_at("doc", listed.size()));
+    }
+    EXPECT_EQ(status_of([&] { space_->segment_at("none", 0); }), Status::kNotFound);
+}
+
 TEST_F(DocumentSpliceTest, refuses_bad_places_and_bytes_and_changes_nothing) {
     const std::string text = sentences(9);
     const uint64_t n = text.size();
