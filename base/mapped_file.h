@@ -7,7 +7,8 @@
 
 namespace rpt {
 
-// Immutable; shared by threads. The file must not shrink while it is mapped.
+// Immutable; shared by threads. A file that shrinks while it is mapped ends the process by a signal:
+// for files of the laboratory's own making, never in the library (file_bytes.h, input_file.h).
 class MappedFile {
   public:
     // kNotFound or kIo with the path and errno.
