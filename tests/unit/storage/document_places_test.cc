@@ -85,6 +85,7 @@ class DocumentPlacesTest : public StoreTest {
         for (const auto& [leaf, n] : leaves) EXPECT_LE(n, kMostInLeaf) << leaf;
         EXPECT_FALSE(places.at_byte(bytes));
         EXPECT_FALSE(places.at_chunk(chunks));
+        EXPECT_FALSE(places.at_number(places_.size()));
         const auto expect_at = [&](const std::optional<FoundPlace>& found, size_t i) {
             ASSERT_TRUE(found) << i;
             EXPECT_EQ(found->place.place, places_[i].place);
@@ -95,6 +96,7 @@ class DocumentPlacesTest : public StoreTest {
             const size_t i = numbers_.below(static_cast<uint32_t>(places_.size()));
             expect_at(places.at(places_[i].place), i);
             expect_at(places.at_byte(begins[i]), i);
+            expect_at(places.at_number(i), i);
             expect_at(places.at_byte(begins[i] + places_[i].bytes - 1), i);
             if (places_[i].chunks > 0) expect_at(places.at_chunk(firsts[i]), i);
             const auto found = places.at(places_[i].place);
