@@ -87,8 +87,8 @@ const char* finish_name(int32_t finish) {
 
 void explain(const Listener& listener) {
     for (const Retrieval& retrieval : listener.retrievals) {
-        complain("from token " + std::to_string(retrieval.at_token) + " on:" +
-                 (retrieval.hits.empty() ? " nothing was retrieved\n" : "\n"));
+        complain("from token " + std::to_string(retrieval.at_token) +
+                 " on:" + (retrieval.hits.empty() ? " nothing was retrieved\n" : "\n"));
         for (const HitRecord& hit : retrieval.hits) complain("  " + hit_line(hit) + "\n");
     }
     if (listener.retrievals.empty()) complain("no chunk shaped this text\n");

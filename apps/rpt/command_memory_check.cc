@@ -65,8 +65,9 @@ int run(const Settings& settings, const Options& options) {
         flush_output();
     }
     if (damaged != 0)
-        throw ToldFailure(Failure("\"" + options.store + "\" is damaged in " + std::to_string(damaged) +
-                      (damaged == 1 ? " place" : " places"),
+        throw ToldFailure(Failure("\"" + options.store + "\" is damaged in " +
+                                      std::to_string(damaged) +
+                                      (damaged == 1 ? " place" : " places"),
                                   kExitFailed, RPT_ERR_CORRUPT));
     return kExitDone;
 }

@@ -34,8 +34,7 @@ int tell(bool json, const Failure& failure, bool told) {
     const std::string line = one_line(failure.what());
     try {
         flush_output();
-        if (json && !told)
-            print_json({{"error", {{"code", code_of(failure)}, {"message", line}}}});
+        if (json && !told) print_json({{"error", {{"code", code_of(failure)}, {"message", line}}}});
     } catch (const Failure&) {  // nobody takes it there: stderr has it
     }
     complain("rpt: " + line + "\n");

@@ -21,13 +21,14 @@ const std::set<std::string_view>& unseen() {
 
 const std::set<std::string_view>& blocks() {
     static const std::set<std::string_view> names = {
-        "address", "article", "aside",  "blockquote", "body",    "br",     "caption", "dd",
-        "details", "dialog",  "div",    "dl",         "dt",      "center", "fieldset", "figcaption",
-        "figure",  "footer",  "form",   "h1",         "h2",      "h3",     "h4",      "h5",
-        "h6",      "head",    "header", "hgroup",     "hr",      "html",   "legend",  "li",
-        "main",    "menu",    "nav",    "ol",         "option",  "p",      "pre",     "section",
-        "select",  "summary", "table",  "tbody",      "textarea", "tfoot", "thead",   "title",
-        "tr",      "ul"};
+        "address",  "article",    "aside",    "blockquote", "body",    "br",     "caption",
+        "dd",       "details",    "dialog",   "div",        "dl",      "dt",     "center",
+        "fieldset", "figcaption", "figure",   "footer",     "form",    "h1",     "h2",
+        "h3",       "h4",         "h5",       "h6",         "head",    "header", "hgroup",
+        "hr",       "html",       "legend",   "li",         "main",    "menu",   "nav",
+        "ol",       "option",     "p",        "pre",        "section", "select", "summary",
+        "table",    "tbody",      "textarea", "tfoot",      "thead",   "title",  "tr",
+        "ul"};
     return names;
 }
 

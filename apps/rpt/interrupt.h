@@ -12,8 +12,8 @@ enum class Stop { kNone, kSignal, kTimeout };
 
 // From here on SIGINT, SIGTERM, SIGHUP and the end of the time cancel the work under way. A second
 // SIGINT or SIGTERM ends the process at once, and so does work that does not end some seconds
-// after its time. Signals that the parent ignored stay ignored. `timeout_ms` 0: no limit; `spent_ms`
-// of it have passed already.
+// after its time. Signals that the parent ignored stay ignored. `timeout_ms` 0: no limit;
+// `spent_ms` of it have passed already.
 void watch_interrupts(int64_t timeout_ms, int64_t spent_ms);
 // The token of this process; lives until its end.
 rpt_cancel* interrupt_token();

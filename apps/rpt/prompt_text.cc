@@ -64,8 +64,7 @@ class Input {
     uint64_t size_at_start() const {
         struct stat facts {};
         const bool is_file = fstat(fd_, &facts) == 0 && S_ISREG(facts.st_mode);
-        return is_file && facts.st_size > 0 ? static_cast<uint64_t>(facts.st_size)
-                                            : kMaxBytes + 1;
+        return is_file && facts.st_size > 0 ? static_cast<uint64_t>(facts.st_size) : kMaxBytes + 1;
     }
 
     const std::string name_;

@@ -44,8 +44,7 @@ void add_model_options(CLI::App& command, Settings& settings) {
         .add_option("-m,--model", settings.model,
                     "Model file, or the name of a shipped one (default: small)")
         ->type_name("PATH|NAME");
-    command
-        .add_option("--threads", settings.threads, "Threads of the model (default: 1)")
+    command.add_option("--threads", settings.threads, "Threads of the model (default: 1)")
         ->type_name("N");
     add_size_option(command, "--cache", settings.cache_bytes,
                     "Model states of the store kept in memory (default: 64M)");
@@ -54,14 +53,13 @@ void add_model_options(CLI::App& command, Settings& settings) {
 void add_wait_option(CLI::App& command, Settings& settings) {
     const std::string text =
         "Wait while another process writes to the memory, with --wait=30s so long at most";
-    command.add_flag("--wait", text)
-        ->each([&settings](const std::string& word) {
-            const auto ms = word == "true" ? std::optional<int64_t>(-1) : parse_duration_ms(word);
-            if (!ms)
-                throw CLI::ValidationError("--wait",
-                                           "\"" + word + "\" is not of the form 30s or 500ms");
-            settings.wait_ms = *ms;
-        });
+    command.add_flag("--wait", text)->each([&settings](const std::string& word) {
+        const auto ms = word == "true" ? std::optional<int64_t>(-1) : parse_duration_ms(word);
+        if (!ms)
+            throw CLI::ValidationError("--wait",
+                                       "\"" + word + "\" is not of the form 30s or 500ms");
+        settings.wait_ms = *ms;
+    });
 }
 
 void add_text_options(CLI::App& command, Settings& settings) {

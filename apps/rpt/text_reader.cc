@@ -57,7 +57,8 @@ bool TextReader::look_at_head() {
         problem_ = std::move(*kind);
         return false;
     }
-    has_nul_ = !has_mark(head) && form_.encoding.empty() && head.find('\0') != std::string_view::npos;
+    has_nul_ =
+        !has_mark(head) && form_.encoding.empty() && head.find('\0') != std::string_view::npos;
     if (source_ != Source::kFile || !has_nul_) return true;
     problem_ = "binary";
     for (size_t first : {0, 1}) {
@@ -84,8 +85,8 @@ bool TextReader::take(std::string_view bytes, std::string& text, bool is_end) {
     std::string decoded;
     bool good = decoder_->feed(bytes, decoded) && (!is_end || decoder_->finish(decoded));
     if (!good)
-        problem_ = decoder_->problem() +
-                   (source_ == Source::kPrompt ? "" : "; read it with --lossy");
+        problem_ =
+            decoder_->problem() + (source_ == Source::kPrompt ? "" : "; read it with --lossy");
     std::string checked;
     if (form_.lossy) {
         checked = std::move(decoded);

@@ -41,8 +41,7 @@ Ready wait_until_ready(int fd, short events, int timeout_ms) {
     const auto end = Clock::now() + std::chrono::milliseconds(std::max(0, timeout_ms));
     for (;;) {
         std::array<pollfd, 2> waiting = {{{fd, events, 0}, {stop_fd(), POLLIN, 0}}};
-        const int ready =
-            poll(waiting.data(), waiting.size(), timeout_ms < 0 ? -1 : left_ms(end));
+        const int ready = poll(waiting.data(), waiting.size(), timeout_ms < 0 ? -1 : left_ms(end));
         if (interrupted()) return Ready::kStop;
         if (ready > 0 && waiting[0].revents != 0) return Ready::kYes;
         if (ready < 0 && !may_be_tried_again(errno)) return Ready::kYes;  // the call will tell

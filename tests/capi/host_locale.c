@@ -1,5 +1,5 @@
-/* A host whose locale writes 0,5, or whose lower case of I is no i, gets the numbers and texts that a
- * host of the locale C gets. argv[3]: the program localedef. */
+/* A host whose locale writes 0,5, or whose lower case of I is no i, gets the numbers and texts that
+ * a host of the locale C gets. argv[3]: the program localedef. */
 #include <locale.h>
 
 #include "expect.h"
@@ -13,7 +13,8 @@ static void make_locale(const place* p, const char* localedef, const char* name)
     EXPECT(system(command) == 0);
 }
 
-/* Everything that has numbers in it: the model's header, a store, hits, a score, a text, a check. */
+/* Everything that has numbers in it: the model's header, a store, hits, a score, a text, a check.
+ */
 static answer work(const char* model_path, const char* store_path) {
     answer out = {0, ""};
     rpt_error err = RPT_ERROR_INIT;

@@ -20,7 +20,11 @@ TEST(line_ends, lf_crlf_and_cr_end_a_line_for_every_split) {
 }
 
 TEST(line_ends, other_separators_of_unicode_end_none) {
-    EXPECT_TRUE(ends_of("a\xE2\x80\xA8" "b\xC2\x85" "c\fd\ve", 3).empty());
+    EXPECT_TRUE(ends_of("a\xE2\x80\xA8"
+                        "b\xC2\x85"
+                        "c\fd\ve",
+                        3)
+                    .empty());
 }
 
 }  // namespace

@@ -73,8 +73,8 @@ TEST(text_decoder, encoding_counts_without_a_mark) {
 }
 
 TEST(text_decoder, invalid_bytes_are_told_with_their_place_or_replaced) {
-    const std::string broken = utf16(false).substr(0, 4) + std::string("\x00\xDC", 2) + "x" +
-                               std::string(1, '\0');
+    const std::string broken =
+        utf16(false).substr(0, 4) + std::string("\x00\xDC", 2) + "x" + std::string(1, '\0');
     const Decoded strict = decode(broken, 1);
     EXPECT_FALSE(strict.good);
     EXPECT_EQ(strict.text, "L");

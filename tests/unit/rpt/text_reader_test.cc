@@ -39,8 +39,7 @@ TEST(text_reader, utf8_comes_out_as_it_went_in_for_every_split) {
 
 TEST(text_reader, what_comes_before_an_invalid_byte_is_given) {
     for (size_t piece : {1, 2, 3, 100}) {
-        const Got got =
-            read("abc\xE2\x82x", {}, "a.txt", TextReader::Source::kFile, piece);
+        const Got got = read("abc\xE2\x82x", {}, "a.txt", TextReader::Source::kFile, piece);
         EXPECT_FALSE(got.good);
         EXPECT_EQ(got.text, "abc");
         EXPECT_TRUE(got.problem.starts_with("not UTF-8 at byte 3;")) << got.problem;
@@ -59,7 +58,8 @@ TEST(text_reader, nul_near_the_start_is_binary_in_a_file) {
     const std::string_view bytes("ab\0cd", 5);
     EXPECT_EQ(read(bytes).problem, "binary");
     EXPECT_TRUE(read(bytes, {}, "a", TextReader::Source::kStream).good);
-    EXPECT_EQ(read(std::string_view("\xF0\0\xFF", 3), {}, "a", TextReader::Source::kPrompt).problem, "binary");
+    EXPECT_EQ(read(std::string_view("\xF0\0\xFF", 3), {}, "a", TextReader::Source::kPrompt).problem,
+              "binary");
     EXPECT_TRUE(read(std::string(9000, 'a') + std::string(1, '\0')).good);
 }
 
