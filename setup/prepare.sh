@@ -19,6 +19,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 packages="g++ cmake ninja-build ccache python3 python3-venv libsqlite3-dev libzstd-dev libfaiss-dev libopenblas-dev
 libboost1.81-dev zstd libxml2-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
 
+[ "$purpose" != test ] || packages="$packages git"
 [ "$purpose" != fuzz ] || packages="$packages clang libclang-rt-dev"
 
 missing=
@@ -31,6 +32,7 @@ if command -v dpkg-query >/dev/null 2>&1; then
             # a tool that came another way is as good
             g++) command -v c++ >/dev/null 2>&1 && continue ;;
             cmake) command -v cmake >/dev/null 2>&1 && continue ;;
+            git) command -v git >/dev/null 2>&1 && continue ;;
             ninja-build) command -v ninja >/dev/null 2>&1 && continue ;;
         esac
         missing="$missing $package"

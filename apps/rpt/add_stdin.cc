@@ -65,10 +65,9 @@ class Keeper {
 [[noreturn]] void fail_early(Keeper& keeper, rpt_doc* document, const std::string& key,
                              bool replace, const std::string& reason) {
     keeper.flush();
-    const std::string rest =
-        replace ? "the document \"" + key + "\" stays as it was"
-                : "the first " + std::to_string(rpt_doc_offset(document)) +
-                      " bytes of the text are in the memory";
+    const std::string rest = replace ? "the document \"" + key + "\" stays as it was"
+                                     : "the first " + std::to_string(rpt_doc_offset(document)) +
+                                           " bytes of the text are in the memory";
     if (reason.empty()) fail_stopped(rest);
     throw Failure("stdin: " + reason + "; " + rest, kExitFailed, RPT_ERR_IO);
 }
@@ -104,8 +103,7 @@ rpt_doc_info finish_document(const Document& document) {
 rpt_doc_info add_stdin(const Settings& settings, rpt_space* space, const std::string& key,
                        bool replace, Progress& progress) {
     replace = replace || is_unfinished(space, key);
-    const Document document =
-        begin_document(space, key, "", 0, writing_flags(settings, replace));
+    const Document document = begin_document(space, key, "", 0, writing_flags(settings, replace));
     Keeper keeper(document.get());
     TextReader reader(settings.text, key, TextReader::Source::kStream);
     std::string piece(kPieceBytes, '\0'), text;
@@ -124,8 +122,8 @@ rpt_doc_info add_stdin(const Settings& settings, rpt_space* space, const std::st
         const bool good = ended ? reader.finish(text) : reader.feed({piece.data(), got.size}, text);
         Call call;
         Error error;
-        const rpt_status status = rpt_doc_append(document.get(), text.data(), text.size(),
-                                                 call.get(), error.out());
+        const rpt_status status =
+            rpt_doc_append(document.get(), text.data(), text.size(), call.get(), error.out());
         if (status == RPT_ERR_CANCELLED) end_early("");
         error.check(status);
         if (!text.empty()) keeper.took();

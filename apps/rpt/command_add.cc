@@ -1,305 +1,119 @@
 // rpt add STORE PATH...: read files, directories or stdin into a memory; watch them.
 #include <algorithm>
 #include <chrono>
-#include <map>
-#include <set>
+#include <utility>
 
-#include "apps/rpt/add_stdin.h"
-#include "apps/rpt/file_walk.h"
+#include "apps/rpt/add_run.h"
 #include "apps/rpt/interrupt.h"
+#include "apps/rpt/memory_place.h"
 #include "apps/rpt/output.h"
-#include "apps/rpt/quantities.h"
-#include "apps/rpt/text_file.h"
 #include "apps/rpt/tree_watch.h"
-#include "apps/rpt/workplace.h"
 
 namespace rpt::cli {
 namespace {
 
-constexpr uint64_t kFlushBytes =
-    1 << 20;  // of text between two flushes of a file: bounds what waits in memory
+using Clock = std::chrono::steady_clock;
 
-struct Options {
-    std::string store, key;
-    std::vector<std::string> paths;
-    bool replace = false, watch = false;
-};
+// How long a long run reads before it looks whether something else has changed.
+constexpr auto kAttention = std::chrono::seconds(1);
 
-struct Totals {
-    uint64_t documents = 0, bytes = 0, tokens = 0, chunks = 0, unchanged = 0, deleted = 0;
-    std::vector<SkippedFile> skipped;
-    std::vector<SkippedFile> failed;
+void check_usage(const AddOptions& options) {
+    const auto n_stdin = std::ranges::count(options.paths, "-");
+    if (n_stdin > 1) throw Failure("stdin can be read once only", kExitUsage);
+    if (options.watch && n_stdin > 0)
+        throw Failure("--watch watches files and directories, stdin is read as it arrives anyway",
+                      kExitUsage);
+    check_place_of_memory(options.store, options.paths);
+}
 
-    void count(const rpt_doc_info& info) {
-        ++documents;
-        bytes += info.bytes_accepted;
-        tokens += info.tokens;
-        chunks += info.chunks;
-    }
-};
-
-struct Wanted {
-    FoundFile file;
-    bool replace = false;
-};
-
-// One run over what the paths stand for, and again for every change while watching. The model is
-// loaded when the first file turns out to be new: a tree that is known already costs its hashing.
-class Adder {
+// Keeps the memory in step with the files until an interrupt.
+class Watcher {
   public:
-    Adder(const Settings& settings, const Options& options)
-        : settings_(settings), options_(options), place_(settings) {}
-
-    Totals run() {
-        Totals totals;
-        const Walk walk = find_files();
-        totals.skipped = walk.skipped;
-        const std::vector<Wanted> wanted = choose(walk, totals);
-        const bool from_stdin = !watching_ && reads_stdin();
-        if (!wanted.empty() || from_stdin) open_for_writing();
-        read(wanted, from_stdin, totals);
-        if (watching_) delete_missing(walk, totals);
-        for (const FoundFile& file : walk.files) seen_.insert(file.key);
-        watching_ = options_.watch;
-        return totals;
+    Watcher(const Settings& settings, const AddOptions& options)
+        : settings_(settings),
+          watch_(options.store),
+          report_(settings),
+          run_(settings, options, [this](const auto& folder) { watch_.add_folder(folder); }) {
+        for (const std::string& path : options.paths) watch_parent(path);
     }
 
-    void close() { place_.close_store(); }
+    AddOutcome follow() {
+        AddOutcome outcome = look();
+        if (watch_.is_out_of_watches())
+            remark(settings_,
+                   "the system gives no more watches (fs.inotify.max_user_watches); looking at all "
+                   "files every few seconds instead");
+        // Nothing of what was named is there: more likely a slip of the pen than a wish.
+        const bool was_slip = run_.misses_all_paths();
+        while (!interrupted() && !was_slip) {
+            run_.check_memory();
+            if (watch_.wait(run_.next_reading(), run_.misses_paths())) outcome = look();
+        }
+        run_.close();
+        return outcome;
+    }
 
   private:
-    bool reads_stdin() const { return std::ranges::count(options_.paths, "-") > 0; }
-
-    Walk find_files() const {
-        Walk walk;
-        for (const std::string& path : options_.paths) {
-            if (path == "-") continue;
-            // While watching, what is gone for now is no failure.
-            if (watching_ && !std::filesystem::exists(path)) continue;
-            walk_path(path, options_.store, walk);
-        }
-        if (options_.key.empty()) return walk;
-        const size_t documents = walk.files.size() + (reads_stdin() ? 1 : 0);
-        if (documents != 1)
-            throw Failure(
-                "--key names one document, but the paths hold " + std::to_string(documents),
-                kExitUsage);
-        for (FoundFile& file : walk.files) file.key = options_.key;
-        return walk;
-    }
-
-    // What must be read: all that is text and not in the memory with this content.
-    std::vector<Wanted> choose(const Walk& walk, Totals& totals) {
-        open_for_looking();
-        std::vector<Wanted> wanted;
-        Progress progress("looking", walk.files.size(), Progress::Unit::kCount, settings_.quiet);
-        for (const FoundFile& file : walk.files) {
-            if (interrupted()) fail_interrupted();
-            const FileStamp stamp = FileStamp::of(file.path);
-            if (watching_ && stamps_[file.key] == stamp) continue;
-            stamps_[file.key] = stamp;
-            const FileLook look = look_at(file.path, settings_.text);
-            if (look.not_text) {
-                totals.skipped.push_back({file.key, *look.not_text});
-            } else {
-                consider(file, look, wanted, totals);
-            }
-            progress.add(1);
-        }
-        return wanted;
-    }
-
-    void consider(const FoundFile& file, const FileLook& look, std::vector<Wanted>& wanted,
-                  Totals& totals) {
-        const auto info = stored(file.key);
-        const bool finished = info && (info->flags & RPT_DOC_FINISHED) != 0;
-        if (finished && std::ranges::equal(info->content_hash, look.hash)) {
-            ++totals.unchanged;
-            totals.skipped.push_back({file.key, "unchanged"});
-        } else if (finished && !options_.replace && !options_.watch) {
-            totals.failed.push_back(
-                {file.key, "in the memory already with other content; give --replace"});
-        } else {
-            // What an interrupted run left behind is no document to protect.
-            wanted.push_back({file, info.has_value()});
-        }
-    }
-
-    std::optional<rpt_doc_info> stored(const std::string& key) {
-        if (place_.spaces.empty()) return std::nullopt;
-        rpt_doc_info info = {};
-        info.struct_size = sizeof(info);
-        Error error;
-        const rpt_status status =
-            rpt_doc_stat(place_.spaces.front().get(), key.c_str(), &info, error.out());
-        if (status == RPT_ERR_NOT_FOUND) return std::nullopt;
-        error.check(status);
-        return info;
-    }
-
-    // A memory that is not there yet holds nothing.
-    void open_for_looking() {
-        if (place_.store) return;
+    // Editors write beside a file and rename; a folder may be replaced as a whole.
+    void watch_parent(const std::string& path) {
         std::error_code ignored;
-        if (!std::filesystem::exists(std::filesystem::path(options_.store) / "store.sqlite",
-                                     ignored))
-            return;
-        place_.open_store(settings_, options_.store, Access::kRead);
-        rpt_space* opened = nullptr;
-        Error error;
-        const rpt_status status =
-            rpt_space_open(place_.store.get(), settings_.owner.c_str(),
-                           settings_.collections.front().c_str(), 0, &opened, error.out());
-        if (status == RPT_ERR_NOT_FOUND) return;
-        error.check(status);
-        place_.spaces.emplace_back(opened);
+        const auto whole = std::filesystem::absolute(path, ignored).lexically_normal();
+        const auto named = whole.has_filename() ? whole : whole.parent_path();
+        if (!std::filesystem::is_directory(named, ignored)) watch_.add_folder(named.parent_path());
     }
 
-    void open_for_writing() {
-        if (writing_) return;
-        place_.close_store();
-        place_.open_model(settings_);
-        place_.open_store(settings_, options_.store, Access::kCreate);
-        place_.open_spaces(settings_, true);
-        writing_ = true;
+    AddOutcome look() {
+        const auto start = Clock::now();
+        last_look_ = start;
+        const bool first = std::exchange(is_first_, false);
+        const AddOutcome outcome = run_.pass([this] { look_meanwhile(); });
+        if (first || outcome.changed_memory())
+            report_.tell(outcome, std::chrono::duration<double>(Clock::now() - start).count());
+        else
+            report_.tell_failures(outcome);
+        return outcome;
     }
 
-    void read(const std::vector<Wanted>& wanted, bool from_stdin, Totals& totals) {
-        uint64_t total = 0, before = 0;
-        for (const Wanted& one : wanted) total += one.file.size;
-        Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes,
-                          settings_.quiet);
-        for (const Wanted& one : wanted) {
-            if (interrupted()) fail_interrupted();
-            read_file(one, progress, totals);
-            before += one.file.size;
-            progress.set(before);
-        }
-        if (!from_stdin) return;
-        totals.count(add_stdin(settings_, place_.spaces.front().get(),
-                               options_.key.empty() ? "stdin" : options_.key, options_.replace,
-                               progress));
-    }
-
-    void read_file(const Wanted& one, Progress& progress, Totals& totals) {
-        TextFile file(one.file.path, settings_.text);
-        if (!file.is_open()) {
-            // Removed since it was found: the next look tells.
-            if (watching_) return;
-            throw Failure("\"" + one.file.key + "\": " + file.problem());
-        }
-        std::error_code ignored;
-        const std::string uri =
-            std::filesystem::absolute(one.file.path, ignored).lexically_normal().generic_string();
-        const Document document = begin_document(place_.spaces.front().get(), one.file.key, uri,
-                                                 modified_ms(one.file.path),
-                                                 writing_flags(settings_, one.replace));
-        std::string piece;
-        for (uint64_t unflushed = 0;;) {
-            const auto got = file.read_piece(piece);
-            if (!got && interrupted()) fail_interrupted();
-            if (!got) throw Failure("\"" + one.file.key + "\": " + file.problem());
-            if (*got == 0) break;
-            Call call;
-            Error error;
-            error.check(
-                rpt_doc_append(document.get(), piece.data(), *got, call.get(), error.out()));
-            unflushed += *got;
-            if (unflushed >= kFlushBytes) {
-                error.check(rpt_doc_flush(document.get(), 0, call.get(), nullptr, error.out()));
-                unflushed = 0;
-            }
-            progress.add(*got);
-        }
-        totals.count(finish_document(document));
-    }
-
-    // Files that a former run found and this one does not.
-    void delete_missing(const Walk& walk, Totals& totals) {
-        std::set<std::string> now;
-        for (const FoundFile& file : walk.files) now.insert(file.key);
-        for (const std::string& key : seen_) {
-            if (now.contains(key)) continue;
-            stamps_.erase(key);
-            if (!stored(key)) continue;
-            open_for_writing();
-            Error error;
-            error.check(rpt_doc_delete(place_.spaces.front().get(), key.c_str(), error.out()));
-            ++totals.deleted;
-        }
-        std::erase_if(seen_, [&](const std::string& key) { return !now.contains(key); });
+    // A file that takes long must not keep an edit of another one out.
+    void look_meanwhile() {
+        if (is_nested_ || Clock::now() - last_look_ < kAttention || !watch_.has_changes()) return;
+        is_nested_ = true;
+        watch_.wait(std::nullopt, false);
+        look();
+        is_nested_ = false;
     }
 
     const Settings& settings_;
-    const Options& options_;
-    Workplace place_;
-    bool writing_ = false, watching_ = false;
-    std::map<std::string, FileStamp> stamps_;
-    std::set<std::string> seen_;
+    TreeWatch watch_;
+    AddReport report_;
+    AddRun run_;
+    Clock::time_point last_look_;
+    bool is_first_ = true, is_nested_ = false;
 };
 
-void report(const Settings& settings, const Totals& totals, double seconds) {
-    if (settings.json) {
-        nlohmann::ordered_json json = {
-            {"documents", totals.documents},    {"bytes", totals.bytes},
-            {"tokens", totals.tokens},          {"chunks", totals.chunks},
-            {"skipped", totals.skipped.size()}, {"seconds", seconds},
-            {"unchanged", totals.unchanged},    {"deleted", totals.deleted}};
-        const auto list = [](const std::vector<SkippedFile>& files) {
-            auto out = nlohmann::ordered_json::array();
-            for (const SkippedFile& file : files)
-                out.push_back({{"path", file.path}, {"reason", file.reason}});
-            return out;
-        };
-        json["skipped_paths"] = list(totals.skipped);
-        json["failed_paths"] = list(totals.failed);
-        print_json(json);
-        return;
-    }
-    for (const SkippedFile& file : totals.skipped) {
-        if (file.reason != "unchanged")
-            remark(settings, "skipped " + printable(file.path) + ": " + file.reason);
-    }
-    print_line("added " + format_count(totals.documents) +
-               (totals.documents == 1 ? " document: " : " documents: ") +
-               format_size(totals.bytes) + ", " + format_count(totals.tokens) + " tokens, " +
-               format_count(totals.chunks) + " chunks in " + format_seconds(seconds) +
-               (totals.deleted > 0 ? "; deleted " + format_count(totals.deleted) : std::string()) +
-               "; skipped " + format_count(totals.skipped.size()) + ", of which unchanged " +
-               format_count(totals.unchanged));
-    flush_output();
+AddOutcome add_once(const Settings& settings, const AddOptions& options, AddReport& report) {
+    const auto start = Clock::now();
+    AddRun run(settings, options, [](const auto&) {});
+    AddOutcome outcome = run.pass();
+    run.close();
+    report.tell(outcome, std::chrono::duration<double>(Clock::now() - start).count());
+    return outcome;
 }
 
-int run(const Settings& settings, const Options& options) {
-    if (std::ranges::count(options.paths, "-") > 1)
-        throw Failure("stdin can be read once only", kExitUsage);
-    if (options.watch && std::ranges::count(options.paths, "-") > 0)
-        throw Failure("--watch watches files and directories, stdin is read as it arrives anyway",
-                      kExitUsage);
-    Adder adder(settings, options);
-    std::optional<TreeWatch> watch;
-    if (options.watch) watch.emplace(options.paths, options.store);
-    Totals totals;
-    for (bool again = true; again;) {
-        const auto start = std::chrono::steady_clock::now();
-        totals = adder.run();
-        if (!watch || totals.documents + totals.deleted > 0 || !totals.failed.empty())
-            report(settings, totals,
-                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-        again = watch && watch->wait();
-    }
-    adder.close();
-    if (totals.failed.empty()) return kExitDone;
-    const SkippedFile& first = totals.failed.front();
-    const size_t others = totals.failed.size() - 1;
-    throw ToldFailure(
-        Failure("\"" + first.path + "\": " + first.reason +
-                (others > 0 ? " (and " + std::to_string(others) + " others)" : "")));
+int run(const Settings& settings, const AddOptions& options) {
+    check_usage(options);
+    AddReport report(settings);
+    const AddOutcome outcome =
+        options.watch ? Watcher(settings, options).follow() : add_once(settings, options, report);
+    if (outcome.failed.empty()) return kExitDone;
+    report.tell_count(outcome);
+    return kExitFailed;
 }
 
 }  // namespace
 
 void register_add(Registry& registry) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AddOptions>();
     CLI::App* command =
         add_command(registry, registry.app, "add", "Read files, directories or stdin into a memory",
                     "rpt add notes ~/notes README.md\n  tail -f log | rpt add notes - --key log");
@@ -313,6 +127,8 @@ void register_add(Registry& registry) {
         ->type_name("NAME");
     command->add_flag("--replace", options->replace,
                       "Let new content take the place of a document of that name");
+    command->add_flag("--prune", options->prune,
+                      "Delete documents of files that are no longer below the directories given");
     static const std::map<std::string, int32_t> codecs = {{"fp16", RPT_STATES_FP16},
                                                           {"int8", RPT_STATES_INT8},
                                                           {"int4", RPT_STATES_INT4},

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "apps/rpt/memory_access.h"
+#include "apps/rpt/memory_place.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
 
@@ -34,6 +35,7 @@ int report(const Settings& settings, const char* done, const std::string& path,
 
 int back_up(const Settings& settings, const Options& options) {
     const auto start = std::chrono::steady_clock::now();
+    check_place_of_copy(options.from, options.to);
     {
         Workplace place(settings);
         place.open_store(settings, options.from, Access::kRead);
@@ -48,6 +50,7 @@ int back_up(const Settings& settings, const Options& options) {
 
 int restore(const Settings& settings, const Options& options) {
     const auto start = std::chrono::steady_clock::now();
+    check_place_of_copy(options.from, options.to);
     {
         Workplace place(settings);
         Progress progress("checking and copying", 0, Progress::Unit::kCount, settings.quiet);

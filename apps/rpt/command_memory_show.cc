@@ -26,17 +26,6 @@ std::string read_bytes(rpt_space* space, const std::string& key, uint64_t begin,
     return out;
 }
 
-std::string read_field(rpt_space* space, const std::string& key, int32_t field) {
-    Error error;
-    size_t size = 0;
-    error.check(rpt_doc_get_field(space, key.c_str(), field, nullptr, 0, &size, error.out()));
-    std::string out(size, '\0');
-    error.check(
-        rpt_doc_get_field(space, key.c_str(), field, out.data(), out.size(), &size, error.out()));
-    out.resize(std::min(out.size(), size));
-    return out;
-}
-
 rpt_chunk_info read_chunk(rpt_space* space, const std::string& key, uint64_t ordinal) {
     rpt_chunk_info info = {};
     info.struct_size = sizeof(info);

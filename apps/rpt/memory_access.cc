@@ -1,5 +1,6 @@
 #include "apps/rpt/memory_access.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <exception>
@@ -97,6 +98,19 @@ void list_documents(rpt_space* space,
         &visitor, error.out());
     if (visitor.problem) std::rethrow_exception(visitor.problem);
     error.check(status);
+}
+
+std::string read_field(rpt_space* space, const std::string& key, int32_t field) {
+    std::string out(512, '\0');  // most fit, and so cost one call
+    for (;;) {
+        Error error;
+        size_t size = 0;
+        error.check(rpt_doc_get_field(space, key.c_str(), field, out.data(), out.size(), &size,
+                                      error.out()));
+        const bool fits = size <= out.size();
+        out.resize(size);
+        if (fits) return out;
+    }
 }
 
 nlohmann::ordered_json document_json(const SpaceName& space, const std::string& key,

@@ -27,6 +27,8 @@ std::string hex(const uint8_t* bytes, size_t size);
 // The documents of a space, in order of their keys.
 void list_documents(rpt_space* space,
                     const std::function<void(const std::string& key, const rpt_doc_info&)>& visit);
+// A whole field of a document, RPT_FIELD_*; empty if it was not given.
+std::string read_field(rpt_space* space, const std::string& key, int32_t field);
 nlohmann::ordered_json document_json(const SpaceName& space, const std::string& key,
                                      const rpt_doc_info& info);
 // "2024-05-06 07:08:09Z"

@@ -106,3 +106,17 @@ def test_memory_budget_is_kept_in_the_memory(rpt, store):
     rpt("memory", "budget", store, "much", code=2)
     rpt("memory", "budget", store, "16M", "--of-space")
     assert rpt("memory", "budget", store, "none", "--json").json["budget_bytes"] == 0
+
+
+def test_memory_backup_is_made_outside_the_memory_and_in_a_place_of_its_own(rpt, store, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/a.txt").write_text("a")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "to_mem").symlink_to("mem")
+    for place in ("mem", "mem/copy", "to_mem/copy", "docs", "docs/a.txt", "link", "no/copy"):
+        before = sorted(tmp_path.rglob("*"))
+        rpt("memory", "backup", store, place, code=1)
+        assert sorted(tmp_path.rglob("*")) == before, place
+    rpt("memory", "backup", store, "copy")
+    rpt("memory", "restore", "copy", "docs", code=1)
+    assert not (tmp_path / "docs/store.sqlite").exists()

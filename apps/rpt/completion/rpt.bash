@@ -37,7 +37,7 @@ _rpt() {
 
     case $command in
         "") first="$commands --help --version --json" ;;
-        add) first="$common $space $model --key --replace --watch --states --encoding --lossy --html-source --wait" ;;
+        add) first="$common $space $model --key --replace --prune --watch --states --encoding --lossy --html-source --wait" ;;
         search) first="$common $space $model --file -k --exact" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory --neighbours" ;;

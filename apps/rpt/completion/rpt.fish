@@ -40,6 +40,7 @@ for command in add search complete score bench 'model info' 'memory check'
 end
 complete -c rpt -n "__rpt_at add" -x -l key -d 'Name of the document'
 complete -c rpt -n "__rpt_at add" -l replace -d 'Let new content take the place of the old'
+complete -c rpt -n "__rpt_at add" -l prune -d 'Delete documents of files that have gone'
 complete -c rpt -n "__rpt_at add" -l watch -d 'Go on with what changes'
 complete -c rpt -n "__rpt_at add" -x -l states -a 'fp16 int8 int4 low-rank' -d 'How states are kept'
 complete -c rpt -n "__rpt_at add" -x -l encoding -a 'utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r' -d 'Encoding of texts without a mark'
