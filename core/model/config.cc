@@ -63,11 +63,15 @@ bool MemoryConfig::has_gate() const {
     return gate != GateKind::kNone && has_cca() && has_retriever() && !scores_weigh();
 }
 
+void ModelConfig::validate_counts() const {
+    check_range("n_lower", n_lower, 1, 1024);
+    check_range("n_upper", n_upper, 1, 1024);
+}
+
 void ModelConfig::validate() const {
     check_range("vocab", vocab, 2, int64_t{1} << 24);
     check_range("dim", dim, 2, 1 << 16);
-    check_range("n_lower", n_lower, 1, 1024);
-    check_range("n_upper", n_upper, 1, 1024);
+    validate_counts();
     check_range("n_heads", n_heads, 1, 1024);
     check_range("n_kv_heads", n_kv_heads, 1, n_heads);
     if (n_heads % n_kv_heads != 0) refuse("field 'n_kv_heads' must divide n_heads");

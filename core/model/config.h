@@ -25,6 +25,9 @@ struct ModelConfig : TrunkConfig, MemoryConfig, ResearchConfig {
     // one. Validates.
     static ModelConfig from_json(const std::string& text);
     bool operator==(const ModelConfig&) const = default;
+
+  private:
+    void validate_counts() const;  // of layers
 };
 
 // Largest chunk number that chunk `i` may retrieve under `config.pool`, negative if none (golden

@@ -52,6 +52,13 @@ const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
     throw Error(Status::kArgument, "rpt", "model config: " + text);
 }
 
+// get<int64_t>() would wrap what is larger.
+bool is_int64(const Json& value) {
+    return value.is_number_integer() &&
+           !(value.is_number_unsigned() &&
+             value.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()));
+}
+
 constexpr int64_t kUpperLayers = std::numeric_limits<int64_t>::min();
 
 // Numbers from the top and "upper" become layer numbers.
@@ -92,10 +99,7 @@ class Reader {
         if (!json_.is_object()) refuse("not a JSON object");
     }
 
-    void field(const char* name, int64_t& value) {
-        read(
-            name, value, [](const Json& j) { return j.is_number_integer(); }, "an integer");
-    }
+    void field(const char* name, int64_t& value) { read(name, value, is_int64, "an integer"); }
     void field(const char* name, double& value) {
         read(
             name, value, [](const Json& j) { return j.is_number(); }, "a number");
@@ -109,9 +113,7 @@ class Reader {
         seen_.push_back(name);
         const auto it = json_.find(name);
         if (it == json_.end()) return;
-        const bool numbers =
-            it->is_array() && std::all_of(it->begin(), it->end(),
-                                          [](const Json& e) { return e.is_number_integer(); });
+        const bool numbers = it->is_array() && std::all_of(it->begin(), it->end(), is_int64);
         if (numbers) {
             value = it->get<std::vector<int64_t>>();
         } else if (it->is_string() && it->get_ref<const std::string&>() == "upper") {
@@ -226,6 +228,7 @@ ModelConfig ModelConfig::from_json(const std::string& text) {
     ModelConfig config;
     visit(reader, config);
     reader.refuse_unknown();
+    config.validate_counts();  // the lists are made from them
     for (auto* layers : {&config.cca_layers, &config.memorizing_layers, &config.recurrent_layers,
                          &config.griffin_layers})
         resolve_layers(config, *layers);

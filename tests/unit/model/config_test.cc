@@ -90,6 +90,29 @@ TEST(config, bad_fields_are_refused_by_name) {
     }
 }
 
+// Layer numbers are made from the counts, which may be anything.
+TEST(config, counts_of_layers_that_cannot_be_are_refused_before_they_are_used) {
+    for (const char* layers : {"", R"(, "cca_layers": "upper")", R"(, "cca_layers": [-1])"}) {
+        const std::string more = layers + std::string("}");
+        EXPECT_NE(message_of(R"({"n_upper": 4611686018427387904)" + more).find("'n_upper'"),
+                  std::string::npos);
+        EXPECT_NE(message_of(R"({"n_lower": 9223372036854775807)" + more).find("'n_lower'"),
+                  std::string::npos);
+        EXPECT_NE(message_of(R"({"n_lower": -9223372036854775808, "n_upper": 3)" + more)
+                      .find("'n_lower'"),
+                  std::string::npos);
+    }
+}
+
+TEST(config, numbers_beyond_64_bits_do_not_wrap) {
+    EXPECT_NE(message_of(R"({"dim": 18446744073709551744})").find("'dim'"), std::string::npos);
+    EXPECT_NE(message_of(R"({"vocab": 18446744073709551615})").find("an integer"),
+              std::string::npos);
+    // -1 would be the last layer
+    EXPECT_NE(message_of(R"({"cca_layers": [18446744073709551615]})").find("'cca_layers'"),
+              std::string::npos);
+}
+
 // Spec appendix A.1.
 TEST(config, last_retrievable_matches_the_golden_table) {
     ModelConfig c;
