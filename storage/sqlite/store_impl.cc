@@ -430,8 +430,15 @@ std::string StoreImpl::read_hit_text(uint64_t chunk_id, bool successor) {
         throw Error(Status::kNotFound, "rpt",
                     "chunk " + std::to_string(chunk_id) + (successor ? " or its successor" : "") +
                         " is not in the store");
-    return read_segment_text(*lease, require_segment(*lease, chunk->place.segment))
-        .substr(chunk->place.bytes.begin, chunk->place.bytes.size());
+    const std::string text =
+        read_segment_text(*lease, require_segment(*lease, chunk->place.segment));
+    const ByteSpan bytes = chunk->place.bytes;
+    if (bytes.begin > bytes.end || bytes.end > text.size())
+        throw Error(Status::kCorrupt, "rpt",
+                    "chunk " + std::to_string(chunk->id) + " lies outside its segment " +
+                        std::to_string(chunk->place.segment) +
+                        "; check the store, and restore a backup or read its documents again");
+    return text.substr(bytes.begin, bytes.size());
 }
 
 void StoreImpl::erase_pending(const DocumentRow& document) {

@@ -97,6 +97,12 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
         "\"1\"", chunk);
     with("DELETE FROM states WHERE chunk_id = 8", "\"1\"", chunk);
 
+    // a searcher may know the chunk from an index that was made before
+    for (const char* change : {"byte_begin = 100000", "byte_begin = -5", "byte_end = 100000",
+                               "byte_end = -1", "byte_begin = byte_end + 1"})
+        with(std::string("UPDATE chunks SET ") + change + " WHERE id = 8", "chunk 8",
+             [](Store& store, const std::shared_ptr<Space>&) { store.read_hit_text(8, false); });
+
     with("UPDATE segments SET text = x'0000' WHERE id = 3", "segment 3", text);
     with(
         "UPDATE segments SET (text, text_seal) = (SELECT text, text_seal FROM segments WHERE id = "
