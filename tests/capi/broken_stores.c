@@ -79,12 +79,12 @@ static void check_damage(const place* p, const char* text) {
     bytes[63] = (char)(bytes[63] - 2);
     EXPECT_FAILS(look_everywhere(p, place_path(p, "damaged"), text, &err), RPT_ERR_VERSION,
                  "damaged");
-    /* format 3 is known, but says more of its model than stands here */
-    bytes[63] = (char)(bytes[63] + 1);
-    write_whole(database, bytes, size);
+    /* an older format is told with what to do */
     bytes[63] = (char)(bytes[63] - 1);
-    EXPECT_FAILS(look_everywhere(p, place_path(p, "damaged"), text, &err), RPT_ERR_CORRUPT,
-                 "model's binding");
+    write_whole(database, bytes, size);
+    bytes[63] = (char)(bytes[63] + 1);
+    EXPECT_FAILS(look_everywhere(p, place_path(p, "damaged"), text, &err), RPT_ERR_VERSION,
+                 "rpt memory upgrade");
     write_whole(database, "not a database at all, but quite long enough to be read as one", 62);
     EXPECT_FAILS(look_everywhere(p, place_path(p, "damaged"), text, &err), RPT_ERR_CORRUPT,
                  "damaged");
