@@ -1,6 +1,7 @@
 #include "storage/sqlite/document_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "storage/sqlite/document_text.h"
@@ -67,7 +68,11 @@ DocumentWriterImpl::~DocumentWriterImpl() {
                          // open for writing removes it
         }
     }
-    store_->release_key(state_.row.space, key_);
+    release_claim();
+}
+
+void DocumentWriterImpl::release_claim() noexcept {
+    if (std::exchange(claimed_, false)) store_->release_key(state_.row.space, key_);
 }
 
 void DocumentWriterImpl::require_unfinished() const {
@@ -262,6 +267,7 @@ std::optional<size_t> DocumentWriterImpl::commit(const Edit& edit, const CallCon
     state_ = std::move(next);
     staged_ = {};
     finished_ = edit.finish;
+    if (finished_) release_claim();  // it writes no more, whoever keeps it
     return std::nullopt;
 }
 

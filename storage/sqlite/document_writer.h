@@ -55,6 +55,7 @@ class DocumentWriterImpl final : public DocumentWriter {
     std::optional<size_t> transact(
         std::span<const SegmentRecord> segments, const CallControl& control,
         const std::function<void(const Work&, const std::vector<PreparedSegment>&)>& work);
+    void release_claim() noexcept;
     std::optional<size_t> apply(Connection& connection, State& state, const Edit& edit,
                                 const std::vector<PreparedSegment>& prepared,
                                 SegmentEdit& segments) const;
@@ -68,6 +69,7 @@ class DocumentWriterImpl final : public DocumentWriter {
     // A hidden document that holds what is staged; without a number there is none.
     State staged_;
     bool finished_ = false;
+    bool claimed_ = true;  // its key: nobody else writes it
 };
 
 // Takes a document and its places away; its segments go when nobody else holds them.

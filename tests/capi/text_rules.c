@@ -43,7 +43,12 @@ int main(int argc, char** argv) {
     EXPECT_OK(rpt_doc_append(doc, "\x8b", 1, NULL, &err));
     EXPECT_OK(rpt_doc_finish(doc, NULL, &info, &err));
     EXPECT(info.bytes_accepted == 15 && info.bytes_searchable == 15);
+    /* a finished writer is in nobody's way, freed or not */
+    EXPECT_OK(rpt_doc_resume(space, "utf8", 0, &second, &err));
     rpt_doc_free(doc);
+    EXPECT_FAILS(begin(space, "utf8", RPT_DOC_REPLACE, &doc, &err), RPT_ERR_BUSY, "utf8");
+    rpt_doc_free(second);
+    second = NULL;
 
     /* lossy: spans and stored bytes are the original's */
     EXPECT_OK(begin(space, "lossy", RPT_DOC_LOSSY_UTF8, &doc, &err));
