@@ -89,9 +89,9 @@ struct SearchFilter {
     uint32_t max_per_document = 0;
     std::optional<float> min_score;
     bool exact = false;
-    // Numbers of the query count by their rarity in each space (base/rarity.h): for models whose
+    // Numbers of the query count by their idf in each space (base/feature_idf.h): for models whose
     // keys count features.
-    bool weigh_by_rarity = false;
+    bool weigh_by_idf = false;
 };
 
 struct Hit {

@@ -102,7 +102,7 @@ std::vector<Found> MemorySearch::candidates(Query query, size_t wanted, int64_t 
     }
     if (!spaces_.empty()) {
         storage::SearchFilter filter = options.filter;
-        filter.weigh_by_rarity = engine_.config().key_features > 0;
+        filter.weigh_by_idf = engine_.config().key_features > 0;
         for (const storage::Hit& hit : store_->search(spaces_, query, wanted, filter, control))
             found.push_back({false, hit.chunk_id, hit.score});
     }

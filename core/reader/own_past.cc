@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/feature_idf.h"
 #include "base/half.h"
-#include "base/rarity.h"
 
 namespace rpt::reader {
 
@@ -54,7 +54,7 @@ std::vector<float> OwnPast::weighed(std::span<const float> query, uint64_t n) co
     }
     std::vector<float> out(query.begin(), query.end());
     for (size_t i = 0; i < dim_; ++i)
-        out[i] = static_cast<float>(double(out[i]) * rarity_weight(sums_[i] / double(n)));
+        out[i] = static_cast<float>(double(out[i]) * feature_idf(sums_[i] / double(n)));
     return out;
 }
 
@@ -64,7 +64,7 @@ std::vector<OwnPast::Scored> OwnPast::search(std::span<const float> query, int64
     RPT_CHECK(query.size() == dim_);
     const uint64_t n = std::min<uint64_t>(uint64_t(last) + 1, entries_.size());
     std::vector<float> weighed_query;
-    if (weigh_by_rarity_ && n > 0) query = weighed_query = weighed(query, n);
+    if (weigh_by_idf_ && n > 0) query = weighed_query = weighed(query, n);
     const float scale = 1.0f / std::sqrt(float(dim_));
     std::vector<Scored> all;
     all.reserve(n);

@@ -18,10 +18,10 @@ class OwnPast {
         float score;  // <query, key> / sqrt(dim)
     };
 
-    // Keys have `dim` numbers, those of a query count by their rarity (base/rarity.h) if the model
-    // counts features.
-    explicit OwnPast(size_t dim, bool weigh_by_rarity = false)
-        : dim_(dim), weigh_by_rarity_(weigh_by_rarity) {}
+    // Keys have `dim` numbers, those of a query count by their idf (base/feature_idf.h) if the
+    // model counts features.
+    explicit OwnPast(size_t dim, bool weigh_by_idf = false)
+        : dim_(dim), weigh_by_idf_(weigh_by_idf) {}
 
     uint64_t size() const { return entries_.size(); }
     // `chunk.index` must be size().
@@ -44,7 +44,7 @@ class OwnPast {
     std::vector<float> weighed(std::span<const float> query, uint64_t n) const;
 
     size_t dim_;
-    bool weigh_by_rarity_;
+    bool weigh_by_idf_;
     std::vector<float> keys_;  // [size, dim]
     // Of the first `summed_` keys: they grow with the text, a search after the other.
     mutable std::vector<double> sums_;

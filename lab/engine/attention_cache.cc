@@ -14,7 +14,7 @@ AttentionCache AttentionCache::make(const model::ModelConfig& config, at::Device
 
 void AttentionCache::shift(const model::ModelConfig& config, const model::RopeTable& rope) {
     const int64_t s = config.stride;
-    const at::Tensor back = rope.turns(s, 1).conj().resolve_conj();
+    const at::Tensor back = rope.factors(s, 1).conj().resolve_conj();
     k.narrow(0, 0, s).copy_(model::rotate(k.narrow(0, s, s), back, config.rope_pairing));
     v.narrow(0, 0, s).copy_(v.narrow(0, s, s));
 }

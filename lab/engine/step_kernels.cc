@@ -151,12 +151,12 @@ void norm_row(const float* x, const float* gain, int64_t n, double eps, float* o
     for (int64_t i = 0; i < n; ++i) out[i] = x[i] * scale * gain[i];
 }
 
-void rotate_row(float* x, const float* turns, int64_t d, bool interleaved) {
+void rotate_row(float* x, const float* factors, int64_t d, bool interleaved) {
     const int64_t half = d / 2;
     for (int64_t k = 0; k < half; ++k) {
         float& a = x[interleaved ? 2 * k : k];
         float& b = x[interleaved ? 2 * k + 1 : k + half];
-        const float c = turns[2 * k], s = turns[2 * k + 1];
+        const float c = factors[2 * k], s = factors[2 * k + 1];
         const float turned = a * c - b * s;
         b = a * s + b * c;
         a = turned;

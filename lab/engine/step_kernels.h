@@ -30,7 +30,7 @@ struct AttendRow {
 void attend_row(const AttendRow& a, float* scores, float* out);
 
 // In place, d numbers: pairs turned by (cos, sin) given as d / 2 pairs.
-void rotate_row(float* x, const float* turns, int64_t d, bool interleaved);
+void rotate_row(float* x, const float* factors, int64_t d, bool interleaved);
 
 // In place: gelu (tanh form) of n numbers; silu(x[i]) * x[n + i] into x[i].
 void gelu_row(float* x, int64_t n);

@@ -32,7 +32,9 @@ void multiply(const at::Tensor& matrix, const float* x, bool add, float* out) {
 }  // namespace
 
 TokenStep::TokenStep(const model::ModelConfig& config, const model::ModelWeights& weights)
-    : config_(config), weights_(weights), turns_(model::rope_turns(config, 0, 2 * config.stride)) {}
+    : config_(config),
+      weights_(weights),
+      factors_(model::rotary_factors(config, 0, 2 * config.stride)) {}
 
 void TokenStep::prepare(StepScratch& s) const {
     const model::ModelConfig& c = config_;
@@ -53,7 +55,7 @@ void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCa
     multiply(w.qkv, s.normed.data(), false, s.wide.data());
 
     const float* turn =
-        reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) + row * d;
+        reinterpret_cast<const float*>(factors_.const_data_ptr<c10::complex<float>>()) + row * d;
     const bool interleaved = c.rope_pairing == model::RopePairing::kInterleaved;
     for (int64_t head = 0; head < c.n_heads + groups; ++head) {
         rotate_row(s.wide.data() + head * d, turn, d, interleaved);
@@ -93,7 +95,7 @@ void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
     multiply(w.query, s.normed.data(), false, s.wide.data());
     if (c.cca_position == model::CcaPosition::kRope) {
         const float* turn =
-            reinterpret_cast<const float*>(turns_.const_data_ptr<c10::complex<float>>()) +
+            reinterpret_cast<const float*>(factors_.const_data_ptr<c10::complex<float>>()) +
             position * d;
         for (int64_t head = 0; head < c.n_heads; ++head) {
             rotate_row(s.wide.data() + head * d, turn, d,

@@ -45,7 +45,7 @@ class TokenStep {
 
     model::ModelConfig config_;
     const model::ModelWeights& weights_;
-    at::Tensor turns_;  // complex64 [2 S, d_h / 2]
+    at::Tensor factors_;  // complex64 [2 S, d_h / 2]
 };
 
 }  // namespace rpt::engine

@@ -120,12 +120,12 @@ at::Tensor gate_scores_at_once(const ModelConfig& config, const GateWeights& w,
         config, at::linear(rms_norm(g, w.attention.norm, config.norm_eps), w.attention.qkv));
     // Positions count the neighbours that are there, so a masked one leaves no hole (spec 1.12.2).
     const at::Tensor position = seen.to(at::kLong).cumsum(1).sub_(1).clamp_min_(0);
-    const at::Tensor turns = rope_turns(config, 0, n)
-                                 .to(g.device())
-                                 .index_select(0, position.flatten())
-                                 .view({batch, n, -1});
-    at::Tensor q = rotate(p.q, turns, config.rope_pairing);
-    at::Tensor keys = rotate(p.k, turns, config.rope_pairing);
+    const at::Tensor factors = rotary_factors(config, 0, n)
+                                   .to(g.device())
+                                   .index_select(0, position.flatten())
+                                   .view({batch, n, -1});
+    at::Tensor q = rotate(p.q, factors, config.rope_pairing);
+    at::Tensor keys = rotate(p.k, factors, config.rope_pairing);
     at::Tensor values = p.v;
 
     const at::Tensor order = at::arange(n, seen.options().dtype(at::kLong));
@@ -155,7 +155,7 @@ at::Tensor gate_scores_at_once(const ModelConfig& config, const GateWeights& w,
 at::Tensor gate_scores(const ModelConfig& config, const GateWeights& w, const at::Tensor& pooled,
                        const at::Tensor& valid, int64_t n_last) {
     const int64_t chunks = pooled.size(1);
-    // A slice sees the chunks of its horizon; turns count from its beginning, and only their
+    // A slice sees the chunks of its horizon; positions count from its beginning, and only their
     // differences matter.
     const auto slice = [&](int64_t begin, int64_t count) {
         const int64_t at = chunks - n_last + begin;

@@ -62,8 +62,8 @@ at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
 
 namespace {
 
-// [B, l, r]: base/rarity.h for every chunk of whole documents and what it may retrieve.
-at::Tensor rarity_weights(const ModelConfig& config, const at::Tensor& keys) {
+// [B, l, r]: base/feature_idf.h for every chunk of whole documents and what it may retrieve.
+at::Tensor idf_weights(const ModelConfig& config, const at::Tensor& keys) {
     const c10::NoGradGuard no_grad;
     std::vector<int64_t> seen;  // how many chunks each may retrieve
     for (int64_t i = 0; i < keys.size(1); ++i)
@@ -78,15 +78,15 @@ at::Tensor rarity_weights(const ModelConfig& config, const at::Tensor& keys) {
 
 }  // namespace
 
-at::Tensor weigh_by_rarity(const ModelConfig& config, const at::Tensor& queries,
-                           const at::Tensor& keys) {
-    return config.key_features == 0 ? queries : queries * rarity_weights(config, keys);
+at::Tensor weigh_by_idf(const ModelConfig& config, const at::Tensor& queries,
+                        const at::Tensor& keys) {
+    return config.key_features == 0 ? queries : queries * idf_weights(config, keys);
 }
 
 KeysAndQueries keys_and_queries(const ModelConfig& config, const RetrieverWeights& w,
                                 const at::Tensor& states) {
     const at::Tensor keys = chunk_key(config, w, states);
-    return {keys, weigh_by_rarity(config, chunk_query(config, w, states), keys)};
+    return {keys, weigh_by_idf(config, chunk_query(config, w, states), keys)};
 }
 
 double score_scale(const ModelConfig& config) {

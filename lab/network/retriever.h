@@ -18,10 +18,10 @@ at::Tensor chunk_query(const ModelConfig& config, const RetrieverWeights& w,
                        const at::Tensor& states, const at::Tensor& present = {});
 // What the chunks of whole documents ask with: queries and keys [B, l, r] -> [B, l, r]. With
 // key_features every number of a query counts for less the more of that feature the chunks hold
-// that it may retrieve (base/rarity.h), as BM25 weighs words; the weights carry no gradient.
+// that it may retrieve (base/feature_idf.h), as BM25 weighs words; the weights carry no gradient.
 // Otherwise the queries themselves.
-at::Tensor weigh_by_rarity(const ModelConfig& config, const at::Tensor& queries,
-                           const at::Tensor& keys);
+at::Tensor weigh_by_idf(const ModelConfig& config, const at::Tensor& queries,
+                        const at::Tensor& keys);
 // Both sides of all chunks of whole documents, [B, l, r] of states [B, l, m, d], the queries
 // weighed.
 struct KeysAndQueries {

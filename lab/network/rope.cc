@@ -6,7 +6,7 @@
 
 namespace rpt::model {
 
-at::Tensor rope_turns(const ModelConfig& config, int64_t first, int64_t n) {
+at::Tensor rotary_factors(const ModelConfig& config, int64_t first, int64_t n) {
     const auto f64 = at::TensorOptions().dtype(at::kDouble);
     const at::Tensor k = at::arange(0, config.head_dim / 2, f64);
     const at::Tensor frequency =
@@ -15,8 +15,8 @@ at::Tensor rope_turns(const ModelConfig& config, int64_t first, int64_t n) {
     return at::complex(angle.cos(), angle.sin()).to(at::kComplexFloat);
 }
 
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& turns, RopePairing pairing) {
-    const at::Tensor t = turns.unsqueeze(-2);
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& factors, RopePairing pairing) {
+    const at::Tensor t = factors.unsqueeze(-2);
     if (pairing == RopePairing::kInterleaved) {
         std::vector<int64_t> pairs = x.sizes().vec();
         pairs.back() /= 2;
@@ -35,19 +35,19 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& turns, RopePairing pair
     return at::cat({at::real(turned), at::imag(turned)}, -1).to(x.scalar_type());
 }
 
-at::Tensor RopeTable::turns(int64_t first, int64_t n) const {
+at::Tensor RopeTable::factors(int64_t first, int64_t n) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     const int64_t have = table_.defined() ? table_.size(0) : 0;
     if (first + n > have) {
         const c10::InferenceMode normal(
             false);  // a later training call must be able to save the table
-        table_ = rope_turns(config_, 0, std::max(first + n, 2 * have)).to(device_);
+        table_ = rotary_factors(config_, 0, std::max(first + n, 2 * have)).to(device_);
     }
     return table_.narrow(0, first, n);
 }
 
 at::Tensor RopeTable::rotate(const at::Tensor& x, int64_t first) const {
-    return model::rotate(x, turns(first, x.size(-3)), config_.rope_pairing);
+    return model::rotate(x, factors(first, x.size(-3)), config_.rope_pairing);
 }
 
 }  // namespace rpt::model

@@ -10,20 +10,20 @@
 
 namespace rpt::model {
 
-// Turns as complex numbers, complex64 [n, d_h / 2], of positions first .. first + n - 1. Angles are
+// Rotary factors of positions first .. first + n - 1, complex64 [n, d_h / 2]. Angles are
 // reduced in double, so that large positions lose nothing.
-at::Tensor rope_turns(const ModelConfig& config, int64_t first, int64_t n);
+at::Tensor rotary_factors(const ModelConfig& config, int64_t first, int64_t n);
 
-// `x` [.., n, heads, d_h] turned by `turns` [n, d_h / 2] (or any shape that broadcasts to [.., n,
+// `x` [.., n, heads, d_h] turned by `factors` [n, d_h / 2] (or any shape that broadcasts to [.., n,
 // 1, d_h / 2] once a heads axis is put in). Computed in fp32, returned in the type of `x`.
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& turns, RopePairing pairing);
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& factors, RopePairing pairing);
 
-// Turns from position 0, computed once and kept; grows on demand. Any number of threads.
+// Factors from position 0, computed once and kept; grows on demand. Any number of threads.
 class RopeTable {
   public:
     RopeTable(const ModelConfig& config, at::Device device) : config_(config), device_(device) {}
     // [n, d_h / 2] from `first` on.
-    at::Tensor turns(int64_t first, int64_t n) const;
+    at::Tensor factors(int64_t first, int64_t n) const;
     at::Tensor rotate(const at::Tensor& x, int64_t first) const;
 
   private:

@@ -25,7 +25,7 @@ struct LowerOutput {
     at::Tensor hidden;   // h_low [B, T, d]
     at::Tensor states;   // e [B, l, m, d]; undefined without a memory
     at::Tensor keys;     // [B, l, r]; undefined without a retriever
-    at::Tensor queries;  // [B, l, r], weighed by rarity; undefined without a retriever
+    at::Tensor queries;  // [B, l, r], weighed by idf; undefined without a retriever
 };
 
 // Parameters are fp32 leaves with requires_grad. Const calls may run on several threads at once; an

@@ -20,7 +20,7 @@
 namespace rpt::storage {
 namespace {
 
-constexpr size_t kBuildBreadth = 100;
+constexpr size_t kBuildEf = 100;
 constexpr size_t kUpperLinks = HnswGraph::kUpperLinks, kGroundLinks = HnswGraph::kGroundLinks;
 constexpr uint32_t kNoLink = HnswGraph::kNoLink;
 constexpr size_t kMaxLevels = 8;  // 16^8 rows would have a node on the next
@@ -42,7 +42,7 @@ class GraphBuilder {
     // What a thread needs; kept from row to row.
     struct Scratch {
         explicit Scratch(size_t columns)
-            : met(kBuildBreadth * kGroundLinks / 2), key(columns), other(columns) {}
+            : met(kBuildEf * kGroundLinks / 2), key(columns), other(columns) {}
         MetNodes met;
         std::vector<Step> next, best;
         std::vector<float> key, other;  // scaled to length 1
@@ -206,9 +206,9 @@ void GraphBuilder::insert(uint32_t row, Scratch& scratch) {
             score({level}, scratch.key.data(), nodes, n, out);
         };
         if (level > own) {
-            best = climb(best, links, scores);
+            best = descend_greedily(best, links, scores);
         } else {
-            walk(best.node, kBuildBreadth, links, scores, scratch.met, scratch.next, scratch.best);
+            walk(best.node, kBuildEf, links, scores, scratch.met, scratch.next, scratch.best);
             std::ranges::sort(scratch.best, closer);
             best = scratch.best.front();
             choose({level}, level == 0 ? row : node_of_[row], scratch.best, scratch,
@@ -303,7 +303,7 @@ void GraphBuilder::connect_all() {
         if (reached[row]) continue;
         unit_key(row, scratch.key.data());
         walk(
-            root, kBuildBreadth, [&](uint32_t at, uint32_t* out) { return copy_list({}, at, out); },
+            root, kBuildEf, [&](uint32_t at, uint32_t* out) { return copy_list({}, at, out); },
             [&](const uint32_t* nodes, size_t n, float* out) {
                 score({}, scratch.key.data(), nodes, n, out);
             },

@@ -11,7 +11,7 @@ namespace {
 
 // How many rows a search keeps. More rows have more that are nearly the best: with 1,024 of 1.6 M
 // rows 99 of 100 are found, and a few hundred of fewer.
-size_t usual_breadth(size_t rows) {
+size_t usual_ef(size_t rows) {
     const double root = std::sqrt(static_cast<double>(rows));
     return std::clamp<size_t>(static_cast<size_t>(root), 256, 1024);
 }
@@ -36,7 +36,7 @@ uint32_t descend(const HnswGraph::Links& links, const KeyRows& rows, const float
     score(&best.node, 1, &best.score);
     const uint32_t levels = links.upper_lists[best.node + 1] - links.upper_lists[best.node];
     for (uint32_t level = levels; level-- > 0;)
-        best = climb(
+        best = descend_greedily(
             best,
             [&](uint32_t node, uint32_t* out) {
                 return copy_links(links.upper, links.upper_lists[node] + level,
@@ -91,15 +91,15 @@ std::unique_ptr<const HnswGraph> HnswGraph::view(const Links& links, size_t rows
 }
 
 std::vector<HnswGraph::Candidate> HnswGraph::search(const KeyRows& rows, const float* query,
-                                                    size_t n, size_t breadth) const {
+                                                    size_t n, size_t ef) const {
     n = std::min(n, rows.size());
     if (n == 0) return {};
-    breadth = std::max(breadth == 0 ? usual_breadth(rows.size()) : breadth, n);
-    MetNodes met(breadth * kGroundLinks / 2);
+    ef = std::max(ef == 0 ? usual_ef(rows.size()) : ef, n);
+    MetNodes met(ef * kGroundLinks / 2);
     std::vector<Step> next, best;
-    best.reserve(breadth);
+    best.reserve(ef);
     walk(
-        descend(links_, rows, query), breadth,
+        descend(links_, rows, query), ef,
         [&](uint32_t row, uint32_t* out) {
             return copy_links(links_.ground, row, kGroundLinks, out);
         },

@@ -50,10 +50,10 @@ class HnswGraph {
 
     const Links& links() const { return links_; }
     // About the best n rows in no order; fewer only if there are fewer rows or some cannot be
-    // reached. query: [columns], padded. `breadth`: how many rows are kept while searching, 0 for
+    // reached. query: [columns], padded. `ef`: how many rows are kept while searching, 0 for
     // the usual number; more find more and take longer.
     std::vector<Candidate> search(const KeyRows& rows, const float* query, size_t n,
-                                  size_t breadth = 0) const;
+                                  size_t ef = 0) const;
     size_t memory_bytes() const;
 
   private:

@@ -62,11 +62,11 @@ inline constexpr auto closer = [](const Step& a, const Step& b) {
 };
 inline constexpr auto farther = [](const Step& a, const Step& b) { return closer(b, a); };
 
-// Follows the most promising node until none can improve the best `breadth` of those met; leaves
+// Follows the most promising node until none can improve the best `ef` of those met; leaves
 // them in `best`, a heap with the worst in front. `links(node, out)` gives a node's links, at most
 // kGroundLinks, and their number; `score(nodes, n, out)` scores.
 template <typename Links, typename Score>
-void walk(uint32_t start, size_t breadth, Links&& links, Score&& score, MetNodes& met,
+void walk(uint32_t start, size_t ef, Links&& links, Score&& score, MetNodes& met,
           std::vector<Step>& next, std::vector<Step>& best) {
     next.clear();
     best.clear();
@@ -78,7 +78,7 @@ void walk(uint32_t start, size_t breadth, Links&& links, Score&& score, MetNodes
         score(near, n_near, scores);
         for (size_t i = 0; i < n_near; ++i) {
             const Step found{scores[i], near[i]};
-            if (best.size() == breadth) {
+            if (best.size() == ef) {
                 if (!closer(found, best.front())) continue;
                 std::ranges::pop_heap(best, closer);
                 best.back() = found;
@@ -89,7 +89,7 @@ void walk(uint32_t start, size_t breadth, Links&& links, Score&& score, MetNodes
             next.push_back(found);
             std::ranges::push_heap(next, farther);
         }
-        if (next.empty() || (best.size() == breadth && closer(best.front(), next.front()))) return;
+        if (next.empty() || (best.size() == ef && closer(best.front(), next.front()))) return;
         const uint32_t node = next.front().node;
         std::ranges::pop_heap(next, farther);
         next.pop_back();
@@ -101,7 +101,7 @@ void walk(uint32_t start, size_t breadth, Links&& links, Score&& score, MetNodes
 
 // Steps to ever better neighbours from `start`, which has the score in `best`, until there is none.
 template <typename Links, typename Score>
-Step climb(Step best, Links&& links, Score&& score) {
+Step descend_greedily(Step best, Links&& links, Score&& score) {
     uint32_t near[HnswGraph::kGroundLinks];
     float scores[HnswGraph::kGroundLinks];
     for (bool moved = true; moved;) {

@@ -1,7 +1,7 @@
 #include "storage/index/key_means.h"
 
+#include "base/feature_idf.h"
 #include "base/half.h"
-#include "base/rarity.h"
 #include "storage/index/snapshot.h"
 
 namespace rpt::storage {
@@ -41,10 +41,10 @@ std::vector<double> key_means(const Snapshot& snapshot) {
     return means;
 }
 
-void weigh_by_rarity(const Snapshot& snapshot, std::span<float> query) {
+void weigh_by_idf(const Snapshot& snapshot, std::span<float> query) {
     const std::vector<double> means = key_means(snapshot);
     for (size_t i = 0; i < means.size(); ++i)
-        query[i] = static_cast<float>(double(query[i]) * rarity_weight(means[i]));
+        query[i] = static_cast<float>(double(query[i]) * feature_idf(means[i]));
 }
 
 }  // namespace rpt::storage

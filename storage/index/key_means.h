@@ -31,7 +31,7 @@ class LazySums {
 
 // [dim], over the live rows; nothing for a snapshot without any.
 std::vector<double> key_means(const Snapshot& snapshot);
-// `query` with every number times its rarity (base/rarity.h) in `snapshot`, in place.
-void weigh_by_rarity(const Snapshot& snapshot, std::span<float> query);
+// `query` with every number times its idf (base/feature_idf.h) in `snapshot`, in place.
+void weigh_by_idf(const Snapshot& snapshot, std::span<float> query);
 
 }  // namespace rpt::storage

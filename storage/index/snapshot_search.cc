@@ -154,7 +154,7 @@ std::vector<Hit> search_snapshots(std::span<const std::shared_ptr<const Snapshot
     asked.reserve(snapshots.size());
     for (const auto& snapshot : snapshots) {
         std::vector<float>& row = asked.emplace_back(query.begin(), query.end());
-        if (filter.weigh_by_rarity) weigh_by_rarity(*snapshot, row);
+        if (filter.weigh_by_idf) weigh_by_idf(*snapshot, row);
         row.resize(padded_columns(query.size()));
         for (const RowRun& run : snapshot->runs) searches.emplace_back(run, row.data(), question);
     }

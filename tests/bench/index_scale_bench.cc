@@ -2,11 +2,11 @@
 // long a search takes and how much of the exact answer it finds, and what memory it needs.
 //
 //   index_scale_bench [--rows N] [--queries N] [--exact N] [--data texts|islands] [--threads N]
-//                     [--breadth N]... [--file PATH]
+//                     [--ef N]... [--file PATH]
 //
 // 1,600,000 rows of 256 values are 100 M tokens in chunks of 64. With --file the index is kept
 // there and, if it is there already, opened instead of built: the data depends on the other
-// options alone. Every --breadth is measured in turn (0: what the library uses).
+// options alone. Every --ef is measured in turn (0: what the library uses).
 #include <time.h>
 
 #include <algorithm>
@@ -148,7 +148,7 @@ struct Options {
     size_t rows = 1600000, queries = 2000, exact = 200;
     unsigned threads = 2;
     std::string data = "texts", file;
-    std::vector<size_t> breadths;
+    std::vector<size_t> efs;
 };
 
 double clock_seconds(clockid_t clock) {
@@ -270,10 +270,10 @@ std::vector<std::vector<uint32_t>> exact_answers(const KeyRows& rows, const Vect
 }
 
 double recall(const HnswGraph& graph, const KeyRows& rows, const Vector& queries,
-              const std::vector<std::vector<uint32_t>>& answers, size_t k, size_t breadth) {
+              const std::vector<std::vector<uint32_t>>& answers, size_t k, size_t ef) {
     size_t right = 0;
     for (size_t q = 0; q < answers.size(); ++q) {
-        auto found = graph.search(rows, queries.data() + q * kDim, k + 8, breadth);
+        auto found = graph.search(rows, queries.data() + q * kDim, k + 8, ef);
         std::ranges::sort(found, [](const auto& a, const auto& b) { return a.score > b.score; });
         found.resize(std::min(found.size(), k));
         for (const auto& candidate : found)
@@ -310,17 +310,17 @@ void measure(const Snapshot& snapshot, Source& source, Random& random, const Opt
     std::printf("%-24s %.1f s for %zu queries\n", "exact scans", watch.seconds(), answers.size());
     time_whole_searches(snapshot, queries);
     time_whole_searches(snapshot, queries);
-    for (const size_t breadth : options.breadths) {
+    for (const size_t ef : options.efs) {
         Times times;
         for (size_t q = 0; q < options.queries; ++q) {
             const Stopwatch one;
-            graph.search(rows, queries.data() + q * kDim, 10, breadth);
+            graph.search(rows, queries.data() + q * kDim, 10, ef);
             times.add(one);
         }
-        times.say(("graph, breadth " + std::to_string(breadth)).c_str());
+        times.say(("graph, ef " + std::to_string(ef)).c_str());
         std::printf("%-24s recall@2 %.4f, recall@10 %.4f\n", "",
-                    recall(graph, rows, queries, answers, 2, breadth),
-                    recall(graph, rows, queries, answers, 10, breadth));
+                    recall(graph, rows, queries, answers, 2, ef),
+                    recall(graph, rows, queries, answers, 10, ef));
         std::fflush(stdout);
     }
 }
@@ -341,16 +341,16 @@ Options parse(int argc, char** argv) {
             options.data = value;
         else if (name == "--file" && !value.empty())
             options.file = value;
-        else if (name == "--breadth" && !value.empty())
-            options.breadths.push_back(std::stoull(value));
+        else if (name == "--ef" && !value.empty())
+            options.efs.push_back(std::stoull(value));
         else {
             std::fprintf(stderr,
                          "index_scale_bench [--rows N] [--queries N] [--exact N] [--data "
-                         "texts|islands] [--threads N] [--breadth N]... [--file PATH]\n");
+                         "texts|islands] [--threads N] [--ef N]... [--file PATH]\n");
             std::exit(2);
         }
     }
-    if (options.breadths.empty()) options.breadths.push_back(0);
+    if (options.efs.empty()) options.efs.push_back(0);
     return options;
 }
 

@@ -152,7 +152,7 @@ void search(benchmark::State& state) {
     auto space = store->open_space("o", "c", false);
     store->rebuild_index();
     SearchFilter filter, exact;
-    filter.weigh_by_rarity = exact.weigh_by_rarity = state.range(2) != 0;
+    filter.weigh_by_idf = exact.weigh_by_idf = state.range(2) != 0;
     exact.exact = true;
     store->search({&space, 1}, topic_key(bench.numbers, bench.topics), 2, filter);  // sums the keys
     std::vector<double> times;
@@ -222,7 +222,7 @@ BENCHMARK(open_store)
 BENCHMARK(size_on_disk)->ArgName("chunks")->Arg(15625)->Iterations(3);
 BENCHMARK(load_states)->ArgName("cached")->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 BENCHMARK(search)
-    ->ArgNames({"chunks", "graph", "rarity"})
+    ->ArgNames({"chunks", "graph", "idf"})
     ->ArgsProduct({{157, 15625, 62500}, {0, 1}, {0, 1}})
     ->UseManualTime()
     ->Iterations(2000)

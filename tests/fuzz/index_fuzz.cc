@@ -154,7 +154,7 @@ std::vector<Hit> search(const Snapshot& snapshot, uint64_t seed, size_t k, bool 
     const auto shared = std::make_shared<const Snapshot>(snapshot);
     SearchFilter filter;
     filter.exact = exact;
-    filter.weigh_by_rarity = seed % 2 == 1;
+    filter.weigh_by_idf = seed % 2 == 1;
     filter.max_per_document = seed % 3 == 1;
     NoFilter documents;
     return search_snapshots({&shared, 1}, synthetic::Numbers(seed).vector(kDim), k, filter,

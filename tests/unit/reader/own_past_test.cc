@@ -50,7 +50,7 @@ TEST(OwnPastTest, search_equals_plain_scan) {
     }
 }
 
-TEST(OwnPastTest, numbers_of_a_query_count_by_their_rarity_in_what_is_searched) {
+TEST(OwnPastTest, numbers_of_a_query_count_by_their_idf_in_what_is_searched) {
     OwnPast past(kDim, true);
     std::vector<std::vector<float>> keys;
     const auto append = [&](uint64_t noise) {

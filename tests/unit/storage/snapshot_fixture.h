@@ -185,7 +185,7 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
     };
     std::vector<Scored> all;
     const float root = std::sqrt(static_cast<float>(query.size()));
-    if (filter.weigh_by_rarity) weigh_plainly(snapshot, query);
+    if (filter.weigh_by_idf) weigh_plainly(snapshot, query);
     query.resize(padded_columns(query.size()));
     for (const RowRun& segment : snapshot.runs) {
         for (size_t row = 0; row < segment.rows->size(); ++row) {

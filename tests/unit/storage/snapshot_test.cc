@@ -19,7 +19,7 @@ TEST(Snapshot, exact_scan_equals_brute_force_with_every_filter) {
             filter.exclude_key = std::string("doc").append(std::to_string(numbers.below(70)));
         if (i % 6 == 1) filter.exclude_bytes = {20, 45};
         if (i % 5 == 1) filter.min_score = numbers.normal() * 4;
-        filter.weigh_by_rarity = i % 4 == 2;
+        filter.weigh_by_idf = i % 4 == 2;
         const std::vector<float> query = numbers.vector(kWide);
         const size_t k = 1 + numbers.below(i % 10 == 9 ? 2000 : 12);
         EXPECT_TRUE(

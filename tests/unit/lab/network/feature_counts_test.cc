@@ -80,7 +80,7 @@ TEST(feature_counts, queries_are_weighed_by_how_rare_a_feature_is_among_what_the
     const int64_t chunks = 6 * config.chunks_per_block();
     const at::Tensor queries = at::randn({2, chunks, 6}).requires_grad_();
     const at::Tensor keys = at::randn({2, chunks, 6}).requires_grad_();
-    const at::Tensor weighed = weigh_by_rarity(config, queries, keys);
+    const at::Tensor weighed = weigh_by_idf(config, queries, keys);
     for (int64_t b = 0; b < 2; ++b) {
         for (int64_t i = 0; i < chunks; ++i) {
             const int64_t seen = std::max<int64_t>(0, last_retrievable(config, i) + 1);
@@ -94,7 +94,7 @@ TEST(feature_counts, queries_are_weighed_by_how_rare_a_feature_is_among_what_the
     EXPECT_TRUE(queries.grad().defined());
     EXPECT_FALSE(keys.grad().defined());
     config.key_features = 0;
-    EXPECT_TRUE(weigh_by_rarity(config, queries, keys).is_same(queries));
+    EXPECT_TRUE(weigh_by_idf(config, queries, keys).is_same(queries));
 }
 
 }  // namespace

@@ -279,7 +279,7 @@ TEST(gca, gradients_of_the_retriever_match_finite_differences) {
         loss().backward();
         for (const auto& [parameter, t] : model.parameters()) {
             if (!parameter.starts_with("memory.")) continue;
-            // what moves keys moves the rarity of their features too, which counts as given
+            // what moves keys moves the idf of their features too, which counts as given
             if (c.key_features > 0 && !parameter.starts_with("memory.query")) continue;
             const c10::NoGradGuard no_grad;
             const double norm = t.grad().norm().item<double>();

@@ -138,8 +138,8 @@ TEST(model, rotation_depends_on_the_distance_alone) {
         c.rope_pairing = pairing;
         const at::Tensor q = at::randn({1, 1, c.head_dim}), k = at::randn({1, 1, c.head_dim});
         const auto score = [&](int64_t query, int64_t key) {
-            return (rotate(q, rope_turns(c, query, 1), pairing) *
-                    rotate(k, rope_turns(c, key, 1), pairing))
+            return (rotate(q, rotary_factors(c, query, 1), pairing) *
+                    rotate(k, rotary_factors(c, key, 1), pairing))
                 .sum()
                 .item<double>();
         };

@@ -8,7 +8,7 @@ namespace rpt {
 
 // `mean` of the feature over the keys of all chunks that are searched, whose numbers are about 1 in
 // root mean square; 0 where nothing is searched. Between 0 and 1.
-inline double rarity_weight(double mean) {
+inline double feature_idf(double mean) {
     return 1.0 / (1.0 + std::max(0.0, mean));
 }
 
