@@ -4,8 +4,10 @@
 #include "core/weights/package_config.h"
 
 namespace rpt::engine {
+namespace {
 
-const EngineFactory& engine_for(const model::ModelConfig& config, const EngineOptions& options) {
+const EngineFactory& choose(const std::string& model, const model::ModelConfig& config,
+                            const EngineOptions& options) {
     std::string refusals;
     for (const EngineFactory* factory : linked_engines()) {
         const std::string refusal = factory->refusal(config, options);
@@ -13,7 +15,13 @@ const EngineFactory& engine_for(const model::ModelConfig& config, const EngineOp
         refusals += (refusals.empty() ? "" : "; ") + std::string(factory->name()) + ": " + refusal;
     }
     if (refusals.empty()) refusals = "this program was linked without an engine";
-    throw Error(Status::kUnsupported, "rpt", "no engine runs this model: " + refusals);
+    throw Error(Status::kUnsupported, "rpt", model + ": no engine runs it: " + refusals);
+}
+
+}  // namespace
+
+const EngineFactory& engine_for(const model::ModelConfig& config, const EngineOptions& options) {
+    return choose("model", config, options);
 }
 
 std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineOptions& options,
@@ -21,7 +29,8 @@ std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineO
     control.check();
     const auto package = weights::Package::open(path);
     control.check();
-    return engine_for(weights::config_of(*package), options).open(*package, options);
+    return choose("model \"" + path + "\"", weights::config_of(*package), options)
+        .open(*package, options);
 }
 
 void set_compute_threads(int threads) {

@@ -22,8 +22,9 @@ TEST_F(EngineTest, open_refuses_a_memory_of_another_kind_by_its_name) {
     }
     EXPECT_EQ(
         refused["memorizing"],
-        "no engine runs this model: libtorch: layer 2 attends to far keys "
-        "(memorizing_layers), which the library does not read; evaluate it with rpt-lab eval");
+        "model \"" + (folder_ / "model.safetensors").string() +
+            "\": no engine runs it: libtorch: layer 2 attends to far keys "
+            "(memorizing_layers), which the library does not read; evaluate it with rpt-lab eval");
     EXPECT_NE(refused["block_recurrent"].find("layer 1 is block-recurrent"), std::string::npos);
     EXPECT_NE(refused["griffin"].find("layer 2 has a gated recurrence"), std::string::npos);
     EXPECT_NE(refused["rpt_bypass_zero_slot"].find("past the residual"), std::string::npos);
