@@ -45,7 +45,7 @@ class Watcher {
                    "files every few seconds instead");
         // Nothing of what was named is there: more likely a slip of the pen than a wish.
         const bool was_slip = run_.misses_all_paths();
-        while (!interrupted() && !was_slip) {
+        while (!interrupted() && !reader_left() && !was_slip) {
             run_.check_memory();
             if (watch_.wait(run_.next_reading(), run_.misses_paths())) outcome = look();
         }

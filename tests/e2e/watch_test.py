@@ -191,3 +191,17 @@ def test_watch_of_a_project_that_holds_its_memory_comes_to_rest(models, tmp_path
 
 def test_watch_of_nothing_that_is_there_ends(rpt, tmp_path):
     assert '"missing"' in rpt("add", "mem", "missing", "--watch", code=1).err
+
+
+def test_watch_ends_when_nobody_reads_what_it_tells(models, tmp_path):
+    folder = plant(tmp_path, a="first")
+    process = subprocess.Popen([RPT, "add", "mem", "d", "--watch", "--model", str(models[0]), "--threads", "1"], cwd=tmp_path,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline()
+        process.stdout.close()
+        (folder / "a.txt").write_text("second")
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
