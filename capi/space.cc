@@ -21,9 +21,9 @@ rpt_status rpt_store_list_spaces(rpt_store* store, rpt_space_visit_fn visit, voi
                 return true;
             });
         });
-        for (const auto& [owner, collection] : names) {
+        for (const auto& name : names) {
             int32_t answer = 0;
-            run_host_code([&] { answer = visit(user, owner.c_str(), collection.c_str()); });
+            run_host_code([&] { answer = visit(user, name.first.c_str(), name.second.c_str()); });
             if (!go_on(answer)) return;
         }
     });

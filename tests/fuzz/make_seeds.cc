@@ -4,6 +4,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -64,7 +65,7 @@ void package_seeds(const Seeds& seeds) {
                             {"empty", {DType::kBf16, {0, 7}, {}}},
                             {"count", {DType::kI64, {}, bytes.first(8)}}},
                            {{"config", R"({"dim":2})"}, {"tokenizer", "{}"}});
-    const std::string short_form = R"(h{"__metadata__":{"format":"rpt-package-1","config":"{}"},)"
+    const std::string short_form = R"(h{"__metadata__":{"format":"rpt-package-1","config":"{\"dim\":64,\"cca_layers\":[4]}"},)"
                                    R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
                                    R"("b":{"dtype":"I8","shape":[2],"data_offsets":[8,10]}})";
     seeds.add("package", "short_form", short_form + std::string(1, '\0') + "0123456789");
@@ -108,6 +109,59 @@ void blob_seeds(const Seeds& seeds) {
     seeds.add("blobs", "text_zstd", "\x03" + storage::encode_text(std::string(300, 'a'), 1));
 }
 
+std::string bytes(std::initializer_list<int> values) {
+    std::string out;
+    for (const int value : values) out += char(value);
+    return out;
+}
+
+// What index_fuzz.cc and pages_fuzz.cc take from the front, then what they do with the store.
+void damage_seeds(const Seeds& seeds) {
+    const std::string writes = bytes({0, 1, 2, 0, 5, 2, 7, 3, 1, 1, 4, 0, 3, 2, 6, 1});
+    seeds.add("index", "sound", bytes({1, 0, 20, 5, 2, 1}));
+    seeds.add("index", "table", bytes({1, 1, 0, 64, 59, 0, 0, 0, 9}));
+    seeds.add("index", "link", bytes({1, 2, 1, 0x00, 0x12, 61, 1, 0x40, 0x06, 3, 9}));
+    seeds.add("index", "cut", bytes({1, 1, 3, 0x00, 0x10}));
+    seeds.add("index", "wrong_checksum", bytes({0, 1, 2, 0x80, 0x01, 3, 1, 2, 3, 4}));
+    seeds.add("pages", "sound", bytes({2, 0, 0}) + writes);
+    seeds.add("pages", "sound_read_only", bytes({3, 0, 0}));
+    seeds.add("pages", "sound_copied", bytes({8 + 16, 0, 0}) + writes);
+    // each value of a table's row as a small number
+    for (int table = 0; table < 7; ++table)
+        for (int column = 1; column < 8; column += 3)
+            seeds.add("pages", "value_" + std::to_string(table) + "_" + std::to_string(column),
+                      bytes({2, 1, table, 1, column, column % 5, 9, 4, 0}) + writes);
+    seeds.add("pages", "lost_row", bytes({2, 1, 5, 2, 0, 5, 0}) + writes);
+    seeds.add("pages", "page_header", bytes({2, 0, 1, 1, 3, 4, 200}) + writes);
+    seeds.add("pages", "page_swapped", bytes({2, 0, 1, 2, 3, 5}) + writes);
+    seeds.add("pages", "cut_file", bytes({2, 0, 1, 4, 0x00, 0x60, 0x00}) + writes);
+}
+
+// Calls as doc_calls_fuzz.cc reads them: writer, key, action, what the action takes.
+void call_seeds(const Seeds& seeds) {
+    seeds.add("doc_calls", "begin_append_finish",
+              bytes({0, 0, 6, 0}) + bytes({0, 0, 1, 1, 5}) + "words" + bytes({7, 0, 0, 10, 7}));
+    seeds.add("doc_calls", "long_text_spliced",
+              bytes({0, 1, 6, 0}) + bytes({0, 1, 1, 0, 0xa0, 0x0f, 7, 7}) + bytes({0, 1, 9, 1, 7}) +
+                  bytes({0, 1, 6, 0x10, 0x02, 0x40, 0, 1, 20, 1, 3}) + "new" +
+                  bytes({7, 0, 1, 10, 7, 0, 1, 11}) + bytes({0, 1, 1, 0, 0, 1, 12, 0x20, 0, 9}));
+    seeds.add("doc_calls", "replaced_and_deleted",
+              bytes({0, 0, 6, 3}) + bytes({0, 0, 2, 1, 3}) + "\xFF\xC3x" + bytes({7, 0, 0, 10, 7}) +
+                  bytes({0, 0, 11, 0, 0, 7, 1, 0, 0, 13, 0, 0, 14, 10, 3, 2, 1}));
+    seeds.add("doc_calls", "failing_engine",
+              bytes({0, 2, 6, 1}) + bytes({0, 2, 1, 0, 0x00, 0x0c, 3, 0, 1}) +
+                  bytes({0, 2, 8, 0, 0, 2}) + bytes({0, 2, 10, 1, 0, 0, 2, 10, 7, 0, 0, 15}));
+}
+
+void rule_seeds(const Seeds& seeds) {
+    seeds.add("ignore_rules", "pattern", bytes({0}) + "src/**/[a-c]*.?\nsrc/x/y/b1.o");
+    seeds.add("ignore_rules", "classes", bytes({0}) + "[[:alpha:]][!0-9\\]][]-]*\na]]x");
+    seeds.add("ignore_rules", "rules",
+              bytes({1, 1}) + "*.o\n!keep.o\n/build/\nx\\ \n#no\n" + "\xff" + "**/deep\n!a\n" +
+                  "\xff" + "a/b/keep.o\nbuild\nx/build\na/b/c/deep\nx \n");
+    seeds.add("ignore_rules", "many_stars", bytes({2, 60}) + "a*\naaaa");
+}
+
 }  // namespace
 }  // namespace rpt::fuzz
 
@@ -122,6 +176,9 @@ int main(int argc, char** argv) {
         rpt::fuzz::package_seeds(seeds);
         rpt::fuzz::tokenizer_seeds(seeds);
         rpt::fuzz::blob_seeds(seeds);
+        rpt::fuzz::damage_seeds(seeds);
+        rpt::fuzz::call_seeds(seeds);
+        rpt::fuzz::rule_seeds(seeds);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
