@@ -1,5 +1,6 @@
 #include "core/engine/model_cost.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace rpt::engine {
@@ -22,10 +23,11 @@ double lower_flops_per_token(const model::ModelConfig& c) {
     const double width = static_cast<double>(c.n_heads * c.head_dim),
                  d = static_cast<double>(c.dim);
     const double m = static_cast<double>(c.chunk);
-    double flops =
-        static_cast<double>(c.n_lower) * (2 * layer_weights(c) + 4 * mean_window(c) * width);
+    const double layers = static_cast<double>(std::max(c.n_lower, c.pointer_layer));
+    double flops = layers * (2 * layer_weights(c) + 4 * mean_window(c) * width);
     if (c.has_memory()) flops += 2 * 4 * width * d + 4 * m * width;
-    if (c.has_retriever()) flops += 2 * 2 * d * d / m;
+    if (c.has_chunk_keys()) flops += 2 * 2 * d * d / m;
+    if (c.has_pointers()) flops += 2 * 2 * static_cast<double>(c.pointer_width) * d;
     return flops;
 }
 

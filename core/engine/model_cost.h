@@ -5,7 +5,8 @@
 
 namespace rpt::engine {
 
-// Multiply-adds times two that one token costs in the lower half (ingest).
+// Multiply-adds times two that one token costs in the lower half, or up to the layer of the
+// pointers (ingest).
 double lower_flops_per_token(const model::ModelConfig& config);
 // Bytes of fp32 weights, keys and values that one generated token reads in both halves (decode).
 double decode_bytes_per_token(const model::ModelConfig& config);

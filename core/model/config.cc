@@ -68,6 +68,30 @@ void ModelConfig::validate_counts() const {
     check_range("n_upper", n_upper, 1, 1024);
 }
 
+void ModelConfig::validate_rope() const {
+    check_range("rope_theta", rope_theta, 1.0, 1e12);
+    check_range("rope_factor", rope_factor, 1.0, 1e6);
+    check_range("rope_low_frequency", rope_low_frequency, 1e-3, 1e6);
+    check_range("rope_high_frequency", rope_high_frequency, 1e-3, 1e6);
+    if (rope_high_frequency <= rope_low_frequency)
+        refuse("field 'rope_high_frequency' must be above rope_low_frequency");
+    check_range("rope_original_context", rope_original_context, 1, 1 << 30);
+}
+
+void ModelConfig::validate_pointers() const {
+    check_range("pointer_layer", pointer_layer, 0, layers());
+    check_range("pointer_width", pointer_width, 1, 1 << 16);
+    if (retrieval == RetrievalKind::kPointer) {
+        if (!has_pointers())
+            refuse("field 'pointer_layer' must be 1 or more with retrieval pointer");
+        if (has_cca()) refuse("field 'cca_layers' must be empty where retrieval is pointer");
+        if (key_features > 0) refuse("field 'key_features' must be 0 where retrieval is pointer");
+    }
+    // a segment is encoded without neighbours, so its pointers may not depend on any
+    if (has_pointers() && has_cca() && pointer_layer > cca_layers.front())
+        refuse("field 'pointer_layer' must not be above the first of cca_layers");
+}
+
 void ModelConfig::validate() const {
     check_range("vocab", vocab, 2, int64_t{1} << 24);
     check_range("dim", dim, 2, 1 << 16);
@@ -78,8 +102,11 @@ void ModelConfig::validate() const {
     check_range("head_dim", head_dim, 2, 1024);
     if (head_dim % 2 != 0) refuse("field 'head_dim' must be even");
     check_range("ffn_dim", ffn_dim, 1, 1 << 20);
-    check_range("rope_theta", rope_theta, 1.0, 1e12);
+    validate_rope();
     check_range("norm_eps", norm_eps, 0.0, 1.0);
+    if (sink && null_self_kv) {
+        refuse("field 'sink' must be false with null_self_kv: attention rests on the null key");
+    }
     check_range("chunk", chunk, 1, 1 << 16);
     check_range("stride", stride, chunk, 1 << 20);
     if (stride % chunk != 0) refuse("field 'stride' must be a multiple of chunk");
@@ -92,6 +119,7 @@ void ModelConfig::validate() const {
         refuse("field 'cca_layers' must be empty where retrieval is none");
     }
     check_layers("cca_layers", cca_layers, n_lower, layers());
+    validate_pointers();
     check_range("score_temperature", score_temperature, 1e-3, 100.0);
     check_range("key_features", key_features, 0, 1 << 16);
     if (key_features > 0 && score_norm != ScoreNorm::kInputs) {

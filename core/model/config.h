@@ -14,7 +14,11 @@
 namespace rpt::model {
 
 struct ModelConfig : TrunkConfig, MemoryConfig, ResearchConfig {
-    int64_t key_width() const { return key_features > 0 ? key_features : dim; }
+    // Numbers of a chunk's key.
+    int64_t key_width() const {
+        if (retrieval == RetrievalKind::kPointer) return pointer_width;
+        return key_features > 0 ? key_features : dim;
+    }
     // Throws kArgument naming the field that does not fit.
     void validate() const;
 
@@ -28,6 +32,8 @@ struct ModelConfig : TrunkConfig, MemoryConfig, ResearchConfig {
 
   private:
     void validate_counts() const;  // of layers
+    void validate_rope() const;
+    void validate_pointers() const;
 };
 
 // Largest chunk number that chunk `i` may retrieve under `config.pool`, negative if none (golden

@@ -20,6 +20,9 @@ using Names = std::initializer_list<std::pair<E, const char*>>;
 const Names<FfnKind> kFfnNames = {{FfnKind::kGelu, "gelu"}, {FfnKind::kSwiglu, "swiglu"}};
 const Names<RopePairing> kPairingNames = {{RopePairing::kInterleaved, "interleaved"},
                                           {RopePairing::kHalves, "halves"}};
+const Names<RopeScaling> kScalingNames = {{RopeScaling::kNone, "none"},
+                                          {RopeScaling::kLinear, "linear"},
+                                          {RopeScaling::kLlama3, "llama3"}};
 const Names<CcaStart> kStartNames = {
     {CcaStart::kUsual, "usual"}, {CcaStart::kCopy, "copy"}, {CcaStart::kInduction, "induction"}};
 const Names<CcaPosition> kPositionNames = {{CcaPosition::kRope, "rope"},
@@ -35,7 +38,8 @@ const Names<RetrievalKind> kRetrievalNames = {{RetrievalKind::kNone, "none"},
                                               {RetrievalKind::kGiven, "given"},
                                               {RetrievalKind::kLambdaRank, "lambda_rank"},
                                               {RetrievalKind::kGca, "gca"},
-                                              {RetrievalKind::kGcaLambdaRank, "gca+lambda_rank"}};
+                                              {RetrievalKind::kGcaLambdaRank, "gca+lambda_rank"},
+                                              {RetrievalKind::kPointer, "pointer"}};
 const Names<CcaFuse> kFuseNames = {
     {CcaFuse::kJoint, "joint"}, {CcaFuse::kWeighted, "weighted"}, {CcaFuse::kBias, "bias"}};
 const Names<CcaOptOut> kOptOutNames = {{CcaOptOut::kNullKv, "null_kv"},
@@ -172,10 +176,18 @@ void visit(Visitor& v, Config& c) {
     v.field("ffn_dim", c.ffn_dim);
     v.field("rope_theta", c.rope_theta);
     v.choice("rope_pairing", c.rope_pairing, kPairingNames);
+    v.choice("rope_scaling", c.rope_scaling, kScalingNames);
+    v.field("rope_factor", c.rope_factor);
+    v.field("rope_low_frequency", c.rope_low_frequency);
+    v.field("rope_high_frequency", c.rope_high_frequency);
+    v.field("rope_original_context", c.rope_original_context);
     v.field("norm_eps", c.norm_eps);
     v.field("tied_output", c.tied_output);
     v.field("final_norm", c.final_norm);
     v.field("null_self_kv", c.null_self_kv);
+    v.field("attention_bias", c.attention_bias);
+    v.field("query_key_norm", c.query_key_norm);
+    v.field("sink", c.sink);
     v.field("scale_logits", c.scale_logits);
     v.field("scale_embedding", c.scale_embedding);
     v.field("chunk", c.chunk);
@@ -204,6 +216,8 @@ void visit(Visitor& v, Config& c) {
     v.field("gate_scale_sqrt", c.gate_scale_sqrt);
     v.field("gate_horizon", c.gate_horizon);
     v.field("carry_neighbours", c.carry_neighbours);
+    v.field("pointer_layer", c.pointer_layer);
+    v.field("pointer_width", c.pointer_width);
     v.layers("memorizing_layers", c.memorizing_layers);
     v.field("memorizing_tokens", c.memorizing_tokens);
     v.field("memorizing_top_k", c.memorizing_top_k);

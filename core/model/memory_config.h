@@ -13,7 +13,8 @@ enum class GateKind { kNone, kAffine, kMax, kBias };      // spec 1.12.4
 enum class PoolRule { kDisjoint, kWindowStart, kPaper };  // spec 1.9, golden A.1
 // No memory; neighbours given from outside (RETRO); own retriever trained by ranking (RPT), by the
 // language model's loss through its scores (grouped cross-attention, arXiv 2410.01651), by both.
-enum class RetrievalKind { kNone, kGiven, kLambdaRank, kGca, kGcaLambdaRank };
+// Pointer: a frozen decoder, whose chunks are found by the mean of their tokens' pointer keys.
+enum class RetrievalKind { kNone, kGiven, kLambdaRank, kGca, kGcaLambdaRank, kPointer };
 // What a retrieval score does in cross-attention: nothing, one softmax over all neighbours; it
 // weighs each neighbour's own softmax; it is added to its neighbour's logits in the one softmax.
 enum class CcaFuse { kJoint, kWeighted, kBias };
@@ -48,13 +49,25 @@ struct MemoryConfig {
     int64_t gate_horizon = 8;
     // The first m - 1 tokens of a block read the last chunk's neighbours.
     bool carry_neighbours = true;
+    // Pointer keys and queries of tokens are made of the residual stream after so many layers, and
+    // are unit vectors of `pointer_width` numbers. 0: the model has none.
+    int64_t pointer_layer = 0;
+    int64_t pointer_width = 128;
 
     bool is_cca_layer(int64_t layer) const;
     bool has_cca() const { return !cca_layers.empty(); }
+    // A key and a query for each token.
+    bool has_pointers() const { return pointer_layer > 0; }
     // The chunk encoder's states.
-    bool has_memory() const { return retrieval != RetrievalKind::kNone; }
-    // Keys and queries.
-    bool has_retriever() const { return has_memory() && retrieval != RetrievalKind::kGiven; }
+    bool has_memory() const {
+        return retrieval != RetrievalKind::kNone && retrieval != RetrievalKind::kPointer;
+    }
+    // Keys and queries of chunks.
+    bool has_retriever() const {
+        return retrieval != RetrievalKind::kNone && retrieval != RetrievalKind::kGiven;
+    }
+    // The same with weights of their own, beside the pointers'.
+    bool has_chunk_keys() const { return has_retriever() && retrieval != RetrievalKind::kPointer; }
     // The ranking loss trains it.
     bool ranks() const {
         return retrieval == RetrievalKind::kLambdaRank ||

@@ -91,7 +91,7 @@ std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, int64_t 
     if (!c.has_memory()) return out;
     const at::Tensor states = model::encode_chunks(c, weights(), rope_, hidden, present);
     at::Tensor keys, queries;
-    if (c.has_retriever()) {
+    if (c.has_chunk_keys()) {
         keys = model::chunk_key(c, *weights().retriever, states, present).to(at::kCPU);
         queries = model::chunk_query(c, *weights().retriever, states, present).to(at::kCPU);
     }

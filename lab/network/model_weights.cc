@@ -115,7 +115,7 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
         if (!w.chunk_encoder) w.chunk_encoder.emplace();
         slots.self_attention("memory.encoder", c.n_heads, true, *w.chunk_encoder);
     }
-    if (c.has_retriever()) {
+    if (c.has_chunk_keys()) {
         if (!w.retriever) w.retriever.emplace();
         slots.add("memory.key_norm", {c.dim}, w.retriever->key_norm);
         slots.add("memory.key", {c.key_width(), c.dim}, w.retriever->key);

@@ -81,7 +81,7 @@ LowerOutput RptModel::lower_states(const at::Tensor& tokens) const {
 LowerOutput RptModel::lower(const at::Tensor& tokens) const {
     const ModelConfig& c = config_;
     LowerOutput out = lower_states(tokens);
-    if (!c.has_retriever()) return out;
+    if (!c.has_chunk_keys()) return out;
     auto [keys, queries] = keys_and_queries(c, *weights_->retriever, out.states);
     out.keys = std::move(keys);
     out.queries = std::move(queries);

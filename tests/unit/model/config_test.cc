@@ -32,6 +32,16 @@ TEST(config, json_round_trip_keeps_every_field) {
     c.memorizing_layers = {4};
     c.recurrent_layers = {3};
     c.griffin_layers = {4, 5};
+    c.rope_scaling = RopeScaling::kLlama3;
+    c.rope_factor = 32;
+    c.rope_low_frequency = 1.5;
+    c.rope_high_frequency = 3;
+    c.rope_original_context = 4096;
+    c.attention_bias = true;
+    c.query_key_norm = true;
+    c.sink = true;
+    c.pointer_layer = 3;
+    c.pointer_width = 96;
     EXPECT_EQ(ModelConfig::from_json(c.to_json()), c);
 }
 
@@ -82,12 +92,40 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"griffin_width": 100})", "'griffin_gate_blocks'"},
         {R"({"recurrent_layers": [2], "memorizing_layers": [2]})", "'recurrent_layers'"},
         {R"({"norm_eps": -1})", "'norm_eps'"},
+        {R"({"rope_scaling": "yarn"})", "'rope_scaling'"},
+        {R"({"rope_factor": 0.5})", "'rope_factor'"},
+        {R"({"rope_low_frequency": 4})", "'rope_high_frequency'"},
+        {R"({"rope_original_context": 0})", "'rope_original_context'"},
+        {R"({"sink": true, "null_self_kv": true})", "'sink'"},
+        {R"({"pointer_layer": 7})", "'pointer_layer'"},
+        {R"({"pointer_layer": -1})", "'pointer_layer'"},
+        {R"({"pointer_layer": 5, "cca_layers": [4]})", "'pointer_layer'"},
+        {R"({"pointer_width": 0})", "'pointer_width'"},
+        {R"({"retrieval": "pointer"})", "'pointer_layer'"},
+        {R"({"retrieval": "pointer", "pointer_layer": 4, "cca_layers": [4]})", "'cca_layers'"},
+        {R"({"retrieval": "pointer", "pointer_layer": 4, "key_features": 8})", "'key_features'"},
         {R"([1])", "JSON"},
         {"{", "JSON"},
     };
     for (const auto& [json, wanted] : cases) {
         EXPECT_NE(message_of(json).find(wanted), std::string::npos) << json;
     }
+}
+
+TEST(config, a_pointer_model_has_chunk_keys_of_the_pointers_width_and_no_encoder) {
+    ModelConfig c;
+    c.retrieval = RetrievalKind::kPointer;
+    c.pointer_layer = 5;
+    c.pointer_width = 96;
+    c.validate();
+    EXPECT_EQ(c.key_width(), 96);
+    EXPECT_TRUE(c.has_retriever() && c.has_pointers());
+    EXPECT_FALSE(c.has_chunk_keys() || c.has_memory() || c.has_gate());
+    // pointers beside a retriever of RPT leave its keys as they are
+    c.retrieval = RetrievalKind::kLambdaRank;
+    c.validate();
+    EXPECT_EQ(c.key_width(), c.dim);
+    EXPECT_TRUE(c.has_chunk_keys() && c.has_pointers());
 }
 
 // Layer numbers are made from the counts, which may be anything.
