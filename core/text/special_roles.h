@@ -41,4 +41,11 @@ Roles read_roles(std::string_view json, std::span<const SpecialName> special);
 // tokenizers. The one place that knows them by name.
 Roles roles_by_name(std::span<const SpecialName> special);
 
+// For a model that others trained. `told`: what its files say, -1 where they say nothing. Files of
+// chat models often call the turn's tokens begin and end; there the names decide, and where files
+// say nothing too. Begin falls back to end: texts of the training stood behind one of them.
+Roles imported_roles(std::span<const SpecialName> special, const Roles& told = kNoRoles);
+// What read_roles() reads.
+std::string write_roles(const Roles& roles, std::span<const SpecialName> special);
+
 }  // namespace rpt::text
