@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,12 +16,15 @@
 namespace rpt::engine {
 
 // One chunk as the lower half sees it. n_tokens < m only for the provisional tail of a document.
+// w is the model's key_width().
 struct EncodedChunk {
     uint64_t index = 0;  // number in its document or session, from 0
     uint32_t n_tokens = 0;
-    std::vector<float> key;     // [d]
-    std::vector<float> query;   // [d]
+    std::vector<float> key;     // [w]
+    std::vector<float> query;   // [w]
     std::vector<float> states;  // [n_tokens, d]
+    // Pointer keys of the tokens, unit rows [n_tokens, pointer_width]; empty if the model has none.
+    std::vector<float> pointers;
 };
 
 // One neighbour: the states of a chunk and of its successor. Borrowed for the duration of a call.
@@ -53,7 +57,9 @@ class Stream {
     // Tokens until the end of the current block: the most that one advance_lower() takes (1 .. S).
     virtual size_t room() const = 0;
     // Returns the chunks that closed within these tokens, in order. Feeding S tokens, pieces, or
-    // one at a time gives the same numbers within 1e-4 (spec S6).
+    // one at a time gives the same numbers within 1e-4 (spec S6). The chunks have no pointers:
+    // pointers() hands them out. Where retrieval is pointer and pointer_layer lies above the lower
+    // half, key and query are empty too; both are pooled_pointer() of what pointers() gives.
     virtual std::vector<EncodedChunk> advance_lower(std::span<const int32_t> tokens) = 0;
     // Once for each chunk that closed, in order, before advance_upper(). No neighbours is a legal
     // answer, and any number costs what it costs.
@@ -71,6 +77,14 @@ class Stream {
     // wanted.
     virtual void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                                       std::span<float> last_logits) = 0;
+    // As above, but hands out the logits of every token: rows [k, vocab] of consecutive tokens,
+    // k >= 1, in order; `first` counts from the first token of the last advance_lower(). The rows
+    // are borrowed for the call. `sink` may throw: the tokens are read all the same.
+    using RowSink = std::function<void(size_t first, std::span<const float> logits)>;
+    virtual void advance_upper_rows(const RowSink& sink) = 0;
+    // After advance_upper*(): pointer keys and queries of the tokens that it read, unit rows
+    // [n, pointer_width]. Both become empty for a model without pointers, and before any token.
+    virtual void pointers(std::vector<float>& keys, std::vector<float>& queries) const = 0;
     // The three below are called between tokens: after advance_upper(), or before any token.
     // An engine that keeps its state in pages copies references; one that does not copies the
     // state.
@@ -93,9 +107,10 @@ class Engine {
     virtual uint64_t weight_bytes() const = 0;
     // Lower half over one segment, all of it in one pass. `context` (empty or a multiple of m
     // tokens) is read before it and gives no chunks. Chunk i is tokens [i m, (i + 1) m); the last
-    // may be short. A pure function of its arguments: at an equal number of threads of one machine,
-    // equal arguments give bit-equal chunks. No tokens give no chunks. Throws kArgument for a
-    // context of another length and for ids outside the vocabulary.
+    // may be short. The layers up to pointer_layer run, if that lies above the lower half, so that
+    // the chunks have pointers. A pure function of its arguments: at an equal number of threads of
+    // one machine, equal arguments give bit-equal chunks. No tokens give no chunks. Throws
+    // kArgument for a context of another length and for ids outside the vocabulary.
     virtual std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                                      std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;

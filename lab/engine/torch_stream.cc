@@ -15,6 +15,8 @@ at::Tensor borrow(std::span<const float> values, int64_t dim) {
                          {static_cast<int64_t>(values.size()) / dim, dim}, at::kFloat);
 }
 
+constexpr int64_t kRowsAtOnce = 64;  // of logits that are handed out; SmolLM2's take 12 MiB
+
 constexpr int64_t kOpening =
     -1;  // the chunk before the first one, whose neighbours the first tokens read
 
@@ -354,6 +356,38 @@ void TorchStream::advance_upper_scored(std::span<const int32_t> next, std::span<
         write_logits(hidden, last_logits);
         finish_upper();
     });
+}
+
+void TorchStream::advance_upper_rows(const RowSink& sink) {
+    begin_upper({});
+    const int64_t vocab = engine_->config().vocab;
+    if (low_.size(0) == 1) {
+        std::vector<float> row(static_cast<size_t>(vocab));
+        advance_upper(row);
+        sink(0, row);
+        return;
+    }
+    const at::Tensor hidden = run_torch([&] {
+        const at::Tensor out = run_upper();
+        finish_upper();
+        return out;
+    });
+    const int64_t n = hidden.size(0);
+    for (int64_t first = 0; first < n; first += kRowsAtOnce) {
+        const at::Tensor logits = run_torch([&] {
+            return engine_->model()
+                .logits(hidden.narrow(0, first, std::min(kRowsAtOnce, n - first)))
+                .to(at::kCPU)
+                .contiguous();
+        });
+        sink(static_cast<size_t>(first),
+             {logits.const_data_ptr<float>(), static_cast<size_t>(logits.numel())});
+    }
+}
+
+void TorchStream::pointers(std::vector<float>& keys, std::vector<float>& queries) const {
+    keys.clear();
+    queries.clear();
 }
 
 std::unique_ptr<TorchStream> TorchStream::copy() const {

@@ -26,6 +26,8 @@ class TorchStream final : public Stream {
     void advance_upper(std::span<float> last_logits) override;
     void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                               std::span<float> last_logits) override;
+    void advance_upper_rows(const RowSink& sink) override;
+    void pointers(std::vector<float>& keys, std::vector<float>& queries) const override;
     std::shared_ptr<const Checkpoint> checkpoint() const override;
     void rewind(const Checkpoint& checkpoint) override;
     std::unique_ptr<Stream> fork() const override;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "core/engine/engine.h"
+#include "core/engine/pooled_pointer.h"
 #include "core/text/bpe_trainer.h"
 
 namespace rpt::fakes {
@@ -101,6 +102,19 @@ class FakeEngine : public engine::Engine {
             throw Error(Status::kDevice, "fake", "fake: this call fails");
     }
 
+    // Near to each other where the tokens are the same; `seed` tells keys from queries.
+    void append_pointer(int32_t token, uint64_t hash, uint64_t seed,
+                        std::vector<float>& out) const {
+        if (!config_.has_pointers()) return;
+        const size_t w = size_t(config_.pointer_width);
+        std::vector<float> row = noise(mix(uint64_t(token), 0x706f696e74), w);
+        const std::vector<float> order = noise(mix(hash, seed), w);
+        for (size_t k = 0; k < w; ++k) row[k] += order[k] / 16;
+        const std::vector<float> unit = engine::pooled_pointer(row, w);
+        out.insert(out.end(), unit.begin(), unit.end());
+    }
+    static constexpr uint64_t kPointerKey = 1, kPointerQuery = 2;  // seeds
+
     // Keys and queries are near to each other where the tokens are the same; a little order goes in
     // too.
     engine::EncodedChunk chunk(uint64_t index, std::span<const int32_t> tokens,
@@ -119,6 +133,11 @@ class FakeEngine : public engine::Engine {
         out.query = out.key;
         const std::vector<float> order = noise(hashes.back(), d);
         for (size_t k = 0; k < d; ++k) out.key[k] += order[k] / 64;
+        for (size_t i = 0; i < tokens.size(); ++i)
+            append_pointer(tokens[i], hashes[i], kPointerKey, out.pointers);
+        if (config_.retrieval == model::RetrievalKind::kPointer)
+            out.key = out.query =
+                engine::pooled_pointer(out.pointers, size_t(config_.pointer_width));
         return out;
     }
 
@@ -174,6 +193,14 @@ class FakeStream : public engine::Stream {
             const size_t begin = tokens_.size() - m;
             out.push_back(engine_->chunk(begin / m, std::span(tokens_).subspan(begin),
                                          std::span(hashes_).subspan(begin)));
+            engine::EncodedChunk& closed = out.back();
+            closed.pointers.clear();
+            const model::ModelConfig& config = engine_->config();
+            if (config.retrieval == model::RetrievalKind::kPointer &&
+                config.pointer_layer > config.n_lower) {  // not known yet
+                closed.key.clear();
+                closed.query.clear();
+            }
         }
         return out;
     }
@@ -193,12 +220,24 @@ class FakeStream : public engine::Stream {
         return note(UINT64_MAX, neighbours, opening_);
     }
 
-    void advance_upper(std::span<float> last_logits) override { run_upper({}, {}, last_logits); }
+    void advance_upper(std::span<float> last_logits) override {
+        run_upper({}, {}, last_logits, nullptr);
+    }
     void advance_upper_scored(std::span<const int32_t> next, std::span<float> log_probs,
                               std::span<float> last_logits) override {
         promise(next.size() == tokens_.size() - upper_ && log_probs.size() == next.size(),
                 "one next token for each token");
-        run_upper(next, log_probs, last_logits);
+        run_upper(next, log_probs, last_logits, nullptr);
+    }
+    void advance_upper_rows(const RowSink& sink) override { run_upper({}, {}, {}, &sink); }
+    void pointers(std::vector<float>& keys, std::vector<float>& queries) const override {
+        promise(upper_ == tokens_.size(), "pointers() between the halves");
+        keys.clear();
+        queries.clear();
+        for (size_t i = advanced_from_; i < upper_; ++i) {
+            engine_->append_pointer(tokens_[i], hashes_[i], FakeEngine::kPointerKey, keys);
+            engine_->append_pointer(tokens_[i], hashes_[i], FakeEngine::kPointerQuery, queries);
+        }
     }
     std::shared_ptr<const engine::Checkpoint> checkpoint() const override;
     void rewind(const engine::Checkpoint& checkpoint) override;
@@ -229,13 +268,14 @@ class FakeStream : public engine::Stream {
         return uses;
     }
 
-    void run_upper(std::span<const int32_t> next, std::span<float> log_probs,
-                   std::span<float> last) {
+    void run_upper(std::span<const int32_t> next, std::span<float> log_probs, std::span<float> last,
+                   const RowSink* sink) {
         engine_->count_call();
         const size_t m = size_t(engine_->config().chunk), vocab = size_t(engine_->config().vocab);
         promise(sets_.size() == tokens_.size() / m, "set_neighbours() is missing");
-        const size_t begin = upper_;
+        const size_t begin = advanced_from_ = upper_;
         promise(begin < tokens_.size(), "advance_lower() is missing");
+        std::vector<std::vector<float>> rows;
         promise(last.empty() || last.size() == vocab, "logits are [vocab]");
         for (; upper_ < tokens_.size(); ++upper_) {
             // Neighbours of chunk u are in force from its last token on, for m tokens.
@@ -243,16 +283,18 @@ class FakeStream : public engine::Stream {
             history_ =
                 mix(mix(history_, hashes_[upper_]), closed == 0 ? opening_ : sets_[closed - 1]);
             const bool is_last = upper_ + 1 == tokens_.size();
-            if (next.empty() && !is_last) continue;
+            if (next.empty() && !is_last && sink == nullptr) continue;
             const std::vector<float> logits = logits_at(upper_);
+            if (sink != nullptr) rows.push_back(logits);
             if (!next.empty()) {
                 double sum = 0;
                 for (float logit : logits) sum += std::exp(double(logit));
                 const size_t i = upper_ - begin;
                 log_probs[i] = float(double(logits[size_t(next[i])]) - std::log(sum));
             }
-            if (is_last) std::copy(logits.begin(), logits.end(), last.begin());
+            if (is_last && !last.empty()) std::copy(logits.begin(), logits.end(), last.begin());
         }
+        for (size_t i = 0; i < rows.size(); ++i) (*sink)(i, rows[i]);
     }
     std::vector<float> logits_at(size_t position) const {
         std::vector<float> logits = noise(history_, size_t(engine_->config().vocab));
@@ -274,6 +316,7 @@ class FakeStream : public engine::Stream {
     uint64_t opening_ = 0;
     uint64_t history_ = 3;
     size_t upper_ = 0;
+    size_t advanced_from_ = 0;  // the first token of the last advance_upper*()
 };
 
 struct FakeStream::FakeCheckpoint : engine::Checkpoint {

@@ -217,6 +217,39 @@ TEST_F(EngineTest, stream_opening_neighbours_reach_the_first_tokens_alike_in_any
     }
 }
 
+TEST_F(EngineTest, stream_hands_out_the_logits_of_every_token) {
+    model::ModelConfig c = with_bytes(model::tiny_config());
+    c.stride = 128;
+    const model::RptModel model(c, 3);
+    const auto engine = open(model);
+    const Reference r = reference(model, 2);
+    for (const size_t piece : {size_t{128}, size_t{50}, size_t{1}}) {
+        const auto stream = engine->new_stream();
+        size_t seen = 0;
+        for (size_t p = 0; p < r.ids.size();) {
+            const size_t n = std::min({piece, stream->room(), r.ids.size() - p});
+            for (const EncodedChunk& chunk : stream->advance_lower(std::span(r.ids).subspan(p, n)))
+                stream->set_neighbours(chunk.index, neighbours_of(r, chunk.index));
+            stream->advance_upper_rows([&](size_t first, std::span<const float> logits) {
+                EXPECT_EQ(p + first, seen);
+                const at::Tensor wanted = r.logits.narrow(
+                    0, static_cast<int64_t>(seen), static_cast<int64_t>(logits.size()) / c.vocab);
+                EXPECT_LT(furthest({logits.begin(), logits.end()}, floats(wanted)), 1e-4);
+                seen += static_cast<size_t>(wanted.size(0));
+            });
+            p += n;
+        }
+        EXPECT_EQ(seen, r.ids.size());
+    }
+    // what the sink throws does not keep the stream from going on
+    const auto stream = engine->new_stream();
+    stream->advance_lower(std::span(r.ids).first(3));
+    EXPECT_THROW(
+        stream->advance_upper_rows([](size_t, std::span<const float>) { throw std::string(); }),
+        std::string);
+    EXPECT_TRUE(stream->advance_lower(std::span(r.ids).subspan(3, 1)).size() == 1);
+}
+
 Status status_of(const std::function<void()>& f) {
     try {
         f();
