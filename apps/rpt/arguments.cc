@@ -1,5 +1,6 @@
 #include "apps/rpt/arguments.h"
 
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <string_view>
 

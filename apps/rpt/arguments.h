@@ -1,7 +1,7 @@
 // What CLI11 lets pass of a command line and we do not.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <string>
 #include <vector>
 

@@ -1,4 +1,5 @@
 // rpt add STORE PATH...: read files, directories or stdin into a memory; watch them.
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <chrono>
 #include <utility>

@@ -1,4 +1,6 @@
 // rpt bench: what this machine makes of this model, each figure beside the bound the machine sets.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/bench_run.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"

@@ -1,4 +1,5 @@
 // rpt complete STORE: continue a text, streaming, and tell which chunks shaped it.
+#include <CLI/App.hpp>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // rpt memory budget STORE SIZE: how much of the disk a memory, or one space of it, may take.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"

@@ -1,4 +1,5 @@
 // rpt memory check STORE: looks for damage.
+#include <CLI/App.hpp>
 #include <chrono>
 #include <exception>
 

@@ -1,4 +1,5 @@
 // rpt memory compact STORE: erases what deletions left and gives the space back.
+#include <CLI/App.hpp>
 #include <chrono>
 
 #include "apps/rpt/memory_access.h"

@@ -1,4 +1,5 @@
 // rpt memory backup STORE COPY and rpt memory restore COPY STORE.
+#include <CLI/App.hpp>
 #include <chrono>
 
 #include "apps/rpt/memory_access.h"

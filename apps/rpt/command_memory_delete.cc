@@ -1,4 +1,6 @@
 // rpt memory delete STORE KEY...: documents out of a memory.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
 

@@ -1,4 +1,5 @@
 // rpt memory drop STORE: a whole space out of a memory.
+#include <CLI/App.hpp>
 #include <unistd.h>
 
 #include <cerrno>

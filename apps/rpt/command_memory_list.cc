@@ -1,4 +1,6 @@
 // rpt memory list STORE: every document of every space, or of the one that was named.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"

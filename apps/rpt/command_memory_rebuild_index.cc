@@ -1,4 +1,5 @@
 // rpt memory rebuild-index STORE: the search index once more from the stored keys.
+#include <CLI/App.hpp>
 #include <chrono>
 
 #include "apps/rpt/memory_access.h"

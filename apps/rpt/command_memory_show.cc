@@ -1,4 +1,5 @@
 // rpt memory show STORE KEY: one document: its facts and chunks, or its text.
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <cstring>
 #include <type_traits>

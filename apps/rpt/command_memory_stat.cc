@@ -1,4 +1,5 @@
 // rpt memory stat STORE: how much is in a memory and what it costs on disk.
+#include <CLI/App.hpp>
 #include <algorithm>
 
 #include "apps/rpt/memory_access.h"

@@ -1,4 +1,6 @@
 // rpt memory upgrade STORE: an older format becomes this version's.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/output.h"
 

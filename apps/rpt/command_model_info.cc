@@ -1,4 +1,6 @@
 // rpt model info [MODEL]: what a model package holds.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/model_location.h"
 #include "apps/rpt/output.h"

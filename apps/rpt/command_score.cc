@@ -1,4 +1,5 @@
 // rpt score STORE FILE: how surprising a text is, with the memory or without.
+#include <CLI/App.hpp>
 #include <cmath>
 
 #include "apps/rpt/hit_record.h"

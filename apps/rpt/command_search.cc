@@ -1,4 +1,6 @@
 // rpt search STORE QUERY: what the model would retrieve after a text.
+#include <CLI/App.hpp>
+
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/prompt_text.h"

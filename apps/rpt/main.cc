@@ -1,5 +1,6 @@
 // rpt: a reader with a memory on the command line. A host of librpt like any other: include/rpt.h
 // is all it knows.
+#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "apps/rpt/arguments.h"

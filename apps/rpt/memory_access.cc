@@ -1,5 +1,6 @@
 #include "apps/rpt/memory_access.h"
 
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <array>
 #include <ctime>

@@ -1,5 +1,6 @@
 #include "apps/rpt/settings.h"
 
+#include <CLI/CLI.hpp>
 #include <optional>
 
 #include "apps/rpt/quantities.h"

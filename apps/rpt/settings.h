@@ -1,7 +1,6 @@
 // What the command line says, common to the commands, and how each command is registered.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -9,6 +8,11 @@
 #include <vector>
 
 #include "apps/rpt/text_reader.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace rpt::cli {
 
