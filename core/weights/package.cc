@@ -64,10 +64,11 @@ class PackageFile final : public Package {
     }
 
     const std::map<std::string, TensorInfo>& tensors() const override { return tensors_; }
-    void read(const std::string& name, std::span<std::byte> out) const override {
+    void read_at(const std::string& name, uint64_t offset,
+                 std::span<std::byte> out) const override {
         const TensorEntry& entry = header_.tensors.at(name);
-        RPT_CHECK(out.size() == entry.end - entry.begin);
-        file_.read(data_begin_ + entry.begin, out);
+        RPT_CHECK(offset + out.size() <= entry.end - entry.begin);
+        file_.read(data_begin_ + entry.begin + offset, out);
     }
     const std::map<std::string, std::string>& metadata() const override { return header_.metadata; }
     const Digest& fingerprint() const override { return fingerprint_; }
@@ -147,7 +148,7 @@ void write_package(const std::string& path, const std::map<std::string, TensorDa
     std::vector<const std::pair<const std::string, TensorData>*> order;
     for (const auto& entry : tensors) order.push_back(&entry);
     std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-        return dtype_size(a->second.dtype) > dtype_size(b->second.dtype);
+        return dtype_alignment(a->second.dtype) > dtype_alignment(b->second.dtype);
     });
     Sha256 hash;
     uint64_t offset = 0;

@@ -96,7 +96,8 @@ TensorEntry read_entry(const std::string& path, const std::string& name, const j
     try {
         const auto type = value.at("dtype").get<std::string>();
         const auto known = dtype_of(type);
-        if (!known) throw_corrupt_package(path, tensor + "has type \"" + type.substr(0, 16) + "\"");
+        if (!known || is_quantised(*known))
+            throw_corrupt_package(path, tensor + "has type \"" + type.substr(0, 16) + "\"");
         entry.dtype = *known;
         for (const uint64_t size : read_numbers(value.at("shape")))
             entry.shape.push_back(static_cast<int64_t>(std::min<uint64_t>(size, INT64_MAX)));
@@ -157,7 +158,12 @@ uint64_t tensor_bytes(const std::string& path, const std::string& name, DType dt
             throw_corrupt_package(path, "tensor \"" + name + "\" has an impossible shape");
         n *= uint64_t(size);
     }
-    return n * dtype_size(dtype);
+    const size_t in_block = block_numbers(dtype);
+    if (in_block > 1 && (shape.empty() || uint64_t(shape.back()) % in_block != 0))
+        throw_corrupt_package(path, "tensor \"" + name +
+                                        "\" has rows that are not whole blocks of " +
+                                        std::to_string(in_block) + " numbers");
+    return n / in_block * block_bytes(dtype);
 }
 
 PackageHeader parse_package_header(const std::string& path, std::string_view text,

@@ -23,9 +23,13 @@ class TensorSource {
   public:
     virtual ~TensorSource() = default;
     virtual const std::map<std::string, TensorInfo>& tensors() const = 0;
-    // Copies the bytes of a tensor, little-endian and row-major, to `out`, which is as long as
-    // they are. kIo, kCorrupt if the file has changed since it was opened.
-    virtual void read(const std::string& name, std::span<std::byte> out) const = 0;
+    // Copies bytes of a tensor, little-endian and row-major, to `out`: all from byte `offset` of
+    // the tensor on, which must be there. kIo, kCorrupt if the file has changed since it was
+    // opened.
+    virtual void read_at(const std::string& name, uint64_t offset,
+                         std::span<std::byte> out) const = 0;
+    // All bytes of a tensor; `out` is as long as they are.
+    void read(const std::string& name, std::span<std::byte> out) const { read_at(name, 0, out); }
 };
 
 }  // namespace rpt::weights

@@ -1,6 +1,7 @@
 // Models in packages (core/weights/package.h): one tensor for each parameter, under the same name.
 
 #include "base/error.h"
+#include "core/weights/dequantise.h"
 #include "core/weights/package_config.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rpt_model.h"
@@ -19,31 +20,6 @@ std::string shape_text(const std::vector<int64_t>& shape) {
     throw Error(Status::kCorrupt, "rpt", "model package: tensor '" + name + "' " + what);
 }
 
-std::optional<at::ScalarType> torch_type(weights::DType type) {
-    switch (type) {
-        case weights::DType::kF32:
-            return at::kFloat;
-        case weights::DType::kF16:
-            return at::kHalf;
-        case weights::DType::kBf16:
-            return at::kBFloat16;
-        case weights::DType::kI8:
-        case weights::DType::kI64:
-            break;
-    }
-    return std::nullopt;
-}
-
-// In the type of the file; the copy to fp32 and to the device is the caller's.
-at::Tensor read_tensor(const weights::TensorSource& source, const std::string& name,
-                       const weights::TensorInfo& info) {
-    const auto type = torch_type(info.dtype);
-    if (!type) corrupt(name, "holds integers where numbers of a floating type belong");
-    at::Tensor out = at::empty(info.shape, at::TensorOptions().dtype(*type));
-    source.read(name, {static_cast<std::byte*>(out.mutable_data_ptr()), out.nbytes()});
-    return out;
-}
-
 // Every slot that the config has, from a tensor of the same name.
 ModelWeights read_weights(const weights::TensorSource& source, const ModelConfig& config,
                           at::Device device) {
@@ -55,7 +31,10 @@ ModelWeights read_weights(const weights::TensorSource& source, const ModelConfig
             corrupt(slot.name, "has shape " + shape_text(it->second.shape) + ", its config says " +
                                    shape_text(slot.shape));
         }
-        *slot.tensor = read_tensor(source, slot.name, it->second).to(at::kFloat).to(device);
+        const at::Tensor numbers = at::empty(slot.shape, at::kFloat);
+        weights::read_floats(source, slot.name,
+                             {numbers.mutable_data_ptr<float>(), size_t(numbers.numel())});
+        *slot.tensor = numbers.to(device);
     }
     return slots;
 }

@@ -41,11 +41,12 @@ std::string bytes_of(const Package& package, const std::string& name) {
 
 void check_tensors(const Package& package) {
     for (const auto& [name, info] : package.tensors()) {
-        uint64_t size = weights::dtype_size(info.dtype);
+        uint64_t size = 1;
         for (const int64_t extent : info.shape) {
             expect(extent >= 0, "a tensor has a negative extent");
             size *= uint64_t(extent);
         }
+        size = size / weights::block_numbers(info.dtype) * weights::block_bytes(info.dtype);
         expect(info.bytes == size, "a tensor's bytes are not what its shape asks for");
         bytes_of(package, name);  // every byte is there to be read
     }
