@@ -78,6 +78,8 @@ storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     binding.fingerprint = engine.fingerprint();
     binding.dim = static_cast<uint32_t>(engine.config().dim);
     binding.key_dim = static_cast<uint32_t>(engine.config().key_width());
+    if (engine.config().has_pointers())
+        binding.pointer_dim = static_cast<uint32_t>(engine.config().pointer_width);
     binding.chunk_tokens = static_cast<uint32_t>(engine.config().chunk);
     binding.context_tokens = rpt::reader::default_context_tokens(engine.config());
     return binding;

@@ -21,7 +21,8 @@ struct ModelBinding {
     // Tokens before a segment that its encoder may see, counted with the begin-of-text token. 0
     // when opening: whatever the store has.
     uint32_t context_tokens = 0;
-    uint32_t key_dim = 0;  // of keys; 0: `dim`
+    uint32_t key_dim = 0;      // of keys; 0: `dim`
+    uint32_t pointer_dim = 0;  // of a token's pointer key; 0: the model has none
 
     uint32_t key_width() const { return key_dim > 0 ? key_dim : dim; }
 };
@@ -33,6 +34,9 @@ struct ChunkRecord {
     std::vector<int32_t> tokens;
     std::vector<float> key;     // [dim]; kept as fp16
     std::vector<float> states;  // [tokens, dim]; kept encoded, dropped first under a budget
+    // [tokens, pointer_dim], unit rows; kept in four bits with a scale a row. Empty if the model
+    // has none.
+    std::vector<float> pointers;
 };
 
 // A stretch of a document between two content-defined borders, with the chunks that were made of it

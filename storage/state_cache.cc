@@ -24,6 +24,12 @@ void StateCache::insert(uint64_t chunk, States states) {
     while (figures_.bytes > limit_) erase_locked(entries_.back().chunk);
 }
 
+void StateCache::set_limit(uint64_t bytes) {
+    const std::lock_guard guard(mutex_);
+    limit_ = bytes;
+    while (figures_.bytes > limit_) erase_locked(entries_.back().chunk);
+}
+
 void StateCache::erase(std::span<const uint64_t> chunks) {
     const std::lock_guard guard(mutex_);
     for (const uint64_t chunk : chunks) erase_locked(chunk);

@@ -18,6 +18,7 @@ class StateCache {
     using States = std::shared_ptr<const std::vector<float>>;
 
     explicit StateCache(uint64_t limit_bytes) : limit_(limit_bytes) {}
+    void set_limit(uint64_t bytes);
     // Null if absent; counts a hit or a miss.
     States find(uint64_t chunk);
     void insert(uint64_t chunk, States states);
@@ -36,8 +37,8 @@ class StateCache {
     };
     void erase_locked(uint64_t chunk);
 
-    const uint64_t limit_;
     mutable std::mutex mutex_;  // guards all below
+    uint64_t limit_;
     std::list<Entry> entries_;  // latest first
     std::unordered_map<uint64_t, std::list<Entry>::iterator> places_;
     Figures figures_;

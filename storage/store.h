@@ -13,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "storage/codec/state_codec.h"
+#include "storage/pointer_keys.h"
 #include "storage/records.h"
 #include "storage/space.h"
 
@@ -27,7 +28,7 @@ struct StoreOptions {
     Durability durability = Durability::kFlush;
     std::optional<ModelBinding> model;  // required to create; absent: administration only
     Packing packing;                    // of what is written; all that is there can be read
-    uint64_t cache_bytes = 0;           // decoded states kept in memory; 0: 64 MiB
+    uint64_t cache_bytes = 0;           // pointer keys and decoded states kept in memory; 0: 64 MiB
     uint32_t flat_limit =
         0;  // chunks of a space searched by exact scan; above: HNSW. 0: the library's choice
 };
@@ -41,7 +42,8 @@ struct StoreStats {
     uint64_t text_bytes_disk = 0;                       // compressed, shared text once
     uint64_t state_bytes_raw = 0;                       // fp32
     uint64_t state_bytes_disk = 0;                      // encoded
-    uint64_t key_bytes = 0, index_bytes = 0, meta_bytes = 0, disk_bytes = 0, reclaimable_bytes = 0;
+    uint64_t key_bytes = 0, pointer_bytes = 0, index_bytes = 0, meta_bytes = 0, disk_bytes = 0,
+             reclaimable_bytes = 0;
     uint64_t cache_bytes = 0, cache_hits = 0, cache_misses = 0;
     uint64_t generation = 0, index_generation = 0;
     uint64_t budget = 0;  // 0: none
@@ -89,6 +91,12 @@ class Store : public std::enable_shared_from_this<Store> {
                                     std::span<const float> query, size_t k,
                                     const SearchFilter& filter,
                                     const CallControl& control = {}) = 0;
+    // The pointer keys of the space, up to its last commit: only what changed since the last call
+    // is read. They are kept in memory, up to three quarters of StoreOptions::cache_bytes for all
+    // spaces; a space that is larger is kept while a caller holds it. kNotFound if the space was
+    // dropped, kCancelled.
+    virtual std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
+                                                            const CallControl& control = {}) = 0;
     // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states.
     virtual std::optional<HitInfo> describe(uint64_t chunk_id) = 0;
     virtual std::vector<HitStates> load_states(std::span<const Hit> hits) = 0;
@@ -98,7 +106,8 @@ class Store : public std::enable_shared_from_this<Store> {
     // Its chunks as stored, bytes counted in the segment; empty if it is not there.
     virtual std::vector<ChunkRecord> read_segment(uint64_t segment_id) = 0;
     // States made again, by chunk of the segment: kept in memory, and on disk if this process
-    // writes, the writer is not at work and the disk takes them. Returns them as they would have come from the disk.
+    // writes, the writer is not at work and the disk takes them. Returns them as they would have
+    // come from the disk.
     virtual std::vector<std::shared_ptr<const std::vector<float>>> restore_states(
         uint64_t segment_id, const std::vector<std::vector<float>>& states) = 0;
     virtual std::string read_hit_text(uint64_t chunk_id, bool successor) = 0;

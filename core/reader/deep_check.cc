@@ -45,6 +45,9 @@ void check_segment(const SegmentEncoder& encoder, storage::Store& store, uint64_
             (stored[i].states.size() != made[i].states.size() ||
              difference(stored[i].states, made[i].states) > kMostDifference))
             tell(i, "its states are not");
+        if (stored[i].pointers.size() != made[i].pointers.size() ||
+            difference(stored[i].pointers, made[i].pointers) > kMostDifference)
+            tell(i, "its pointer keys are not");
     }
 }
 

@@ -126,6 +126,7 @@ std::vector<storage::ChunkRecord> SegmentEncoder::encode(std::span<const int32_t
         begin = record.bytes.end;
         record.key = std::move(chunk.key);
         record.states = std::move(chunk.states);
+        record.pointers = std::move(chunk.pointers);
         records.push_back(std::move(record));
     }
     return records;

@@ -38,7 +38,9 @@ uint64_t WaitingSegments::estimate(const storage::SegmentRecord& record) const {
     const model::ModelConfig& config = encoder_.engine().config();
     uint64_t tokens = 0;
     for (const storage::ChunkRecord& chunk : record.chunks) tokens += chunk.tokens.size();
-    return record.text.size() + tokens * (uint64_t(config.dim) + 8) +
+    const uint64_t pointers =
+        config.has_pointers() ? uint64_t(config.pointer_width) / 2 + 3 : 0;  // of a token
+    return record.text.size() + tokens * (uint64_t(config.dim) + 8 + pointers) +
            record.chunks.size() * 2 * uint64_t(config.key_width());
 }
 

@@ -14,7 +14,7 @@ namespace rpt::storage {
 namespace {
 
 // On disk, never renumber.
-enum class SealOf : uint8_t { kTokens = 1, kKey = 2, kStates = 3, kText = 4 };
+enum class SealOf : uint8_t { kTokens = 1, kKey = 2, kStates = 3, kText = 4, kPointers = 5 };
 constexpr uint8_t kTextRaw = 0;
 constexpr uint8_t kTextZstd = 1;
 
@@ -42,6 +42,9 @@ uint32_t seal_key(const ChunkPlace& place, std::string_view blob) {
 }
 uint32_t seal_states(uint64_t chunk, std::string_view blob) {
     return seal(SealOf::kStates, {chunk}, blob);
+}
+uint32_t seal_pointers(uint64_t chunk, std::string_view blob) {
+    return seal(SealOf::kPointers, {chunk}, blob);
 }
 uint32_t seal_text(uint64_t segment, std::string_view blob) {
     return seal(SealOf::kText, {segment}, blob);

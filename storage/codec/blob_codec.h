@@ -26,6 +26,7 @@ struct ChunkPlace {
 uint32_t seal_tokens(const ChunkPlace& place, std::string_view blob);
 uint32_t seal_key(const ChunkPlace& place, std::string_view blob);
 uint32_t seal_states(uint64_t chunk, std::string_view blob);
+uint32_t seal_pointers(uint64_t chunk, std::string_view blob);
 uint32_t seal_text(uint64_t segment, std::string_view blob);
 
 // Two bytes a token where all fit, else four.

@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
+#include "storage/sqlite/pointer_table.h"
 
 namespace rpt::storage {
 namespace {
@@ -15,22 +17,6 @@ namespace {
 
 int64_t sql(uint64_t value) {
     return static_cast<int64_t>(value);
-}
-
-// Names a document that holds the chunk, for the message.
-[[noreturn]] void fail_chunk(Connection& connection, const ChunkRow& chunk, const char* what) {
-    std::string name = "segment " + std::to_string(chunk.place.segment);
-    try {
-        Query query(connection,
-                    "SELECT d.key FROM places p JOIN documents d ON d.id = p.document_id WHERE "
-                    "p.segment_id = ? ORDER BY d.id LIMIT 1");
-        query.bind(sql(chunk.place.segment));
-        if (query.step()) name = "\"" + std::string(query.blob(0)) + "\"";
-    } catch (const Error&) {  // the places are damaged too: the number must do
-    }
-    throw Error(Status::kCorrupt, "rpt",
-                "chunk " + std::to_string(chunk.id) + " of " + name + ": " + what +
-                    "; restore a backup or delete the document and read it again");
 }
 
 ChunkRow row_of(const Query& query) {
@@ -68,6 +54,21 @@ void push_row(Connection& connection, const Query& query, KeyRows& rows) {
 
 }  // namespace
 
+void fail_chunk(Connection& connection, const ChunkRow& chunk, const char* what) {
+    std::string name = "segment " + std::to_string(chunk.place.segment);
+    try {
+        Query query(connection,
+                    "SELECT d.key FROM places p JOIN documents d ON d.id = p.document_id WHERE "
+                    "p.segment_id = ? ORDER BY d.id LIMIT 1");
+        query.bind(sql(chunk.place.segment));
+        if (query.step()) name = "\"" + std::string(query.blob(0)) + "\"";
+    } catch (const Error&) {  // the places are damaged too: the number must do
+    }
+    throw Error(Status::kCorrupt, "rpt",
+                "chunk " + std::to_string(chunk.id) + " of " + name + ": " + what +
+                    "; restore a backup or delete the document and read it again");
+}
+
 EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packing& packing) {
     EncodedRecord encoded;
     encoded.bytes = record.bytes;
@@ -76,6 +77,9 @@ EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packi
     encoded.key = encode_key(record.key);
     encoded.tokens = encode_tokens(record.tokens);
     encoded.states = encode_states(record.states, dim, packing.codec, packing.level);
+    if (!record.pointers.empty() && !record.tokens.empty())
+        encoded.pointers = encode_pointers(
+            record.pointers, static_cast<uint32_t>(record.pointers.size() / record.tokens.size()));
     return encoded;
 }
 
@@ -105,6 +109,7 @@ ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const Enc
         .bind_blob(record.tokens)
         .run();
     row.id = static_cast<uint64_t>(connection.last_row_id());
+    if (!record.pointers.empty()) write_pointers(connection, row.id, record.pointers);
     if (record.states.empty()) return row;
     write_states(connection, row.id, record.states, used);
     row.state_disk = record.states.size();
@@ -113,6 +118,7 @@ ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const Enc
 
 void erase_chunk(Connection& connection, uint64_t id) {
     Query(connection, "DELETE FROM states WHERE chunk_id = ?").bind(sql(id)).run();
+    erase_pointers(connection, id);
     Query(connection, "DELETE FROM chunks WHERE id = ?").bind(sql(id)).run();
 }
 
@@ -168,7 +174,9 @@ std::vector<int32_t> read_tokens(Connection& connection, const ChunkRow& chunk) 
 
 ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk,
                               const ModelBinding& model) {
-    ChunkRecord record{chunk.place.bytes, chunk.place.provisional, {}, {}, {}};
+    ChunkRecord record;
+    record.bytes = chunk.place.bytes;
+    record.provisional = chunk.place.provisional;
     {
         Query query(connection, "SELECT " CHUNK_FACTS ", key FROM chunks c WHERE id = ?");
         query.bind(sql(chunk.id));
@@ -180,6 +188,9 @@ ChunkRecord read_chunk_record(Connection& connection, const ChunkRow& chunk,
     }
     record.tokens = read_tokens(connection, chunk);
     if (auto states = read_states(connection, chunk, model.dim)) record.states = std::move(*states);
+    if (model.pointer_dim > 0)
+        record.pointers =
+            expand_pointers(read_pointers(connection, chunk, model.pointer_dim), model.pointer_dim);
     return record;
 }
 

@@ -30,8 +30,9 @@ struct EncodedRecord {
     bool provisional = false;
     uint32_t n_tokens = 0;
     std::string key, tokens, states;
+    std::string pointers;  // empty if the model has none
 
-    uint64_t size() const { return key.size() + tokens.size() + states.size(); }
+    uint64_t size() const { return key.size() + tokens.size() + states.size() + pointers.size(); }
 };
 EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packing& packing);
 
@@ -39,8 +40,11 @@ EncodedRecord encode_record(const ChunkRecord& record, uint32_t dim, const Packi
 // count as dropped.
 ChunkRow insert_chunk(Connection& connection, const ChunkPlace& place, const EncodedRecord& record,
                       uint64_t used);
-// Removes a row with its states.
+// Removes a row with its states and pointer keys.
 void erase_chunk(Connection& connection, uint64_t id);
+
+// Names a document that holds the chunk, for the message; `what` is wrong with it.
+[[noreturn]] void fail_chunk(Connection& connection, const ChunkRow& chunk, const char* what);
 
 std::optional<ChunkRow> find_chunk(Connection& connection, uint64_t segment, uint64_t ordinal);
 std::optional<ChunkRow> read_chunk_row(Connection& connection, uint64_t id);

@@ -108,6 +108,10 @@ void DocumentWriterImpl::check(std::span<const SegmentRecord> records) const {
                 fail_argument(s, i,
                               "its states have " + std::to_string(chunk.states.size()) +
                                   " values, not tokens times " + std::to_string(model.dim));
+            if (chunk.pointers.size() != chunk.tokens.size() * model.pointer_dim)
+                fail_argument(s, i,
+                              "its pointer keys have " + std::to_string(chunk.pointers.size()) +
+                                  " values, not tokens times " + std::to_string(model.pointer_dim));
             if (chunk.bytes.begin > chunk.bytes.end || chunk.bytes.end > segment.text.size())
                 fail_argument(s, i, "its bytes are not within the text");
         }

@@ -21,7 +21,8 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE store(
     one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB NOT NULL, dim INTEGER NOT NULL,
     chunk_tokens INTEGER NOT NULL, context_tokens INTEGER NOT NULL, seal INTEGER NOT NULL,
-    generation INTEGER NOT NULL, budget INTEGER NOT NULL, key_dim INTEGER NOT NULL) STRICT;
+    generation INTEGER NOT NULL, budget INTEGER NOT NULL, key_dim INTEGER NOT NULL,
+    pointer_dim INTEGER NOT NULL) STRICT;
 CREATE TABLE spaces(
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, collection TEXT NOT NULL,
     generation INTEGER NOT NULL, digest INTEGER NOT NULL, budget INTEGER NOT NULL, chunks INTEGER NOT NULL,
@@ -67,17 +68,19 @@ void fill(Connection& connection, const ModelBinding& model) {
     connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
     connection.exec(kTables);
     connection.exec(kPlaceSumsTable);
+    connection.exec(kPointersTable);
     const std::string_view fingerprint(reinterpret_cast<const char*>(model.fingerprint.data()), 32);
     Query(
         connection,
         "INSERT INTO store(one, fingerprint, dim, chunk_tokens, context_tokens, seal, generation, "
-        "budget, key_dim) VALUES(1, ?, ?, ?, ?, ?, 1, 0, ?)")
+        "budget, key_dim, pointer_dim) VALUES(1, ?, ?, ?, ?, ?, 1, 0, ?, ?)")
         .bind_blob(fingerprint)
         .bind(model.dim)
         .bind(model.chunk_tokens)
         .bind(model.context_tokens)
         .bind(seal_of(model))
         .bind(model.key_width())
+        .bind(model.pointer_dim)
         .run();
     transaction.commit();
 }
@@ -91,13 +94,18 @@ CREATE TABLE place_sums(
     PRIMARY KEY(document_id, level, node)) STRICT, WITHOUT ROWID;
 )sql";
 
+const char* const kPointersTable = R"sql(
+CREATE TABLE pointers(chunk_id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+)sql";
+
 uint32_t seal_of(const ModelBinding& model) {
     ByteWriter bytes;
     bytes.raw(model.fingerprint.data(), model.fingerprint.size())
         .u32(model.dim)
         .u32(model.chunk_tokens)
         .u32(model.context_tokens)
-        .u32(model.key_width());
+        .u32(model.key_width())
+        .u32(model.pointer_dim);
     return crc32c(bytes.str().data(), bytes.str().size());
 }
 
@@ -155,8 +163,8 @@ ModelBinding verify_database(Connection& connection) {
                                                   : "; upgrade it (rpt memory upgrade)"));
     ModelBinding model;
     Query query(connection,
-                "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, key_dim FROM store "
-                "WHERE one = 1");
+                "SELECT fingerprint, dim, chunk_tokens, context_tokens, seal, key_dim, "
+                "pointer_dim FROM store WHERE one = 1");
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
@@ -164,6 +172,7 @@ ModelBinding verify_database(Connection& connection) {
         model.chunk_tokens = static_cast<uint32_t>(query.count(2));
         model.context_tokens = static_cast<uint32_t>(query.count(3));
         model.key_dim = static_cast<uint32_t>(query.count(5));
+        model.pointer_dim = static_cast<uint32_t>(query.count(6));
         good = seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
                model.chunk_tokens > 0 && model.key_dim > 0;
     }

@@ -12,7 +12,7 @@
 namespace rpt::storage {
 
 // SQLite's user_version; on disk. Older ones are upgraded (upgrade.cc).
-constexpr uint32_t kFormatVersion = 4;
+constexpr uint32_t kFormatVersion = 5;
 constexpr uint32_t kApplicationId = 0x52505453;  // "RPTS"; on disk, never renumber
 
 // Makes an empty store in a file that does not exist yet, for its owner alone; whole or not at all.
@@ -24,8 +24,10 @@ void make_empty_file(const std::string& file, mode_t mode);
 void write_database(const std::string& file, const std::string& label, const ModelBinding& model,
                     mode_t mode);
 void publish_database(const std::string& fresh, const std::string& file);
-// What format 4 has and formats 2 and 3 had not: the table of sums.
+// What formats 2 and 3 had not: the table of sums.
 extern const char* const kPlaceSumsTable;
+// What format 4 had not: the pointer keys of chunks.
+extern const char* const kPointersTable;
 // Over the model's binding, as the row of `store` has it.
 uint32_t seal_of(const ModelBinding& model);
 // kCorrupt unless it is a store, kVersion if another version wrote it. Cheap: reads the header and

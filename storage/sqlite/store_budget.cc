@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
 #include "storage/sqlite/segment_edit.h"
 #include "storage/sqlite/store_impl.h"
@@ -45,14 +46,16 @@ uint64_t pages_of(const std::vector<PreparedSegment>& prepared) {
         for (const EncodedRecord& chunk : segment.chunks) {
             small += chunk.key.size() + chunk.tokens.size() + kRowBytes;
             if (!chunk.states.empty()) pages += pages_of_blob(chunk.states.size());
+            if (!chunk.pointers.empty()) pages += pages_of_blob(chunk.pointers.size());
         }
     }
     return pages + small * 3 / 2 / kPage;
 }
 
-uint64_t disk_of(const SpaceRow& space, uint32_t key_dim) {
+uint64_t disk_of(const SpaceRow& space, const ModelBinding& model) {
     return space.text_disk + space.state_disk + space.tokens * 2 +
-           space.chunks * (uint64_t(key_dim) * 2 + kRowBytes);
+           space.chunks * (uint64_t(model.key_width()) * 2 + kRowBytes) +
+           pointer_bytes(space.chunks, space.tokens, model.pointer_dim);
 }
 
 uint64_t disk_of(const std::vector<PreparedSegment>& prepared) {
@@ -169,7 +172,7 @@ void StoreImpl::make_room(Connection& connection, SpaceRow& space,
                           std::vector<PreparedSegment>& prepared) {
     if (space.budget != 0) {
         for (;;) {
-            const uint64_t wanted = disk_of(space, model_.key_width()) + disk_of(prepared);
+            const uint64_t wanted = disk_of(space, model_) + disk_of(prepared);
             if (wanted <= space.budget) break;
             if (!free_some(connection, space, false, wanted - space.budget) &&
                 !drop_incoming(prepared))

@@ -206,6 +206,11 @@ class Inspector {
         none("chunks whose states are missing",
              "SELECT count(*) FROM chunks WHERE state_disk > 0 AND id NOT IN (SELECT chunk_id FROM "
              "states)");
+        none("pointer keys without a chunk",
+             "SELECT count(*) FROM pointers WHERE chunk_id NOT IN (SELECT id FROM chunks)");
+        if (model_.pointer_dim > 0)
+            none("chunks whose pointer keys are missing",
+                 "SELECT count(*) FROM chunks WHERE id NOT IN (SELECT chunk_id FROM pointers)");
         none("segments of no space",
              "SELECT count(*) FROM segments WHERE space_id NOT IN (SELECT id FROM spaces)");
         const auto unused = connection_.read_number(

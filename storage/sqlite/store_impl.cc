@@ -37,9 +37,12 @@ StoreOptions with_defaults(StoreOptions options) {
         throw Error(Status::kArgument, "rpt", "exclusive has a meaning with create only");
     if (options.model &&
         (options.model->dim == 0 || options.model->dim > 65536 || options.model->key_dim > 65536 ||
-         options.model->chunk_tokens == 0 || options.model->chunk_tokens > 65536))
+         options.model->pointer_dim > kMostPointerWidth || options.model->chunk_tokens == 0 ||
+         options.model->chunk_tokens > 65536))
         throw Error(Status::kArgument, "rpt",
-                    "the model's dimension or chunk length is not between 1 and 65536");
+                    "the model's dimension or chunk length is not between 1 and 65536, or its "
+                    "pointer keys have more than " +
+                        std::to_string(kMostPointerWidth) + " numbers");
     return options;
 }
 
@@ -94,6 +97,7 @@ StoreImpl::StoreImpl(StoreDirectory directory, const StoreOptions& options)
       options_(with_defaults(options)),
       readers_(directory_.database(), directory_.path()),
       states_(options_.cache_bytes),
+      pointers_(options_.cache_bytes / 4 * 3),
       builder_([this](SpaceIndex& index) {
           if (!options_.read_only)
               index_generation_ =
@@ -154,6 +158,8 @@ void StoreImpl::write(const std::function<void(Connection&)>& work) {
 void StoreImpl::publish(const SpaceChange& change) noexcept {
     try {
         states_.erase(change.removed);
+        pointers_.forget(change.now.id, change.removed);
+        share_cache();
         const auto index = index_of(change.now.id);
         index->apply({change.old_generation, change.now.mark(), change.removed, change.added});
         builder_.request(index);
@@ -227,6 +233,8 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
         index_of(space)->remove_cache_file();
     });
     states_.clear();
+    pointers_.drop(space);
+    share_cache();
     const std::lock_guard guard(indexes_mutex_);
     indexes_.erase(space);
 }
@@ -256,11 +264,9 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     std::vector<std::shared_ptr<const Snapshot>> snapshots;
     std::set<uint64_t> seen;
     for (const std::shared_ptr<Space>& handle : spaces) {
-        const auto* space = dynamic_cast<const SpaceImpl*>(handle.get());
-        if (space == nullptr || &space->store() != this)
-            throw Error(Status::kArgument, "rpt", "a space of another store was given to a search");
-        if (!seen.insert(space->id()).second) continue;
-        const SpaceRow row = space->require_row(*lease);
+        const SpaceImpl& space = require_own(handle);
+        if (!seen.insert(space.id()).second) continue;
+        const SpaceRow row = space.require_row(*lease);
         const auto index = index_of(row.id);
         snapshots.push_back(snapshot_at(*lease, row));
         builder_.request(index);

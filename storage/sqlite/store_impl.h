@@ -15,6 +15,7 @@
 #include "storage/index/space_index.h"
 #include "storage/sqlite/chunk_table.h"
 #include "storage/sqlite/connection_pool.h"
+#include "storage/sqlite/pointer_cache.h"
 #include "storage/sqlite/segment_edit.h"
 #include "storage/sqlite/store_directory.h"
 #include "storage/state_cache.h"
@@ -41,6 +42,8 @@ class StoreImpl final : public Store {
     std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces,
                             std::span<const float> query, size_t k, const SearchFilter& filter,
                             const CallControl& control) override;
+    std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
+                                                    const CallControl& control) override;
     std::optional<HitInfo> describe(uint64_t chunk_id) override;
     std::vector<HitStates> load_states(std::span<const Hit> hits) override;
     std::optional<SegmentTokens> read_segment_tokens(uint64_t segment_id,
@@ -126,6 +129,10 @@ class StoreImpl final : public Store {
     void open_for_reading();
     void check_model();
     void erase_unfinished_replacements();
+    // States get of the cache what pointer keys leave.
+    void share_cache();
+    // kArgument for a space of another store.
+    const class SpaceImpl& require_own(const std::shared_ptr<Space>& space) const;
     StateCache::States states_of(Connection& connection, const ChunkRow& chunk);
     void write_restored(const std::vector<ChunkRow>& chunks,
                         const std::vector<std::string>& bodies);
@@ -136,6 +143,7 @@ class StoreImpl final : public Store {
     std::unique_ptr<FileLock> lock_;
     ConnectionPool readers_;
     StateCache states_;
+    PointerCache pointers_;
     std::mutex writer_mutex_;  // guards writer_ and its transaction
     std::unique_ptr<Connection> writer_;
     uint64_t n_writes_ = 0;     // transactions; guarded likewise

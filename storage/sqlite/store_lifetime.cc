@@ -85,14 +85,16 @@ void StoreImpl::check_model() {
                         to_hex(model_.fingerprint) + ", opened with model " +
                         to_hex(wanted.fingerprint) + "; open it with its own model");
     if (wanted.dim != model_.dim || wanted.key_width() != model_.key_width() ||
-        wanted.chunk_tokens != model_.chunk_tokens)
+        wanted.chunk_tokens != model_.chunk_tokens || wanted.pointer_dim != model_.pointer_dim)
         throw Error(Status::kModelMismatch, "rpt",
                     "store \"" + path() + "\" has states of " + std::to_string(model_.dim) +
                         " values, keys of " + std::to_string(model_.key_width()) +
+                        ", pointer keys of " + std::to_string(model_.pointer_dim) +
                         " and chunks of " + std::to_string(model_.chunk_tokens) +
                         " tokens, model " + to_hex(wanted.fingerprint) + " has " +
                         std::to_string(wanted.dim) + ", " + std::to_string(wanted.key_width()) +
-                        " and " + std::to_string(wanted.chunk_tokens));
+                        ", " + std::to_string(wanted.pointer_dim) + " and " +
+                        std::to_string(wanted.chunk_tokens));
 }
 
 void StoreImpl::erase_unfinished_replacements() {
@@ -145,6 +147,7 @@ void StoreImpl::close() {
     }
     readers_.close();
     states_.clear();
+    pointers_.clear();
     const std::lock_guard guard(writer_mutex_);
     if (writer_) {
         const std::unique_ptr<Connection> writer = std::move(writer_);

@@ -1,4 +1,5 @@
 // Figures of a store, from counters that every flush keeps.
+#include "storage/codec/pointer_codec.h"
 #include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_impl.h"
@@ -39,18 +40,19 @@ StoreStats StoreImpl::stats() {
     stats.budget = static_cast<uint64_t>(connection.read_number("SELECT budget FROM store"));
     stats.state_bytes_raw = stats.tokens * model_.dim * sizeof(float);
     stats.key_bytes = stats.chunks * model_.key_width() * 2;
+    stats.pointer_bytes = pointer_bytes(stats.chunks, stats.tokens, model_.pointer_dim);
     const auto page = static_cast<uint64_t>(connection.read_number("PRAGMA page_size"));
     const uint64_t pages = static_cast<uint64_t>(connection.read_number("PRAGMA page_count"));
     stats.reclaimable_bytes =
         page * static_cast<uint64_t>(connection.read_number("PRAGMA freelist_count"));
-    const uint64_t known =
-        stats.text_bytes_disk + stats.state_bytes_disk + stats.key_bytes + stats.reclaimable_bytes;
+    const uint64_t known = stats.text_bytes_disk + stats.state_bytes_disk + stats.key_bytes +
+                           stats.pointer_bytes + stats.reclaimable_bytes;
     stats.meta_bytes = pages * page > known ? pages * page - known : 0;
     const StoreDirectory::DiskUse use = directory_.disk_use();
     stats.index_bytes = use.index;
     stats.disk_bytes = use.all;
     const StateCache::Figures cache = states_.figures();
-    stats.cache_bytes = cache.bytes;
+    stats.cache_bytes = cache.bytes + pointers_.bytes();
     stats.cache_hits = cache.hits;
     stats.cache_misses = cache.misses;
     stats.index_generation = index_generation_;

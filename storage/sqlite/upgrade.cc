@@ -1,5 +1,5 @@
 // Stores of older formats. Format 1 had documents with pages of text and a row of chunks, shared
-// with nobody: it is copied. Formats 2 and 3 (upgrade_sums.h) lack sums over places.
+// with nobody: it is copied. Later ones get what they lack where they stand (upgrade_in_place.h).
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 #include "storage/sqlite/segment_table.h"
 #include "storage/sqlite/sqlite_backend.h"
 #include "storage/sqlite/store_directory.h"
-#include "storage/sqlite/upgrade_sums.h"
+#include "storage/sqlite/upgrade_in_place.h"
 
 namespace rpt::storage {
 namespace {
@@ -299,7 +299,7 @@ bool upgrade_store(const std::string& path, const CallControl& control) {
                             std::to_string(kFormatVersion) + "; update the library");
         if (version != 1) {
             try {
-                add_place_sums(from, static_cast<uint32_t>(version), control);
+                upgrade_in_place(from, static_cast<uint32_t>(version), control);
             } catch (const Error& error) {
                 // A header that forbids writing a file which may be written is damage.
                 if (error.status() == Status::kReadOnly &&

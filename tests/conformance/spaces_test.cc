@@ -196,7 +196,7 @@ TEST_P(Conformance, figures_add_up) {
     add(*space, "a", finish_of(edit));
     add(*space, "b", make_document(numbers, 20));
     const StoreStats stats = store->stats();
-    EXPECT_EQ(stats.format_version, 4u);
+    EXPECT_EQ(stats.format_version, 5u);
     EXPECT_EQ(stats.documents, 2u);
     EXPECT_EQ(stats.chunks, 70u);
     EXPECT_EQ(stats.document_chunks, 70u);

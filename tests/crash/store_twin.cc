@@ -1,11 +1,13 @@
 #include "tests/crash/store_twin.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/half.h"
+#include "storage/codec/pointer_codec.h"
 
 namespace rpt::crash {
 namespace {
@@ -345,6 +347,30 @@ void add_document(std::string& words, const std::string& key, bool finished, uin
     words += "\n";
 }
 
+std::string bytes_of(const storage::PointerRows& rows) {
+    std::string bytes(reinterpret_cast<const char*>(rows.tokens.data()), rows.tokens.size() * 4);
+    bytes.append(reinterpret_cast<const char*>(rows.scales.data()), rows.scales.size() * 4);
+    return bytes.append(rows.nibbles.begin(), rows.nibbles.end());
+}
+
+void add_pointers(const SegmentName& name, std::vector<std::string>& pointers) {
+    for (const storage::ChunkRecord& chunk : synthetic::segment_of(name, kShape).chunks) {
+        storage::PointerRows rows;
+        storage::unpack_pointers(storage::encode_pointers(chunk.pointers, kShape.pointer_dim),
+                                 chunk.tokens.size(), kShape.pointer_dim, rows);
+        rows.tokens = chunk.tokens;
+        pointers.push_back(bytes_of(rows));
+    }
+}
+
+// Of all chunks of a space, in any order.
+void add_pointer_sum(std::vector<std::string> pointers, std::string& words) {
+    std::ranges::sort(pointers);
+    Sha256 sum;
+    for (const std::string& bytes : pointers) sum.update(bytes.data(), bytes.size());
+    words += "  pointer keys " + to_hex(sum.finish()) + "\n";
+}
+
 void add_scores(const SegmentName& name, std::vector<float>& scores) {
     const std::vector<float> query = view_query();
     for (const storage::ChunkRecord& chunk : synthetic::segment_of(name, kShape).chunks) {
@@ -365,6 +391,7 @@ View view_of(const Twin& twin) {
         view.words += owner_of(i) + "/" + collection_of(i) + "\n";
         std::vector<float>& scores = view.scores.emplace_back();
         std::set<std::pair<uint64_t, uint32_t>> seen;
+        std::vector<std::string> pointers;
         for (const auto& [key, document] : space.documents) {
             std::vector<std::pair<Digest, uint64_t>> segments;
             uint64_t tokens = 0;
@@ -373,8 +400,9 @@ View view_of(const Twin& twin) {
                 segments.emplace_back(name.open ? Digest{} : sha256(text.data(), text.size()),
                                       name.chunks);
                 tokens += uint64_t(name.chunks) * kShape.chunk_tokens;
-                if (name.open || seen.emplace(name.seed, name.chunks).second)
-                    add_scores(name, scores);
+                if (!name.open && !seen.emplace(name.seed, name.chunks).second) continue;
+                add_scores(name, scores);
+                add_pointers(name, pointers);
             }
             const std::string text = synthetic::text_of(document.segments);
             add_document(view.words, key, document.finished, document.revision, text,
@@ -382,6 +410,7 @@ View view_of(const Twin& twin) {
                          tokens);
         }
         std::ranges::sort(scores, std::greater<>());
+        add_pointer_sum(std::move(pointers), view.words);
     }
     return view;
 }
@@ -419,6 +448,10 @@ View view_of(Store& store) {
             add_document(view.words, info.key, info.finished, info.revision, text,
                          info.content_hash, segments, info.tokens);
         }
+        std::vector<std::string> pointers;
+        for (const storage::PointerSnapshot::Part& part : store.pointers(space)->parts)
+            pointers.push_back(bytes_of(*part.rows));
+        add_pointer_sum(std::move(pointers), view.words);
         storage::SearchFilter exact;
         exact.exact = true;
         std::set<uint64_t> all;

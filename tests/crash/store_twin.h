@@ -13,7 +13,7 @@
 
 namespace rpt::crash {
 
-inline constexpr synthetic::Shape kShape{24, 8};
+inline constexpr synthetic::Shape kShape{24, 8, 0, 6};
 
 enum class Kind : uint8_t {
     kIngest,

@@ -85,7 +85,7 @@ def test_memory_compact_backup_restore_and_check(rpt, store, tmp_path, text):
     assert text[:40].encode() not in b"".join(p.read_bytes() for p in (tmp_path / store).rglob("*") if p.is_file())
     assert rpt("memory", "restore", "copy", "again", "--json").json["documents"] == 1
     assert rpt("memory", "show", "again", "sea.txt", "--text").out == text
-    assert rpt("memory", "upgrade", "again", "--json").json["format_version"] == 4
+    assert rpt("memory", "upgrade", "again", "--json").json["format_version"] == 5
     database = tmp_path / "again" / "store.sqlite"
     damaged = bytearray(database.read_bytes())
     for at in range(len(damaged) // 2, len(damaged) - 4096, 4096):

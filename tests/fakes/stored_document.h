@@ -54,6 +54,7 @@ inline std::string difference(const StoredDocument& a, const StoredDocument& b) 
         if (a.chunks[i].provisional != b.chunks[i].provisional) return "provisional" + place;
         if (a.chunks[i].key != b.chunks[i].key) return "key" + place;
         if (a.chunks[i].states != b.chunks[i].states) return "states" + place;
+        if (a.chunks[i].pointers != b.chunks[i].pointers) return "pointer keys" + place;
     }
     if (a.info.bytes_searchable != b.info.bytes_searchable) return "searchable bytes";
     if (a.info.tokens != b.info.tokens) return "number of tokens";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -44,7 +45,8 @@ class Numbers {
 struct Shape {
     uint32_t dim = 24;
     uint32_t chunk_tokens = 8;
-    uint32_t key_dim = 0;  // of keys, at least dim; 0: dim
+    uint32_t key_dim = 0;      // of keys, at least dim; 0: dim
+    uint32_t pointer_dim = 0;  // of pointer keys; 0: the model has none
 };
 
 inline storage::ModelBinding model_of(const Shape& shape) {
@@ -53,6 +55,7 @@ inline storage::ModelBinding model_of(const Shape& shape) {
     model.dim = shape.dim;
     model.chunk_tokens = shape.chunk_tokens;
     model.key_dim = shape.key_dim;
+    model.pointer_dim = shape.pointer_dim;
     return model;
 }
 
@@ -69,6 +72,18 @@ inline std::vector<int32_t> chunk_tokens_of(Numbers& numbers, const Shape& shape
     std::vector<int32_t> tokens(shape.chunk_tokens);
     for (int32_t& token : tokens) token = static_cast<int32_t>(numbers.below(60000));
     return tokens;
+}
+
+// Unit vectors, [chunk_tokens, pointer_dim].
+inline std::vector<float> pointers_of(uint64_t seed, const Shape& shape) {
+    Numbers numbers(seed ^ 0x706f696e74657273u);
+    std::vector<float> rows = numbers.vector(size_t(shape.chunk_tokens) * shape.pointer_dim);
+    for (size_t begin = 0; begin < rows.size(); begin += shape.pointer_dim) {
+        float sum = 0;
+        for (size_t i = 0; i < shape.pointer_dim; ++i) sum += rows[begin + i] * rows[begin + i];
+        for (size_t i = 0; i < shape.pointer_dim; ++i) rows[begin + i] /= std::sqrt(sum);
+    }
+    return rows;
 }
 
 // 48 bytes, of no other chunk.
@@ -101,6 +116,7 @@ inline storage::SegmentRecord segment_of(const SegmentName& name, const Shape& s
         chunk.key = numbers.vector(shape.dim);
         chunk.states = numbers.vector(size_t(shape.chunk_tokens) * shape.dim);
         while (chunk.key.size() < shape.key_dim) chunk.key.push_back(numbers.normal());
+        chunk.pointers = pointers_of(name.seed * 4096 + i, shape);
         chunk.provisional = name.open && i + 1 == name.chunks;
         segment.chunks.push_back(std::move(chunk));
     }

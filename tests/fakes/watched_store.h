@@ -112,9 +112,14 @@ class WatchedStore : public storage::Store {
         options.durability = storage::Durability::kNone;
         options.packing.codec = storage::StateCodec::kInt8;  // near enough to be compared
         options.cache_bytes = cache_bytes;
-        options.model =
-            storage::ModelBinding{engine.fingerprint(), static_cast<uint32_t>(engine.config().dim),
-                                  static_cast<uint32_t>(engine.config().chunk), context_tokens};
+        options.model = storage::ModelBinding{
+            engine.fingerprint(),
+            static_cast<uint32_t>(engine.config().dim),
+            static_cast<uint32_t>(engine.config().chunk),
+            context_tokens,
+            static_cast<uint32_t>(engine.config().key_width()),
+            engine.config().has_pointers() ? static_cast<uint32_t>(engine.config().pointer_width)
+                                           : 0};
         store_ = storage::Store::open(folder_, options);
     }
     ~WatchedStore() override {
@@ -164,6 +169,10 @@ class WatchedStore : public storage::Store {
         std::vector<storage::Hit> hits = store_->search(inner, query, k, filter, control);
         if (after_search) after_search();
         return hits;
+    }
+    std::shared_ptr<const storage::PointerSnapshot> pointers(
+        const std::shared_ptr<storage::Space>& space, const CallControl& control = {}) override {
+        return store_->pointers(static_cast<const WatchedSpace&>(*space).inner(), control);
     }
     std::optional<storage::HitInfo> describe(uint64_t chunk_id) override {
         return store_->describe(chunk_id);

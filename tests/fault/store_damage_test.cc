@@ -66,6 +66,9 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
     const Work chunk = [](Store&, const std::shared_ptr<Space>& space) {
         space->read_chunk("1", 1);
     };
+    const Work pointers = [](Store& store, const std::shared_ptr<Space>& space) {
+        store.pointers(space);
+    };
     const Work text = [](Store&, const std::shared_ptr<Space>& space) {
         space->read_text("1", 0, 60);
     };
@@ -96,6 +99,16 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
         "chunk_id = 8",
         "\"1\"", chunk);
     with("DELETE FROM states WHERE chunk_id = 8", "\"1\"", chunk);
+
+    with("UPDATE pointers SET body = zeroblob(10) WHERE chunk_id = 8", "\"1\"", chunk);
+    with("UPDATE pointers SET body = x'' WHERE chunk_id = 8", "\"1\"", pointers);
+    with(
+        "UPDATE pointers SET (seal, body) = (SELECT seal, body FROM pointers WHERE chunk_id = 4) "
+        "WHERE chunk_id = 8",
+        "\"1\"", pointers);
+    with("UPDATE pointers SET seal = seal + 1 WHERE chunk_id = 8", "\"1\"", pointers);
+    with("DELETE FROM pointers WHERE chunk_id = 8", "\"1\"", pointers);
+    with("DELETE FROM chunks WHERE id = 8", "space 1", pointers);
 
     // a searcher may know the chunk from an index that was made before
     for (const char* change : {"byte_begin = 100000", "byte_begin = -5", "byte_end = 100000",
@@ -131,7 +144,7 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
     with("UPDATE spaces SET digest = digest + 1", "space 1", search);
 
     for (const char* change : {"fingerprint = zeroblob(32)", "dim = 23", "chunk_tokens = 9",
-                               "context_tokens = 17", "seal = seal + 1"})
+                               "context_tokens = 17", "pointer_dim = 8", "seal = seal + 1"})
         with(std::string("UPDATE store SET ") + change, "binding", nothing);
     with("DELETE FROM store", "binding", nothing);
 }
@@ -260,7 +273,7 @@ TEST_F(StoreFault, newer_version_names_both_numbers) {
     std::string text;
     EXPECT_EQ(status_of([&] { open(); }, &text), Status::kVersion);
     EXPECT_NE(text.find("format 7"), std::string::npos) << text;
-    EXPECT_NE(text.find("format 4"), std::string::npos) << text;
+    EXPECT_NE(text.find("format 5"), std::string::npos) << text;
     EXPECT_EQ(status_of([&] { open_reader(); }), Status::kVersion);
 }
 

@@ -91,7 +91,14 @@ class StoreFault : public StoreTest {
                     put(chunk->tokens);
                     put(chunk->key);
                     put(chunk->states);
+                    put(chunk->pointers);
                 }
+            }
+            for (const PointerSnapshot::Part& part : store->pointers(space)->parts) {
+                put(part.rows->tokens);
+                put(part.rows->scales);
+                put(part.rows->nibbles);
+                all += std::to_string(part.rows->chunk) + " " + std::to_string(part.next) + "\n";
             }
             for (const Hit& hit :
                  store->search({&space, 1}, std::vector<float>(kDim, 1), 1000, {})) {

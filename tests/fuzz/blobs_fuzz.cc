@@ -1,5 +1,5 @@
-// Target blobs: states, tokens and texts as a store keeps them are refused, or what comes out of
-// them goes in again.
+// Target blobs: states, pointer keys, tokens and texts as a store keeps them are refused, or what
+// comes out of them goes in again.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/codec/blob_codec.h"
+#include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
 #include "tests/fuzz/finding.h"
 #include "tests/fuzz/input_bytes.h"
@@ -73,6 +74,26 @@ void check_tokens(InputBytes in) {
     expect(decode_tokens(encode_tokens(*tokens)) == tokens, "tokens changed in writing");
 }
 
+void check_pointers(InputBytes in) {
+    const uint32_t width = uint32_t(in.below(200)) + 1;
+    const size_t n = in.below(80);
+    const std::string_view blob = in.rest();
+    PointerRows rows;
+    bool whole = false;
+    if (accepts([&] { whole = unpack_pointers(blob, n, width, rows); }) && whole) {
+        const std::vector<float> values = expand_pointers(rows, width);
+        expect(same(values, plain::decode_pointers(blob, n, width)), "unlike the slow twin");
+        for (const float value : values) expect(std::isfinite(value), "a number is not finite");
+    }
+    // The input as numbers.
+    std::vector<float> values(std::min<size_t>(blob.size() / 4 / width, 64) * width);
+    if (!values.empty()) std::memcpy(values.data(), blob.data(), values.size() * 4);
+    std::string written;
+    if (!accepts([&] { written = encode_pointers(values, width); })) return;
+    expect(unpack_pointers(written, values.size() / width, width, rows),
+           "pointer keys that were written cannot be read");
+}
+
 void check_text(InputBytes in) {
     const std::string_view blob = in.rest();
     const std::optional<std::string> text = decode_text(blob);
@@ -85,13 +106,15 @@ void check_text(InputBytes in) {
 }  // namespace
 
 void run_blobs(InputBytes in) {
-    switch (in.below(4)) {
+    switch (in.below(5)) {
         case 0:
             return check_states(in);
         case 1:
             return check_numbers(in);
         case 2:
             return check_tokens(in);
+        case 4:
+            return check_pointers(in);
         default:
             return check_text(in);
     }

@@ -20,7 +20,7 @@
 
 namespace rpt::fuzz {
 
-inline constexpr synthetic::Shape kShape{8, 4};
+inline constexpr synthetic::Shape kShape{8, 4, 0, 5};
 
 // One space of three documents: two share a segment, one is unfinished.
 inline std::string make_database(const ScratchFolder& folder) {
@@ -57,8 +57,8 @@ inline std::string make_database(const ScratchFolder& folder) {
 
 namespace damage {
 
-inline const char* const kTables[] = {"store",  "spaces", "documents", "segments",
-                                      "places", "chunks", "states",    "sqlite_sequence"};
+inline const char* const kTables[] = {"store",  "spaces", "documents",       "segments", "places",
+                                      "chunks", "states", "sqlite_sequence", "pointers"};
 
 // A value of a row becomes another one: the database stays sound, what it says does not.
 inline void change_value(sqlite3* database, InputBytes& in) {

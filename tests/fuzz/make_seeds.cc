@@ -13,6 +13,7 @@
 #include "core/text/bpe_trainer.h"
 #include "core/weights/package.h"
 #include "storage/codec/blob_codec.h"
+#include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
 #include "tests/fakes/synthetic_segments.h"
 
@@ -65,9 +66,10 @@ void package_seeds(const Seeds& seeds) {
                             {"empty", {DType::kBf16, {0, 7}, {}}},
                             {"count", {DType::kI64, {}, bytes.first(8)}}},
                            {{"config", R"({"dim":2})"}, {"tokenizer", "{}"}});
-    const std::string short_form = R"(h{"__metadata__":{"format":"rpt-package-1","config":"{\"dim\":64,\"cca_layers\":[4]}"},)"
-                                   R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
-                                   R"("b":{"dtype":"I8","shape":[2],"data_offsets":[8,10]}})";
+    const std::string short_form =
+        R"(h{"__metadata__":{"format":"rpt-package-1","config":"{\"dim\":64,\"cca_layers\":[4]}"},)"
+        R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+        R"("b":{"dtype":"I8","shape":[2],"data_offsets":[8,10]}})";
     seeds.add("package", "short_form", short_form + std::string(1, '\0') + "0123456789");
 }
 
@@ -105,6 +107,9 @@ void blob_seeds(const Seeds& seeds) {
     const std::vector<int32_t> narrow = {1, 2, 65535}, wide = {1, 70000, -1};
     seeds.add("blobs", "tokens_narrow", "\x02" + storage::encode_tokens(narrow));
     seeds.add("blobs", "tokens_wide", "\x02" + storage::encode_tokens(wide));
+    seeds.add(
+        "blobs", "pointers",
+        std::string("\x04\x05\x03", 3) + storage::encode_pointers(std::vector<float>(18, 0.4f), 6));
     seeds.add("blobs", "text", "\x03" + storage::encode_text("a short text", 1));
     seeds.add("blobs", "text_zstd", "\x03" + storage::encode_text(std::string(300, 'a'), 1));
 }

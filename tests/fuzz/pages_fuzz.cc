@@ -71,6 +71,13 @@ bool read_document(Store& store, Space& space, const DocumentInfo& info) {
 bool search(Store& store, const std::vector<std::shared_ptr<Space>>& spaces) {
     if (spaces.empty()) return true;
     bool whole = true;
+    for (const std::shared_ptr<Space>& space : spaces)
+        whole &= accepts([&] {
+            for (const PointerSnapshot::Part& part : store.pointers(space)->parts)
+                expect(part.rows->nibbles.size() ==
+                           part.rows->tokens.size() * pointer_row_bytes(kShape.pointer_dim),
+                       "pointer keys that do not fit the tokens");
+        });
     SearchFilter filter;
     for (const bool exact : {true, false}) {
         filter.exact = exact;

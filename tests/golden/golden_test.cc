@@ -233,6 +233,7 @@ class GoldenTest : public testing::Test {
                     wrong += "the text of \"" + listed.key + "\" is silently another\n";
                 for (uint64_t i = 0; i < listed.chunks; i += 3) space->read_chunk(listed.key, i);
                 const std::vector<float> query(store->model().key_width(), 0.5f);
+                store->pointers(space);
                 const auto hits = store->search({&space, 1}, query, 8, {});
                 store->load_states(hits);
                 for (const Hit& hit : hits) store->describe(hit.chunk_id);
@@ -334,7 +335,7 @@ TEST_F(GoldenTest, golden_goes_on_being_written) {
         Store::upgrade(path_);
         const auto store = open();
         const synthetic::Shape shape{store->model().dim, store->model().chunk_tokens,
-                                     store->model().key_width()};
+                                     store->model().key_width(), store->model().pointer_dim};
         for (const Listed& listed : golden.documents) {
             const auto space = store->open_space(listed.owner, listed.collection, false);
             Edit edit;

@@ -15,7 +15,7 @@ namespace {
 
 using synthetic::SegmentName;
 
-synthetic::Shape shape{24, 8};
+synthetic::Shape shape{24, 8, 0, 9};
 
 std::vector<SegmentName> closed(uint64_t first, uint64_t n) {
     std::vector<SegmentName> names;

@@ -291,6 +291,17 @@ class Crowd {
 
     void search(Random& random, const std::vector<std::shared_ptr<storage::Space>>& among,
                 const Asked& asked) {
+        for (const std::shared_ptr<storage::Space>& one : among) {
+            const auto snapshot = store_->pointers(one);
+            if (snapshot->parts.empty()) continue;
+            const uint64_t chunk =
+                snapshot->parts[random.below(snapshot->parts.size())].rows->chunk;
+            if (const auto info = store_->describe(chunk)) {
+                asked.judge_info(*info);
+            } else {
+                ++asked.result->gone;
+            }
+        }
         const std::vector<float> query = key_of(some_text(random, asked), model_.dim);
         const size_t k = random.once_in(16) ? 64 : 1 + random.below(8);
         const auto hits = store_->search(among, query, k, some_filter(random));

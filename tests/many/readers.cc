@@ -221,8 +221,9 @@ class Run {
 }  // namespace
 
 const char* name_of(Call call) {
-    static constexpr const char* kNames[kCalls] = {
-        "open", "search", "exact", "describe", "states", "hit_text", "text", "find", "list"};
+    static constexpr const char* kNames[kCalls] = {"open",   "search",   "exact", "describe",
+                                                   "states", "hit_text", "text",  "find",
+                                                   "list",   "pointers"};
     return kNames[size_t(call)];
 }
 

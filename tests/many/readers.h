@@ -25,8 +25,19 @@ struct ReadersOptions {
     uint64_t seed = 1;
 };
 
-enum class Call { kOpen, kSearch, kExact, kDescribe, kStates, kHitText, kText, kFind, kList };
-inline constexpr size_t kCalls = 9;
+enum class Call {
+    kOpen,
+    kSearch,
+    kExact,
+    kDescribe,
+    kStates,
+    kHitText,
+    kText,
+    kFind,
+    kList,
+    kPointers
+};
+inline constexpr size_t kCalls = 10;
 const char* name_of(Call call);
 
 // Where the time of one call went, microseconds. What is neither work of a processor nor waiting

@@ -102,11 +102,13 @@ class Reader {
         while (!shared_.stop) {
             try {
                 if (!store_) open();
-                const uint64_t choice = below(8);
+                const uint64_t choice = below(9);
                 if (choice < 2) {
                     read_document();
                 } else if (choice == 7) {
                     list();
+                } else if (choice == 8) {
+                    look_at_pointers();
                 } else {
                     search(choice < 4);
                 }
@@ -276,6 +278,24 @@ class Reader {
             if (next)
                 judge(states_fit(*states.successor, *next), "states are not of the successor");
         }
+    }
+
+    // Of any chunk of the snapshot and of what follows it.
+    void look_at_pointers() {
+        const auto snapshot = timed(Call::kPointers, [&] { return store_->pointers(space_); });
+        if (snapshot->parts.empty()) return;
+        const storage::PointerSnapshot::Part& part = snapshot->parts[below(snapshot->parts.size())];
+        const auto line = hit_text(part.rows->chunk, false);
+        if (!line) {
+            ++figures_.gone;
+            return;
+        }
+        judge(pointers_fit(*part.rows, *line), "pointer keys are not of the chunk's line");
+        // Segments are never moved here: what follows a line follows it for good, but for the last.
+        const auto next = hit_text(part.rows->chunk, true);
+        if (next && part.next >= 0)
+            judge(part.next == first_token_of_line(*next),
+                  "the token after a chunk is not that of the line after it");
     }
 
     void list() {

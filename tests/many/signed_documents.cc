@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "storage/codec/pointer_codec.h"
+
 namespace rpt::many {
 namespace {
 
@@ -45,6 +47,18 @@ std::string_view without_feed(std::string_view line) {
     return line;
 }
 
+std::vector<int32_t> tokens_of_line(std::string_view line) {
+    std::vector<int32_t> tokens;
+    for (uint32_t t = 0; t < kSignedTokens; ++t)
+        tokens.push_back(int32_t(mix(hash_of(without_feed(line)), t) % 1000));
+    return tokens;
+}
+
+// [kSignedTokens, kSignedPointers]
+std::vector<float> pointers_of_line(std::string_view line) {
+    return noise(hash_of(without_feed(line)) + 2, size_t(kSignedTokens) * kSignedPointers);
+}
+
 }  // namespace
 
 storage::ModelBinding signed_model() {
@@ -52,6 +66,7 @@ storage::ModelBinding signed_model() {
     model.fingerprint.fill(9);
     model.dim = kSignedDim;
     model.chunk_tokens = kSignedTokens;
+    model.pointer_dim = kSignedPointers;
     return model;
 }
 
@@ -148,6 +163,19 @@ bool states_fit(const std::vector<float>& stored, std::string_view line) {
     return true;
 }
 
+int32_t first_token_of_line(std::string_view line) {
+    return tokens_of_line(line).front();
+}
+
+bool pointers_fit(const storage::PointerRows& stored, std::string_view line) {
+    storage::PointerRows wanted;
+    return storage::unpack_pointers(
+               storage::encode_pointers(pointers_of_line(line), kSignedPointers), kSignedTokens,
+               kSignedPointers, wanted) &&
+           stored.tokens == tokens_of_line(line) && stored.scales == wanted.scales &&
+           stored.nibbles == wanted.nibbles;
+}
+
 storage::SegmentRecord signed_segment(const std::string& text) {
     storage::SegmentRecord segment;
     segment.text = text;
@@ -157,10 +185,10 @@ storage::SegmentRecord signed_segment(const std::string& text) {
         storage::ChunkRecord chunk;
         chunk.bytes = {begin, begin + line.size()};
         begin += line.size();
-        for (uint32_t t = 0; t < kSignedTokens; ++t)
-            chunk.tokens.push_back(int32_t(mix(hash_of(line), t) % 1000));
+        chunk.tokens = tokens_of_line(line);
         chunk.key = key_of_line(line);
         chunk.states = states_of_line(line);
+        chunk.pointers = pointers_of_line(line);
         segment.chunks.push_back(std::move(chunk));
     }
     return segment;

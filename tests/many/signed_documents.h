@@ -15,6 +15,7 @@ namespace rpt::many {
 
 inline constexpr uint32_t kSignedDim = 32;
 inline constexpr uint32_t kSignedTokens = 16;
+inline constexpr uint32_t kSignedPointers = 24;
 inline constexpr size_t kLinesPerSegment = 4;
 
 storage::ModelBinding signed_model();
@@ -43,6 +44,10 @@ std::vector<float> key_of_line(std::string_view line);     // [kSignedDim]
 std::vector<float> states_of_line(std::string_view line);  // [kSignedTokens, kSignedDim]
 // But for the codec's loss.
 bool states_fit(const std::vector<float>& stored, std::string_view line);
+
+int32_t first_token_of_line(std::string_view line);
+// That the rows and tokens are the line's.
+bool pointers_fit(const storage::PointerRows& stored, std::string_view line);
 
 storage::SegmentRecord signed_segment(const std::string& text);
 

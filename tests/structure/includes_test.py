@@ -13,13 +13,14 @@ SOURCES = {".h", ".hpp", ".c", ".cc", ".cpp", ".cu"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
 
 # What others see of storage: no database, no codec, no index.
-STORAGE_INTERFACE = ["storage/store.h", "storage/space.h", "storage/records.h"]
+STORAGE_INTERFACE = ["storage/store.h", "storage/space.h", "storage/records.h",
+                     "storage/pointer_keys.h"]
 
 # What a room may include of our own, by the first folders of the path.
 MAY_INCLUDE = {
     "base": ["base"],
     "storage": ["storage", "base"],  # its top: the interface, and the choice of a database
-    "storage/codec": ["storage/codec", "base"],
+    "storage/codec": ["storage/codec", "storage/pointer_keys.h", "base"],
     "storage/index": ["storage/index", "storage/codec", "storage/records.h", "base"],
     "storage/sqlite": ["storage", "base"],
     "core/text": ["core/text", "base"],

@@ -156,7 +156,7 @@ TEST_F(GapTest, finds_the_spaces_and_the_past_before_what_it_reads) {
 TEST_F(GapTest, last_chunk_before_a_byte_has_its_successor_there_too) {
     OwnPast own(1);
     EXPECT_LT(last_chunk_before(own, 100), 0);
-    for (uint64_t i = 0; i < 4; ++i) own.append({i, 1, {0}, {0}, {0}}, {10 * i, 10 * i + 10});
+    for (uint64_t i = 0; i < 4; ++i) own.append({i, 1, {0}, {0}, {0}, {}}, {10 * i, 10 * i + 10});
     EXPECT_LT(last_chunk_before(own, 19), 0);
     EXPECT_EQ(last_chunk_before(own, 20), 0);
     EXPECT_EQ(last_chunk_before(own, 39), 1);

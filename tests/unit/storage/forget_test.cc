@@ -25,7 +25,7 @@ namespace {
 using synthetic::Numbers;
 using synthetic::SegmentName;
 
-constexpr synthetic::Shape kShape{24, 8};
+constexpr synthetic::Shape kShape{24, 8, 0, 16};
 constexpr size_t kWindow = 12;
 constexpr int kLeastDistinct = 6;  // bytes of a window, or it is a header's zeros
 
@@ -36,8 +36,9 @@ std::vector<std::string> blobs_of(const std::string& file) {
     std::vector<std::string> blobs;
     for (const char* sql :
          {"SELECT text FROM segments", "SELECT key FROM chunks", "SELECT tokens FROM chunks",
-          "SELECT body FROM states", "SELECT identity FROM segments WHERE identity IS NOT NULL",
-          "SELECT key FROM documents", "SELECT uri FROM documents", "SELECT meta FROM documents",
+          "SELECT body FROM states", "SELECT body FROM pointers",
+          "SELECT identity FROM segments WHERE identity IS NOT NULL", "SELECT key FROM documents",
+          "SELECT uri FROM documents", "SELECT meta FROM documents",
           "SELECT content_hash FROM documents WHERE flags & 1"}) {
         sqlite3_stmt* query = nullptr;
         EXPECT_EQ(sqlite3_prepare_v2(db, sql, -1, &query, nullptr), SQLITE_OK);

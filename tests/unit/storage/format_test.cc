@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "storage/codec/blob_codec.h"
+#include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
 #include "storage/sqlite/segment_table.h"
 #include "storage/sqlite/sqlite_connection.h"
@@ -44,6 +45,12 @@ TEST(StoreFormat, blobs_are_as_documented) {
               "10068238"
               "7f00"
               "7fc0");
+    // Two rows of three numbers.
+    const std::vector<float> rows{-0.8f, 0.6f, 0, 0.28f, 0, 0.96f};
+    EXPECT_EQ(hex(encode_pointers(rows, 3)),
+              "01"
+              "662ec1af"
+              "e0888680");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{1, 2, 300})), "02010002002c01");
     EXPECT_EQ(hex(encode_tokens(std::vector<int32_t>{-1, 65536})), "04ffffffff00000100");
     EXPECT_EQ(hex(encode_key(std::vector<float>{1, -2, 0.5f})), "003c00c00038");
@@ -61,6 +68,7 @@ TEST(StoreFormat, seals_and_digest_are_as_documented) {
     EXPECT_NE(seal_key(place, "key"), seal_tokens(place, "key"));
     EXPECT_EQ(seal_states(7, "states"), 3093070325u);
     EXPECT_EQ(seal_text(7, "text"), 2389850822u);
+    EXPECT_EQ(seal_pointers(7, "pointers"), 3645412442u);
     EXPECT_EQ(place_digest({1, 2, 3, 4}), 8885611916927982139u);
     EXPECT_EQ(digest_part(9, 10), 17952480864676757800u);
 }
@@ -70,7 +78,7 @@ TEST_F(StoreTest, database_header_is_as_documented) {
     std::ifstream file(path_ + "/store.sqlite", std::ios::binary);
     std::string header(72, '\0');
     file.read(header.data(), 72);
-    EXPECT_EQ(hex(header.substr(60)), "000000040000000152505453");
+    EXPECT_EQ(hex(header.substr(60)), "000000050000000152505453");
 }
 
 TEST_F(StoreTest, binding_of_the_model_is_kept_with_its_context) {
@@ -83,8 +91,9 @@ TEST_F(StoreTest, binding_of_the_model_is_kept_with_its_context) {
     EXPECT_EQ(Store::open(path_, o)->model().context_tokens, 16u);
     Connection connection(path_ + "/store.sqlite", Connection::Access::kReadOnly, "test");
     EXPECT_EQ(connection.read_number("SELECT context_tokens FROM store"), 16);
-    // fingerprint of 32 times 01, dim 24, 8 tokens a chunk, 16 of context, keys of 24
-    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 140239597);
+    // fingerprint of 32 times 01, dim 24, 8 tokens a chunk, 16 of context, keys of 24, pointer keys
+    // of 7
+    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 787927835);
 }
 
 TEST_F(StoreTest, keys_may_be_wider_than_states) {
@@ -110,7 +119,7 @@ TEST_F(StoreTest, keys_may_be_wider_than_states) {
     const auto store = Store::open(path_, o);
     const auto space = store->open_space("o", "c", false);
     store->check(CheckLevel::kFull, [](const Finding& f) { ADD_FAILURE() << f.text; });
-    EXPECT_EQ(store->stats().format_version, 4u);
+    EXPECT_EQ(store->stats().format_version, 5u);
     EXPECT_EQ(store->stats().key_bytes, 9u * kWide * 2);
     for (uint64_t i = 0; i < chunks.size(); ++i) {
         const std::vector<Hit> hits = find(*store, space, chunks[i].key, 1);
@@ -124,10 +133,10 @@ TEST_F(StoreTest, keys_may_be_wider_than_states) {
         EXPECT_NEAR(record->states[7], chunks[i].states[7], 5e-2);
     }
     Connection connection(path_ + "/store.sqlite", Connection::Access::kReadOnly, "test");
-    EXPECT_EQ(connection.read_number("PRAGMA user_version"), 4);
+    EXPECT_EQ(connection.read_number("PRAGMA user_version"), 5);
     EXPECT_EQ(connection.read_number("SELECT key_dim FROM store"), kWide);
-    // the first four numbers of the seal above and 72
-    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 1251544119);
+    // the first four numbers of the seal above, 72 and 7
+    EXPECT_EQ(connection.read_number("SELECT seal FROM store"), 2961183133);
     std::string text;
     store->close();
     EXPECT_EQ(status_of([&] { Store::open(path_, options(false)); }, &text),

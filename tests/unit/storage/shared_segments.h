@@ -38,6 +38,7 @@ inline SegmentRecord opened(const SegmentRecord& whole, size_t chunks, size_t pr
         open.chunks[i].provisional = true;
         open.chunks[i].tokens.pop_back();
         open.chunks[i].states.resize(open.chunks[i].tokens.size() * kDim);
+        open.chunks[i].pointers.resize(open.chunks[i].tokens.size() * kPointers);
         open.chunks[i].key[0] += 1;
     }
     open.text = whole.text.substr(0, open.chunks.size() * kChunkBytes);

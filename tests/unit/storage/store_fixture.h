@@ -46,6 +46,7 @@ class Numbers {
 
 inline constexpr uint32_t kDim = 24;
 inline constexpr uint32_t kTokens = 8;
+inline constexpr uint32_t kPointers = 7;  // numbers of a pointer key; odd
 
 inline ModelBinding test_model(uint8_t mark = 1) {
     ModelBinding model;
@@ -53,7 +54,19 @@ inline ModelBinding test_model(uint8_t mark = 1) {
     model.dim = kDim;
     model.chunk_tokens = kTokens;
     model.context_tokens = 16;
+    model.pointer_dim = kPointers;
     return model;
+}
+
+// Unit vectors, [n, width].
+inline std::vector<float> unit_rows(Numbers& numbers, size_t n, uint32_t width) {
+    std::vector<float> rows = numbers.vector(n * width);
+    for (size_t t = 0; t < n; ++t) {
+        float sum = 0;
+        for (size_t i = 0; i < width; ++i) sum += rows[t * width + i] * rows[t * width + i];
+        for (size_t i = 0; i < width; ++i) rows[t * width + i] /= std::sqrt(sum);
+    }
+    return rows;
 }
 
 inline constexpr uint64_t kChunkBytes = 10;  // of text, of every chunk made here
@@ -67,6 +80,7 @@ inline ChunkRecord make_chunk(Numbers& numbers, uint64_t ordinal, uint32_t token
         chunk.tokens.push_back(static_cast<int32_t>(numbers.below(50000)));
     chunk.key = numbers.vector(dim);
     chunk.states = numbers.vector(size_t(tokens) * dim);
+    chunk.pointers = unit_rows(numbers, tokens, kPointers);
     return chunk;
 }
 

@@ -1,4 +1,4 @@
-#include "storage/sqlite/upgrade_sums.h"
+#include "storage/sqlite/upgrade_in_place.h"
 
 #include <cstring>
 #include <vector>
@@ -51,18 +51,8 @@ void check_structure(Connection& connection) {
                     "\": its database is damaged; the store stays as it was, restore a backup");
 }
 
-}  // namespace
-
-void add_place_sums(Connection& connection, uint32_t version, const CallControl& control) {
-    Transaction transaction(connection, Transaction::Kind::kWrite);
-    check_structure(connection);
-    const ModelBinding model = older_binding(connection, version);
-    if (version == 2)
-        connection.exec("ALTER TABLE store ADD COLUMN key_dim INTEGER NOT NULL DEFAULT 0");
-    Query(connection, "UPDATE store SET key_dim = ?, seal = ?")
-        .bind(model.key_width())
-        .bind(seal_of(model))
-        .run();
+// What formats 2 and 3 lack.
+void add_place_sums(Connection& connection, const CallControl& control) {
     std::vector<DocumentRow> rows;
     {
         std::vector<uint64_t> ids;
@@ -80,6 +70,23 @@ void add_place_sums(Connection& connection, uint32_t version, const CallControl&
         build_place_sums(connection, row.info.id, places, 0, row.levels);
         update_document(connection, row);
     }
+}
+
+}  // namespace
+
+void upgrade_in_place(Connection& connection, uint32_t version, const CallControl& control) {
+    Transaction transaction(connection, Transaction::Kind::kWrite);
+    check_structure(connection);
+    const ModelBinding model = older_binding(connection, version);
+    if (version == 2)
+        connection.exec("ALTER TABLE store ADD COLUMN key_dim INTEGER NOT NULL DEFAULT 0");
+    connection.exec("ALTER TABLE store ADD COLUMN pointer_dim INTEGER NOT NULL DEFAULT 0");
+    Query(connection, "UPDATE store SET key_dim = ?, seal = ?")
+        .bind(model.key_width())
+        .bind(seal_of(model))
+        .run();
+    if (version < 4) add_place_sums(connection, control);
+    connection.exec(kPointersTable);
     connection.exec(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str());
     control.check();
     transaction.commit();

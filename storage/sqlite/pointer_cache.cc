@@ -1,0 +1,186 @@
+#include "storage/sqlite/pointer_cache.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "base/error.h"
+#include "storage/codec/blob_codec.h"
+#include "storage/sqlite/pointer_table.h"
+#include "storage/sqlite/segment_table.h"
+
+namespace rpt::storage {
+namespace {
+
+// The chunk with its tokens, from the database.
+std::shared_ptr<const PointerRows> load(Connection& connection, uint64_t chunk, uint32_t width) {
+    const auto row = read_chunk_row(connection, chunk);
+    if (!row)
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection.label() + "\": chunk " + std::to_string(chunk) +
+                        " is in an index and has no row; restore a backup");
+    auto rows = std::make_shared<PointerRows>(read_pointers(connection, *row, width));
+    rows->tokens = read_tokens(connection, *row);
+    return rows;
+}
+
+}  // namespace
+
+std::shared_ptr<const PointerSnapshot> PointerCache::last(const Space& space) const {
+    const std::lock_guard guard(mutex_);
+    return space.kept ? space.kept : space.given.lock();
+}
+
+std::shared_ptr<const PointerSnapshot> PointerCache::at(Connection& connection, const SpaceRow& row,
+                                                        uint32_t width,
+                                                        const CallControl& control) {
+    std::shared_ptr<Space> space;
+    {
+        const std::lock_guard guard(mutex_);
+        std::shared_ptr<Space>& known = spaces_[row.id];
+        if (!known) known = std::make_shared<Space>();
+        space = known;
+        space->used = ++clock_;
+    }
+    if (auto snapshot = last(*space); snapshot && snapshot->generation >= row.generation)
+        return snapshot;
+    const std::lock_guard load_guard(space->load_mutex);
+    const auto base = last(*space);
+    if (base && base->generation >= row.generation) return base;
+    auto snapshot = read(connection, row, width, control, base, space->documents);
+    publish(*space, snapshot);
+    return snapshot;
+}
+
+std::shared_ptr<const PointerSnapshot> PointerCache::read(
+    Connection& connection, const SpaceRow& row, uint32_t width, const CallControl& control,
+    const std::shared_ptr<const PointerSnapshot>& base, std::map<uint64_t, Document>& documents) {
+    auto next = std::make_shared<PointerSnapshot>();
+    next->generation = row.generation;
+    next->width = width;
+    if (width == 0) return next;
+    const std::vector<VisibleChunk> chunks = list_visible_chunks(connection, row.id);
+    uint64_t digest = 0;
+    for (const VisibleChunk& chunk : chunks) digest += digest_part(chunk.chunk, chunk.key_seal);
+    if (digest != row.digest)
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection.label() + "\": the chunks of space " +
+                        std::to_string(row.id) + " do not match its digest; restore a backup");
+    // Both ascend.
+    size_t known = 0, done = 0;
+    std::unordered_map<uint64_t, int32_t> first_token;  // of segments
+    next->parts.reserve(chunks.size());
+    for (const VisibleChunk& chunk : chunks) {
+        if (done++ % 64 == 0) control.report(done - 1, chunks.size());
+        while (base && known < base->parts.size() && base->parts[known].rows->chunk < chunk.chunk)
+            ++known;
+        const bool here =
+            base && known < base->parts.size() && base->parts[known].rows->chunk == chunk.chunk;
+        auto rows = here ? base->parts[known].rows : load(connection, chunk.chunk, width);
+        next->tokens += rows->tokens.size();
+        next->memory_bytes += rows->memory_bytes() + sizeof(PointerSnapshot::Part);
+        // The chunks of a segment have ascending numbers.
+        if (!rows->tokens.empty()) first_token.try_emplace(chunk.segment, rows->tokens.front());
+        next->parts.push_back({std::move(rows), -1});
+    }
+    // What follows a segment's last chunk: the segment behind it where it stands first.
+    std::unordered_map<uint64_t, uint64_t> behind;
+    std::map<uint64_t, Document> now;
+    {
+        Query query(connection,
+                    "SELECT id, places FROM documents WHERE space_id = ? AND pending = 0 ORDER BY "
+                    "id");
+        query.bind(static_cast<int64_t>(row.id));
+        while (query.step()) {
+            Document& document = now[query.count(0)];
+            document.digest = query.count(1);
+            const auto old = documents.find(query.count(0));
+            if (old != documents.end() && old->second.digest == document.digest) {
+                document.segments = old->second.segments;
+                continue;
+            }
+            for (const Place& place : list_places(connection, query.count(0), document.digest))
+                document.segments.push_back(place.segment);
+        }
+    }
+    for (const auto& [id, document] : now)
+        for (size_t i = 0; i < document.segments.size(); ++i)
+            behind.try_emplace(document.segments[i],
+                               i + 1 < document.segments.size() ? document.segments[i + 1] : 0);
+    documents = std::move(now);
+    std::unordered_map<uint64_t, size_t> latest;  // part of a segment
+    for (size_t i = 0; i < chunks.size(); ++i) {
+        const auto before = latest.find(chunks[i].segment);
+        const std::vector<int32_t>& tokens = next->parts[i].rows->tokens;
+        if (before != latest.end() && !tokens.empty())
+            next->parts[before->second].next = tokens.front();
+        latest[chunks[i].segment] = i;
+    }
+    for (const auto& [segment, part] : latest) {
+        const auto follows = behind.find(segment);
+        if (follows == behind.end()) continue;
+        const auto token = first_token.find(follows->second);
+        if (token != first_token.end()) next->parts[part].next = token->second;
+    }
+    return next;
+}
+
+void PointerCache::publish(Space& space, std::shared_ptr<const PointerSnapshot> snapshot) {
+    std::vector<std::shared_ptr<const PointerSnapshot>> freed;  // without the lock
+    const std::lock_guard guard(mutex_);
+    space.given = snapshot;
+    freed.push_back(std::exchange(
+        space.kept, snapshot->memory_bytes <= limit_ ? std::move(snapshot) : nullptr));
+    for (;;) {
+        uint64_t bytes = 0;
+        Space* oldest = nullptr;
+        for (const auto& [id, other] : spaces_) {
+            if (!other->kept) continue;
+            bytes += other->kept->memory_bytes;
+            if (other.get() != &space && (oldest == nullptr || other->used < oldest->used))
+                oldest = other.get();
+        }
+        if (bytes <= limit_ || oldest == nullptr) return;
+        freed.push_back(std::move(oldest->kept));
+    }
+}
+
+void PointerCache::forget(uint64_t space, std::span<const uint64_t> chunks) {
+    if (chunks.empty()) return;
+    std::shared_ptr<const PointerSnapshot> old;  // freed without the lock
+    const std::lock_guard guard(mutex_);
+    const auto found = spaces_.find(space);
+    if (found == spaces_.end()) return;
+    if (!found->second->kept) return;
+    std::vector<uint64_t> gone(chunks.begin(), chunks.end());
+    std::ranges::sort(gone);
+    auto next = std::make_shared<PointerSnapshot>(*found->second->kept);
+    std::erase_if(next->parts, [&](const PointerSnapshot::Part& part) {
+        if (!std::ranges::binary_search(gone, part.rows->chunk)) return false;
+        next->tokens -= part.rows->tokens.size();
+        next->memory_bytes -= part.rows->memory_bytes() + sizeof(PointerSnapshot::Part);
+        return true;
+    });
+    next->generation = 0;  // what follows what is not known: the next call finds out
+    old = std::exchange(found->second->kept, std::move(next));
+}
+
+void PointerCache::drop(uint64_t space) {
+    const std::lock_guard guard(mutex_);
+    spaces_.erase(space);
+}
+
+void PointerCache::clear() {
+    const std::lock_guard guard(mutex_);
+    spaces_.clear();
+}
+
+uint64_t PointerCache::bytes() const {
+    const std::lock_guard guard(mutex_);
+    uint64_t bytes = 0;
+    for (const auto& [id, space] : spaces_)
+        if (space->kept) bytes += space->kept->memory_bytes;
+    return bytes;
+}
+
+}  // namespace rpt::storage
