@@ -19,6 +19,8 @@ struct ModelConfig : TrunkConfig, MemoryConfig, ResearchConfig {
         if (retrieval == RetrievalKind::kPointer) return pointer_width;
         return key_features > 0 ? key_features : dim;
     }
+    // The lower half has what pointers are made of.
+    bool points_low() const { return has_pointers() && pointer_layer <= n_lower; }
     // Throws kArgument naming the field that does not fit.
     void validate() const;
 

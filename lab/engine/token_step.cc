@@ -19,6 +19,11 @@ const float* data(const at::Tensor& t) {
     return t.defined() ? t.const_data_ptr<float>() : nullptr;
 }
 
+// Rotary factors as pairs of numbers.
+const float* pairs(const at::Tensor& factors) {
+    return reinterpret_cast<const float*>(factors.const_data_ptr<c10::complex<float>>());
+}
+
 // out (+)= matrix x, rows shared by the threads.
 void multiply(const at::Tensor& matrix, const float* x, bool add, float* out) {
     const int64_t rows = matrix.size(0), columns = matrix.size(1);
@@ -34,7 +39,8 @@ void multiply(const at::Tensor& matrix, const float* x, bool add, float* out) {
 TokenStep::TokenStep(const model::ModelConfig& config, const model::ModelWeights& weights)
     : config_(config),
       weights_(weights),
-      factors_(model::rotary_factors(config, 0, 2 * config.stride)) {}
+      factors_(model::rotary_factors(config, 0, 2 * config.stride)),
+      sink_turn_(model::rotary_factors(config, -1 - config.stride, 1)) {}
 
 void TokenStep::prepare(StepScratch& s) const {
     const model::ModelConfig& c = config_;
@@ -46,27 +52,47 @@ void TokenStep::prepare(StepScratch& s) const {
     s.mixed.resize(static_cast<size_t>(c.n_heads * c.head_dim));
 }
 
+void TokenStep::finish_heads(const model::SelfAttentionWeights& w, int64_t row,
+                             StepScratch& s) const {
+    const model::ModelConfig& c = config_;
+    const int64_t d = c.head_dim, groups = c.n_kv_heads;
+    if (const float* bias = data(w.qkv_bias)) {
+        for (int64_t i = 0; i < (c.n_heads + 2 * groups) * d; ++i)
+            s.wide[static_cast<size_t>(i)] += bias[i];
+    }
+    const bool interleaved = c.rope_pairing == model::RopePairing::kInterleaved;
+    for (int64_t head = 0; head < c.n_heads + groups; ++head) {
+        float* x = s.wide.data() + head * d;
+        const at::Tensor& gain = head < c.n_heads ? w.query_gain : w.key_gain;
+        if (gain.defined()) norm_row(x, data(gain), d, c.norm_eps, x);
+        rotate_row(x, pairs(factors_) + row * d, d, interleaved);
+    }
+}
+
 void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
                                BlockPlace place, StepScratch& s) const {
     const model::ModelConfig& c = config_;
-    const int64_t d = c.head_dim, groups = c.n_kv_heads, row = c.stride + place.offset;
+    const int64_t d = c.head_dim, groups = c.n_kv_heads, row = place.row(c);
     const int64_t width = groups * d;
     norm_row(s.x.data(), data(w.norm), c.dim, c.norm_eps, s.normed.data());
     multiply(w.qkv, s.normed.data(), false, s.wide.data());
+    finish_heads(w, row - 1, s);
 
-    const float* turn =
-        reinterpret_cast<const float*>(factors_.const_data_ptr<c10::complex<float>>()) + row * d;
-    const bool interleaved = c.rope_pairing == model::RopePairing::kInterleaved;
-    for (int64_t head = 0; head < c.n_heads + groups; ++head) {
-        rotate_row(s.wide.data() + head * d, turn, d, interleaved);
-    }
     float* k = cache.k.mutable_data_ptr<float>();
     float* v = cache.v.mutable_data_ptr<float>();
     const float* own = s.wide.data() + c.n_heads * d;
-    std::memcpy(k + row * width, own, static_cast<size_t>(width) * sizeof(float));
-    std::memcpy(v + row * width, own + width, static_cast<size_t>(width) * sizeof(float));
+    const size_t bytes = static_cast<size_t>(width) * sizeof(float);
+    std::memcpy(k + row * width, own, bytes);
+    std::memcpy(v + row * width, own + width, bytes);
+    if (c.sink && place.is_start()) {
+        std::memcpy(k, own, bytes);
+        std::memcpy(v, own + width, bytes);
+        for (int64_t group = 0; group < groups; ++group)
+            rotate_row(k + group * d, pairs(sink_turn_), d,
+                       c.rope_pairing == model::RopePairing::kInterleaved);
+    }
 
-    const int64_t begin = place.has_past ? 0 : c.stride, n = row + 1 - begin;
+    const int64_t begin = place.first_row(c), n = row + 1 - begin;
     const int64_t room = n + 1;
     s.scores.resize(static_cast<size_t>(c.n_heads * room));
     const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * n * d));
@@ -94,11 +120,8 @@ void TokenStep::cross_attention(const model::CrossAttentionWeights& w,
     norm_row(s.x.data(), data(w.query_norm), c.dim, c.norm_eps, s.normed.data());
     multiply(w.query, s.normed.data(), false, s.wide.data());
     if (c.cca_position == model::CcaPosition::kRope) {
-        const float* turn =
-            reinterpret_cast<const float*>(factors_.const_data_ptr<c10::complex<float>>()) +
-            position * d;
         for (int64_t head = 0; head < c.n_heads; ++head) {
-            rotate_row(s.wide.data() + head * d, turn, d,
+            rotate_row(s.wide.data() + head * d, pairs(factors_) + position * d, d,
                        c.rope_pairing == model::RopePairing::kInterleaved);
         }
     }
@@ -134,7 +157,7 @@ void TokenStep::feed_forward(const model::FeedForwardWeights& w, StepScratch& s)
 }
 
 void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockPlace place,
-                      StepScratch& s, float* h_low) const {
+                      StepScratch& s, float* h_low, float* pointed) const {
     prepare(s);
     const size_t bytes = static_cast<size_t>(config_.dim) * sizeof(float);
     std::memcpy(s.x.data(), data(weights_.embedding) + token * config_.dim, bytes);
@@ -146,15 +169,17 @@ void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockP
         const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
         self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);
         feed_forward(layer.ffn, s);
+        if (i + 1 == config_.pointer_layer) std::memcpy(pointed, s.x.data(), bytes);
     }
     std::memcpy(h_low, s.x.data(), bytes);
 }
 
 void TokenStep::upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
                       const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& s,
-                      std::span<float> logits) const {
+                      std::span<float> logits, float* pointed) const {
     prepare(s);
-    std::memcpy(s.x.data(), h_low, static_cast<size_t>(config_.dim) * sizeof(float));
+    const size_t bytes = static_cast<size_t>(config_.dim) * sizeof(float);
+    std::memcpy(s.x.data(), h_low, bytes);
     size_t cca_index = 0;
     for (int64_t i = config_.n_lower; i < config_.layers(); ++i) {
         const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
@@ -164,6 +189,7 @@ void TokenStep::upper(const float* h_low, std::vector<AttentionCache>& caches, B
             ++cca_index;
         }
         feed_forward(layer.ffn, s);
+        if (i + 1 == config_.pointer_layer) std::memcpy(pointed, s.x.data(), bytes);
     }
     if (logits.empty()) return;
     norm_row(s.x.data(), data(weights_.final_norm), config_.dim, config_.norm_eps, s.normed.data());

@@ -27,16 +27,20 @@ class TokenStep {
     TokenStep(const model::ModelConfig& config, const model::ModelWeights& weights);
 
     // h_low [d] of one token at `place`; writes its keys and values into the lower layers' caches.
+    // Here and below the residual stream after pointer_layer layers goes to `pointed` [d], if those
+    // layers end in this half.
     void lower(int32_t token, std::vector<AttentionCache>& caches, BlockPlace place,
-               StepScratch& scratch, float* h_low) const;
+               StepScratch& scratch, float* h_low, float* pointed) const;
     // `memory`: keys and values of each CCA layer, null where the token reads none; `position` as
     // in cca_place(). Empty `logits`: none are wanted.
     void upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
                const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& scratch,
-               std::span<float> logits) const;
+               std::span<float> logits, float* pointed) const;
 
   private:
     void prepare(StepScratch& s) const;
+    // Biases, norms and rotation of the heads in s.wide for a token in row `row` of the window.
+    void finish_heads(const model::SelfAttentionWeights& w, int64_t row, StepScratch& s) const;
     void self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
                         BlockPlace place, StepScratch& s) const;
     void cross_attention(const model::CrossAttentionWeights& w, const model::MemoryKv& memory,
@@ -45,7 +49,8 @@ class TokenStep {
 
     model::ModelConfig config_;
     const model::ModelWeights& weights_;
-    at::Tensor factors_;  // complex64 [2 S, d_h / 2]
+    at::Tensor factors_;    // complex64 [2 S, d_h / 2]
+    at::Tensor sink_turn_;  // complex64 [1, d_h / 2]: from the current block's first row to -1
 };
 
 }  // namespace rpt::engine

@@ -1,21 +1,21 @@
 #include "lab/engine/torch_engine.h"
 
 #include <algorithm>
+#include <array>
 
+#include "core/engine/pooled_pointer.h"
 #include "lab/engine/torch_stream.h"
 #include "lab/network/layers.h"
+#include "lab/network/pointers.h"
 #include "lab/network/retriever.h"
 
 namespace rpt::engine {
-namespace {
 
 std::vector<float> to_floats(const at::Tensor& t) {
     const at::Tensor c = t.to(at::kCPU, at::kFloat).contiguous();
     const float* p = c.const_data_ptr<float>();
     return {p, p + c.numel()};
 }
-
-}  // namespace
 
 TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
     : device_(device),
@@ -51,11 +51,25 @@ std::vector<EncodedChunk> TorchEngine::encode_segment(std::span<const int32_t> c
         std::vector<int32_t> ids(context.begin(), context.end());
         ids.insert(ids.end(), tokens.begin(), tokens.end());
         ids.resize((ids.size() + m - 1) / m * m, 0);  // no token sees the padding behind it
-        const at::Tensor hidden = model_->lower_hidden(to_device(ids).unsqueeze(0))[0];
         const int64_t begin = static_cast<int64_t>(context.size());
-        return encode(hidden.narrow(0, begin, hidden.size(0) - begin).view({-1, c.chunk, c.dim}),
+        const auto in_chunks = [&](const at::Tensor& h) {
+            return h[0].narrow(0, begin, h.size(1) - begin).view({-1, c.chunk, c.dim});
+        };
+        const auto [hidden, pointed] = half_pass(to_device(ids).unsqueeze(0));
+        return encode(in_chunks(hidden), c.has_pointers() ? in_chunks(pointed) : pointed,
                       static_cast<int64_t>(tokens.size()), 0);
     });
+}
+
+// h_low, and the residual stream after pointer_layer layers if the model has pointers.
+std::pair<at::Tensor, at::Tensor> TorchEngine::half_pass(const at::Tensor& tokens) const {
+    const model::ModelConfig& c = config();
+    if (!c.has_pointers()) return {model_->lower_hidden(tokens), at::Tensor()};
+    const std::array layers{std::min(c.n_lower, c.pointer_layer),
+                            std::max(c.n_lower, c.pointer_layer)};
+    std::vector<at::Tensor> hidden = model_->hidden_after(tokens, layers);
+    if (c.points_low()) std::swap(hidden[0], hidden[1]);
+    return {hidden[0], hidden[1]};
 }
 
 std::unique_ptr<Stream> TorchEngine::new_stream() const {
@@ -76,19 +90,42 @@ at::Tensor TorchEngine::to_device(std::span<const int32_t> tokens) const {
     return ids.to(device_);
 }
 
-std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, int64_t n_tokens,
-                                              uint64_t first_index) const {
+std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, const at::Tensor& pointed,
+                                              int64_t n_tokens, uint64_t first_index) const {
     const model::ModelConfig& c = config();
-    const int64_t chunks = hidden.size(0), m = c.chunk;
-    const at::Tensor present =
-        at::arange(chunks * m, hidden.options().dtype(at::kLong)).lt(n_tokens).view({chunks, m});
+    const int64_t m = c.chunk;
+    const bool frozen = c.retrieval == model::RetrievalKind::kPointer;
     std::vector<EncodedChunk> out(static_cast<size_t>((n_tokens + m - 1) / m));
     for (size_t i = 0; i < out.size(); ++i) {
         out[i].index = first_index + i;
         out[i].n_tokens =
             static_cast<uint32_t>(std::min(m, n_tokens - static_cast<int64_t>(i) * m));
     }
-    if (!c.has_memory()) return out;
+    if (c.has_memory()) encode_learnt(hidden, n_tokens, out);
+    const auto rows_of = [&](const at::Tensor& rows, size_t chunk) {
+        return to_floats(rows[static_cast<int64_t>(chunk)].narrow(0, 0, out[chunk].n_tokens));
+    };
+    if (frozen) {
+        const at::Tensor states = (hidden / weights().state_scale).to(at::kCPU);
+        for (size_t i = 0; i < out.size(); ++i) out[i].states = rows_of(states, i);
+    }
+    if (!pointed.defined()) return out;
+    const at::Tensor keys = model::pointer_keys(*weights().pointer, pointed).to(at::kCPU);
+    for (size_t i = 0; i < out.size(); ++i) {
+        out[i].pointers = rows_of(keys, i);
+        if (frozen)
+            out[i].key = out[i].query =
+                pooled_pointer(out[i].pointers, static_cast<size_t>(c.pointer_width));
+    }
+    return out;
+}
+
+void TorchEngine::encode_learnt(const at::Tensor& hidden, int64_t n_tokens,
+                                std::vector<EncodedChunk>& out) const {
+    const model::ModelConfig& c = config();
+    const int64_t chunks = hidden.size(0), m = c.chunk;
+    const at::Tensor present =
+        at::arange(chunks * m, hidden.options().dtype(at::kLong)).lt(n_tokens).view({chunks, m});
     const at::Tensor states = model::encode_chunks(c, weights(), rope_, hidden, present);
     at::Tensor keys, queries;
     if (c.has_chunk_keys()) {
@@ -103,7 +140,6 @@ std::vector<EncodedChunk> TorchEngine::encode(const at::Tensor& hidden, int64_t 
         out[i].key = to_floats(keys[row]);
         out[i].query = to_floats(queries[row]);
     }
-    return out;
 }
 
 }  // namespace rpt::engine

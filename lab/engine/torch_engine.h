@@ -43,11 +43,17 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     // [n] token ids on the device. kArgument for an id outside the vocabulary.
     at::Tensor to_device(std::span<const int32_t> tokens) const;
     // Chunks of h_low [n, m, d] of which the first n_tokens tokens count, numbered from
-    // `first_index`.
-    std::vector<EncodedChunk> encode(const at::Tensor& hidden, int64_t n_tokens,
-                                     uint64_t first_index) const;
+    // `first_index`. `pointed` [n, m, d]: the residual stream after pointer_layer layers;
+    // undefined: the chunks have no pointers, and no keys made of them.
+    std::vector<EncodedChunk> encode(const at::Tensor& hidden, const at::Tensor& pointed,
+                                     int64_t n_tokens, uint64_t first_index) const;
 
   private:
+    std::pair<at::Tensor, at::Tensor> half_pass(const at::Tensor& tokens) const;
+    // What the chunk encoder and the retriever make of the chunks.
+    void encode_learnt(const at::Tensor& hidden, int64_t n_tokens,
+                       std::vector<EncodedChunk>& out) const;
+
     at::Device device_;
     std::unique_ptr<const model::RptModel> model_;
     model::RopeTable rope_;
@@ -55,6 +61,9 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     Digest fingerprint_;
     std::unique_ptr<const TokenStep> token_step_;
 };
+
+// On the host.
+std::vector<float> to_floats(const at::Tensor& t);
 
 // Runs `f` without autograd; what LibTorch throws becomes rpt::Error.
 template <typename F>

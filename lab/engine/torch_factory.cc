@@ -42,12 +42,6 @@ std::string unread_part(const model::ModelConfig& config) {
         return layer(config.griffin_layers, "has a gated recurrence (griffin_layers)");
     if (config.has_cca() && config.cca_residual == model::CcaResidual::kBypass)
         return "cross-attention goes past the residual (cca_residual bypass)";
-    if (config.has_pointers()) return "tokens have pointers (pointer_layer)";
-    if (config.sink) return "the first token stays in sight (sink)";
-    if (config.rope_scaling != model::RopeScaling::kNone)
-        return "rotary angles are scaled (rope_scaling)";
-    if (config.attention_bias || config.query_key_norm)
-        return "queries and keys have biases or norms (attention_bias, query_key_norm)";
     return "";
 }
 

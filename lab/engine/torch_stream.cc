@@ -5,6 +5,7 @@
 
 #include "lab/network/layers.h"
 #include "lab/network/neighbours.h"
+#include "lab/network/pointers.h"
 #include "lab/network/token_loss.h"
 
 namespace rpt::engine {
@@ -69,7 +70,7 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
     if (upper_due_)
         refuse(Status::kState, "stream: the upper half has not run over the last tokens");
     return run_torch([&] {
-        const BlockPlace place{position_ % c.stride, position_ >= c.stride};
+        const BlockPlace place = place_of(position_);
         // checks the ids before anything changes
         const at::Tensor ids = engine_->to_device(tokens);
         if (place.offset == 0 && position_ > 0) {
@@ -78,7 +79,9 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
         const TokenStep* step = engine_->token_step();
         if (tokens.size() == 1 && step != nullptr) {
             low_ = at::empty({1, c.dim}, at::kFloat);
-            step->lower(tokens[0], caches_, place, scratch_, low_.mutable_data_ptr<float>());
+            pointed_ = at::empty({1, c.dim}, at::kFloat);
+            step->lower(tokens[0], caches_, place, scratch_, low_.mutable_data_ptr<float>(),
+                        pointed_.mutable_data_ptr<float>());
         } else {
             at::Tensor h = model::embed(c, engine_->weights(), ids);
             for (int64_t i = 0; i < c.n_lower; ++i) {
@@ -87,12 +90,13 @@ std::vector<EncodedChunk> TorchStream::advance_lower(std::span<const int32_t> to
                 h = h + cached_attention(c, layer.attention, engine_->rope(), h,
                                          caches_[static_cast<size_t>(i)], place);
                 h = h + model::feed_forward(c, layer.ffn, h);
+                if (i + 1 == c.pointer_layer) pointed_ = h;
             }
             low_ = h;
         }
         position_ += static_cast<int64_t>(tokens.size());
         upper_due_ = true;
-        open_.push_back(low_);
+        open_.push_back({low_, c.points_low() ? pointed_ : at::Tensor()});
         open_tokens_ += low_.size(0);
         return close_chunks();
     });
@@ -102,16 +106,30 @@ std::vector<EncodedChunk> TorchStream::close_chunks() {
     const model::ModelConfig& c = engine_->config();
     const int64_t chunks = open_tokens_ / c.chunk;
     if (chunks == 0) return {};
-    const at::Tensor all = at::cat(open_, 0);
-    const at::Tensor whole = all.narrow(0, 0, chunks * c.chunk).view({chunks, c.chunk, c.dim});
+    const auto join = [&](at::Tensor HalfTokens::*part) {
+        std::vector<at::Tensor> pieces;
+        for (const HalfTokens& open : open_) pieces.push_back(open.*part);
+        return pieces[0].defined() ? at::cat(pieces, 0) : at::Tensor();
+    };
+    const at::Tensor low = join(&HalfTokens::low), pointed = join(&HalfTokens::pointed);
+    const auto whole = [&](const at::Tensor& rows) {
+        return rows.defined() ? rows.narrow(0, 0, chunks * c.chunk).view({chunks, c.chunk, c.dim})
+                              : rows;
+    };
+    const auto rest = [&](const at::Tensor& rows) {
+        return rows.defined() ? rows.narrow(0, chunks * c.chunk, open_tokens_) : rows;
+    };
     open_tokens_ -= chunks * c.chunk;
     open_.clear();
-    if (open_tokens_ > 0) open_.push_back(all.narrow(0, chunks * c.chunk, open_tokens_));
+    if (open_tokens_ > 0) open_.push_back({rest(low), rest(pointed)});
     const int64_t first = position_ / c.chunk - chunks;
     if (c.has_cca()) {
-        for (int64_t i = 0; i < chunks; ++i) closed_[first + i] = whole[i];
+        for (int64_t i = 0; i < chunks; ++i) closed_[first + i] = whole(low)[i];
     }
-    return engine_->encode(whole, chunks * c.chunk, static_cast<uint64_t>(first));
+    std::vector<EncodedChunk> out =
+        engine_->encode(whole(low), whole(pointed), chunks * c.chunk, static_cast<uint64_t>(first));
+    for (EncodedChunk& chunk : out) chunk.pointers.clear();  // pointers() hands them out
+    return out;
 }
 
 std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
@@ -238,9 +256,9 @@ at::Tensor TorchStream::gate_of(const model::Neighbours& n) {
     return model::gate_scores(c, *engine_->weights().gate, all, valid, 1)[0].narrow(1, 0, k);
 }
 
-BlockPlace TorchStream::place_of_low() const {
-    const int64_t s = engine_->config().stride, first = position_ - low_.size(0);
-    return {first % s, first >= s};
+BlockPlace TorchStream::place_of(int64_t token) const {
+    const int64_t s = engine_->config().stride;
+    return {token / s, token % s};
 }
 
 // What a token reads: the memory of its chunk, null if it has none.
@@ -279,7 +297,7 @@ at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_
 
 at::Tensor TorchStream::run_upper() {
     const model::ModelConfig& c = engine_->config();
-    const BlockPlace place = place_of_low();
+    const BlockPlace place = place_of(position_ - low_.size(0));
     at::Tensor h = low_;
     size_t cca_index = 0;
     for (int64_t i = c.n_lower; i < c.layers(); ++i) {
@@ -288,6 +306,7 @@ at::Tensor TorchStream::run_upper() {
                                  caches_[static_cast<size_t>(i)], place);
         if (layer.cross) h = h + read_memory(*layer.cross, cca_index++, h);
         h = h + model::feed_forward(c, layer.ffn, h);
+        if (i + 1 == c.pointer_layer) pointed_ = h;
     }
     return c.final_norm ? model::rms_norm(h, engine_->weights().final_norm, c.norm_eps) : h;
 }
@@ -325,9 +344,9 @@ bool TorchStream::step_upper(std::span<float> last_logits) {
     if (step == nullptr || low_.size(0) != 1) return false;
     const model::ModelConfig& c = engine_->config();
     const int64_t token = position_ - 1;
-    step->upper(low_.const_data_ptr<float>(), caches_, place_of_low(),
+    step->upper(low_.const_data_ptr<float>(), caches_, place_of(token),
                 c.has_cca() ? memory_of(token) : nullptr, memory_position(token, c.chunk), scratch_,
-                last_logits);
+                last_logits, pointed_.mutable_data_ptr<float>());
     return true;
 }
 
@@ -388,6 +407,14 @@ void TorchStream::advance_upper_rows(const RowSink& sink) {
 void TorchStream::pointers(std::vector<float>& keys, std::vector<float>& queries) const {
     keys.clear();
     queries.clear();
+    const auto& w = engine_->weights().pointer;
+    if (!w || position_ == 0) return;
+    if (upper_due_)
+        refuse(Status::kState, "stream: the upper half has not run over the last tokens");
+    run_torch([&] {
+        keys = to_floats(model::pointer_keys(*w, pointed_));
+        queries = to_floats(model::pointer_queries(*w, pointed_));
+    });
 }
 
 std::unique_ptr<TorchStream> TorchStream::copy() const {

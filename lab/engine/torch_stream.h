@@ -38,7 +38,6 @@ class TorchStream final : public Stream {
     // The whole state copied.
     std::unique_ptr<TorchStream> copy() const;
 
-    at::Tensor run_lower(std::span<const int32_t> tokens, BlockPlace place);
     std::vector<EncodedChunk> close_chunks();
     // The upper half over low_; [n, d], normed.
     at::Tensor run_upper();
@@ -49,7 +48,7 @@ class TorchStream final : public Stream {
     void finish_upper();
     void begin_upper(std::span<float> last_logits) const;
     bool step_upper(std::span<float> last_logits);
-    BlockPlace place_of_low() const;
+    BlockPlace place_of(int64_t token) const;
     // Keys and values of these neighbours for the tokens that read chunk `chunk`'s; `asking` [n, d]
     // is that chunk.
     std::vector<NeighbourUse> make_memory(int64_t chunk, std::span<const Neighbour> neighbours,
@@ -61,7 +60,13 @@ class TorchStream final : public Stream {
     int64_t position_ = 0;                // tokens through the lower half
     bool upper_due_ = false;              // low_ waits for advance_upper()
     at::Tensor low_;                      // h_low of the last advance_lower() [n, d]
-    std::vector<at::Tensor> open_;  // h_low of the chunk that is not closed yet, in pieces [n_i, d]
+    at::Tensor pointed_;                  // of the same tokens, after pointer_layer layers
+    // Tokens of the chunk that is not closed yet, in pieces [n_i, d]: h_low, and the stream that
+    // pointers are made of where the lower half has it.
+    struct HalfTokens {
+        at::Tensor low, pointed;
+    };
+    std::vector<HalfTokens> open_;
     int64_t open_tokens_ = 0;
     std::map<int64_t, at::Tensor> closed_;  // h_low [m, d] of chunks that wait for their neighbours
     // For each chunk that tokens still to come may read, keys and values of each CCA layer.

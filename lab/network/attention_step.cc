@@ -1,8 +1,8 @@
 #include "lab/network/attention_step.h"
 
+#include "lab/network/block_attention.h"
 #include "lab/network/block_recurrent.h"
 #include "lab/network/griffin.h"
-#include "lab/network/layers.h"
 #include "lab/network/memorizing.h"
 
 namespace rpt::model {

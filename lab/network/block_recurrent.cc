@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "lab/network/block_attention.h"
 #include "lab/network/layers.h"
 #include "lab/network/memorizing.h"
 

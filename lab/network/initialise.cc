@@ -141,6 +141,12 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
     w.embedding = trunk_draw.normal({c.vocab, c.dim}, embedding_std);
     for (LayerWeights& layer : w.layers) {
         trunk.self_attention(layer.attention, c.n_kv_heads, c.null_self_kv, residual);
+        if (c.attention_bias)
+            layer.attention.qkv_bias = zeros((c.n_heads + 2 * c.n_kv_heads) * c.head_dim);
+        if (c.query_key_norm) {
+            layer.attention.query_gain = ones(c.head_dim);
+            layer.attention.key_gain = ones(c.head_dim);
+        }
         layer.ffn.norm = ones(c.dim);
         const int64_t inner = c.ffn == FfnKind::kSwiglu ? 2 * c.ffn_dim : c.ffn_dim;
         layer.ffn.in = trunk.matrix(inner, c.dim);
@@ -193,6 +199,14 @@ void initialise(const ModelConfig& config, uint64_t seed, ModelWeights& w) {
         if (layer.recurrent) Initialiser{c, recurrent_draw}.recurrent(*layer.recurrent, residual);
         if (layer.griffin) Initialiser{c, griffin_draw}.griffin(*layer.griffin);
     }
+    if (w.pointer) {
+        // cosines of the states themselves, in fewer numbers
+        Draw pointer_draw(seed ^ 0x706f696e74ULL);
+        w.pointer->mean = zeros(c.dim);
+        w.pointer->key = pointer_draw.orthogonal(c.pointer_width, c.dim);
+        w.pointer->query = w.pointer->key.clone();
+    }
+    if (c.retrieval == RetrievalKind::kPointer) w.state_scale = ones(c.dim);
     if (w.gate) {
         GateWeights& g = *w.gate;
         memory.self_attention(g.attention, c.n_heads, c.null_self_kv, kSmallOutput);

@@ -47,24 +47,6 @@ at::Tensor repeat_heads(const at::Tensor& x, int64_t heads);
 // Puts the null key in front of [N, n, heads, d_h]; `null` [heads, d_h].
 at::Tensor with_null(const at::Tensor& null, const at::Tensor& x);
 
-// The projection of normed states that self-attention reads, [.., n, H + 2 G, d_h]: heads of
-// queries, keys and values, not rotated.
-at::Tensor project_heads(const ModelConfig& config, const SelfAttentionWeights& w,
-                         const at::Tensor& normed);
-// What block_attention() computes between that projection [B, T, H + 2 G, d_h] and W_o:
-// [B, T, H d_h].
-at::Tensor attend_blocks(const ModelConfig& config, const SelfAttentionWeights& w,
-                         const RopeTable& rope, const at::Tensor& heads);
-
-// Self-attention of B documents in blocks of S: token o of block s sees all of block s - 1 and its
-// own block up to itself (spec 1.5, golden A.9). Input [B, T, d], the last block may be short;
-// without the residual.
-at::Tensor block_attention(const ModelConfig& config, const SelfAttentionWeights& w,
-                           const RopeTable& rope, const at::Tensor& x);
-// Its twin: one [T, T] mask over the whole sequence.
-at::Tensor block_attention_slow(const ModelConfig& config, const SelfAttentionWeights& w,
-                                const RopeTable& rope, const at::Tensor& x);
-
 // Attention inside each row in both directions, with the null key, positions 0 .. n - 1
 // (spec 1.8, 1.11). `qkv` is the projection of the normed input [N, n, (H + 2 G) d_h]; `present`
 // bool [N, n] or undefined. No residual.

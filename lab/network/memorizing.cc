@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "lab/network/block_attention.h"
 #include "lab/network/layers.h"
 
 namespace rpt::model {

@@ -22,6 +22,15 @@ class SlotList {
         }
     }
 
+    // Of pretrained trunks.
+    void attention_extras(const std::string& prefix, SelfAttentionWeights& w) {
+        if (c_.attention_bias)
+            add(prefix + ".qkv_bias", {(c_.n_heads + 2 * c_.n_kv_heads) * c_.head_dim}, w.qkv_bias);
+        if (!c_.query_key_norm) return;
+        add(prefix + ".query_gain", {c_.head_dim}, w.query_gain);
+        add(prefix + ".key_gain", {c_.head_dim}, w.key_gain);
+    }
+
     void cross_attention(const std::string& prefix, bool source_norm, bool null_kv,
                          CrossAttentionWeights& w) {
         const int64_t width = c_.n_heads * c_.head_dim;
@@ -95,6 +104,7 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
         LayerWeights& layer = w.layers[static_cast<size_t>(i)];
         const std::string prefix = "layers." + std::to_string(i);
         slots.self_attention(prefix + ".attention", c.n_kv_heads, c.null_self_kv, layer.attention);
+        slots.attention_extras(prefix + ".attention", layer.attention);
         if (c.is_memorizing_layer(i))
             slots.memorizing(prefix + ".memorizing", made(layer.memorizing));
         if (c.is_recurrent_layer(i)) slots.recurrent(prefix + ".recurrent", made(layer.recurrent));
@@ -146,6 +156,14 @@ std::vector<NamedSlot> list_slots(const ModelConfig& config, ModelWeights& w) {
             slots.add("memory.gate.direction", {c.dim}, w.gate->direction);
         }
     }
+    if (c.has_pointers()) {
+        PointerWeights& pointer = made(w.pointer);
+        slots.add("memory.pointer.mean", {c.dim}, pointer.mean);
+        slots.add("memory.pointer.query", {c.pointer_width, c.dim}, pointer.query);
+        slots.add("memory.pointer.key", {c.pointer_width, c.dim}, pointer.key);
+    }
+    if (c.retrieval == RetrievalKind::kPointer)
+        slots.add("memory.state_scale", {c.dim}, w.state_scale);
     return slots.take();
 }
 

@@ -18,6 +18,9 @@ namespace rpt::model {
 struct SelfAttentionWeights {
     at::Tensor norm;        // [d]
     at::Tensor qkv;         // [(H + 2 G) d_h, d]: H query heads, G key heads, G value heads
+    at::Tensor qkv_bias;    // [(H + 2 G) d_h]
+    at::Tensor query_gain;  // [d_h], of the norm of each head's query
+    at::Tensor key_gain;    // [d_h]
     at::Tensor out;         // [d, H d_h]
     at::Tensor null_key;    // [G, d_h], never rotated
     at::Tensor null_value;  // [G, d_h]
@@ -90,6 +93,13 @@ struct RetrieverWeights {
     at::Tensor null_score;  // [1]: of "no neighbour"; only with gca_sink and cca_fuse weighted
 };
 
+// Of a frozen decoder (docs/format/model.md); w is pointer_width.
+struct PointerWeights {
+    at::Tensor mean;   // [d], of the residual stream after pointer_layer layers
+    at::Tensor query;  // [w, d]
+    at::Tensor key;    // [w, d]
+};
+
 struct GateWeights {
     SelfAttentionWeights attention;
     at::Tensor norm;       // [d]
@@ -108,6 +118,8 @@ struct ModelWeights {
     std::optional<SelfAttentionWeights> augment_self;    // spec 1.11, first step
     std::optional<CrossAttentionWeights> augment_query;  // spec 1.11, second step
     std::optional<GateWeights> gate;                     // spec 1.12
+    std::optional<PointerWeights> pointer;
+    at::Tensor state_scale;  // [d]; only where retrieval is pointer
 
     const at::Tensor& output_matrix() const { return output.defined() ? output : embedding; }
 };

@@ -3,15 +3,38 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <numbers>
 
 namespace rpt::model {
+namespace {
+
+// Turns of each pair a token, [d_h / 2], in double (docs/format/model.md).
+at::Tensor frequencies(const ModelConfig& config) {
+    const at::Tensor k = at::arange(0, config.head_dim / 2, at::TensorOptions().dtype(at::kDouble));
+    const at::Tensor f =
+        at::pow(config.rope_theta, k * (-2.0 / static_cast<double>(config.head_dim)));
+    switch (config.rope_scaling) {
+        case RopeScaling::kNone:
+            return f;
+        case RopeScaling::kLinear:
+            return f / config.rope_factor;
+        case RopeScaling::kLlama3: {
+            const double context = static_cast<double>(config.rope_original_context);
+            const at::Tensor turns = f * (context / (2 * std::numbers::pi));
+            const at::Tensor kept = ((turns - config.rope_low_frequency) /
+                                     (config.rope_high_frequency - config.rope_low_frequency))
+                                        .clamp(0, 1);
+            return f * (kept + (1.0 - kept) / config.rope_factor);
+        }
+    }
+    return f;
+}
+
+}  // namespace
 
 at::Tensor rotary_factors(const ModelConfig& config, int64_t first, int64_t n) {
     const auto f64 = at::TensorOptions().dtype(at::kDouble);
-    const at::Tensor k = at::arange(0, config.head_dim / 2, f64);
-    const at::Tensor frequency =
-        at::pow(config.rope_theta, k * (-2.0 / static_cast<double>(config.head_dim)));
-    const at::Tensor angle = at::outer(at::arange(first, first + n, f64), frequency);
+    const at::Tensor angle = at::outer(at::arange(first, first + n, f64), frequencies(config));
     return at::complex(angle.cos(), angle.sin()).to(at::kComplexFloat);
 }
 

@@ -1,4 +1,5 @@
-// Rotary positions (spec 1.4): pairs of each head's numbers turned by position * theta^(-2k / d_h).
+// Rotary positions (spec 1.4): pairs of each head's numbers turned by position * theta^(-2k / d_h),
+// or by what rope_scaling makes of that angle.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -51,18 +51,29 @@ RptModel::RptModel(const ModelConfig& config, ModelWeights weights, at::Device d
 RptModel::~RptModel() = default;
 
 at::Tensor RptModel::lower_hidden(const at::Tensor& tokens) const {
+    return hidden_after(tokens, {&config_.n_lower, 1})[0];
+}
+
+std::vector<at::Tensor> RptModel::hidden_after(const at::Tensor& tokens,
+                                               std::span<const int64_t> layers) const {
     const ModelConfig& c = config_;
     const bool plain =
         c.memorizing_layers.empty() && c.recurrent_layers.empty() && c.griffin_layers.empty();
     RPT_CHECK(tokens.dim() == 2 && tokens.size(1) > 0);
     RPT_CHECK(plain || tokens.size(1) % c.stride == 0);
     at::Tensor h = embed(c, *weights_, tokens);
-    for (int64_t i = 0; i < c.n_lower; ++i) {
-        const LayerWeights& layer = weights_->layers[static_cast<size_t>(i)];
-        h = attention_step(c, layer, *rope_, h);
-        h = h + feed_forward(c, layer.ffn, h);
+    std::vector<at::Tensor> out;
+    int64_t done = 0;
+    for (const int64_t wanted : layers) {
+        RPT_CHECK(wanted >= done && wanted <= c.layers());
+        for (; done < wanted; ++done) {
+            const LayerWeights& layer = weights_->layers[static_cast<size_t>(done)];
+            h = attention_step(c, layer, *rope_, h);
+            h = h + feed_forward(c, layer.ffn, h);
+        }
+        out.push_back(h);
     }
-    return h;
+    return out;
 }
 
 LowerOutput RptModel::lower_states(const at::Tensor& tokens) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,10 @@ class RptModel {
     // Its `hidden` alone, for any T > 0 where no layer has a memory of another kind: the last block
     // may be short.
     at::Tensor lower_hidden(const at::Tensor& tokens) const;
+    // The residual stream [B, T, d] after so many layers each, ascending, in one pass that reads no
+    // memory; any T as above. 0: the embeddings.
+    std::vector<at::Tensor> hidden_after(const at::Tensor& tokens,
+                                         std::span<const int64_t> layers) const;
 
     // [B, l, l] fp32: query . key times score_scale(). Needs a retriever.
     at::Tensor retrieval_scores(const LowerOutput& low) const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "core/engine/pooled_pointer.h"
 #include "lab/network/retriever.h"
 #include "tests/unit/lab/engine/engine_fixture.h"
 
@@ -17,12 +18,22 @@ std::vector<EncodedChunk> encode_by_blocks(const Engine& engine, std::span<const
     const auto stream = engine.new_stream();
     std::vector<EncodedChunk> out;
     while (!ids.empty()) {
-        const size_t n = std::min(stream->room(), ids.size());
+        const size_t n = std::min(stream->room(), ids.size()), before = out.size();
         for (EncodedChunk& chunk : stream->advance_lower(ids.first(n))) {
             stream->set_neighbours(chunk.index, {});
             out.push_back(std::move(chunk));
         }
         stream->advance_upper({});
+        std::vector<float> keys, queries;
+        stream->pointers(keys, queries);
+        const size_t width = size_t(engine.config().pointer_width);
+        const size_t row = size_t(engine.config().chunk) * width;
+        for (size_t i = before; !keys.empty() && i < out.size(); ++i) {
+            const float* of_chunk = keys.data() + (i - before) * row;
+            out[i].pointers.assign(of_chunk, of_chunk + row);
+            if (engine.config().retrieval == model::RetrievalKind::kPointer)
+                out[i].key = out[i].query = pooled_pointer(out[i].pointers, width);
+        }
         ids = ids.subspan(n);
     }
     return out;
@@ -33,11 +44,13 @@ void expect_near(const EncodedChunk& a, const EncodedChunk& b, const std::string
     EXPECT_LT(furthest(a.states, b.states), 1e-4) << name;
     EXPECT_LT(furthest(a.key, b.key), 1e-4) << name;
     EXPECT_LT(furthest(a.query, b.query), 1e-4) << name;
+    EXPECT_LT(furthest(a.pointers, b.pointers), 1e-4) << name;
 }
 
 TEST_F(EngineTest, segment_equals_the_stream_block_by_block) {
     for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
+        model::roughen(model);
         const auto engine = open(model);
         for (const size_t n : {size_t{1}, size_t{4}, size_t{6}, size_t{8}, size_t{9}, size_t{12},
                                size_t{32}, size_t{36}, size_t{39}}) {
@@ -59,6 +72,7 @@ TEST_F(EngineTest, segment_equals_the_stream_block_by_block) {
 TEST_F(EngineTest, segment_with_context_equals_the_tail_of_both) {
     for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
+        model::roughen(model);
         const auto engine = open(model);
         const auto ids = ids_of(model.config(), 46);
         for (const size_t context : {size_t{4}, size_t{8}, size_t{20}}) {
@@ -79,6 +93,7 @@ TEST_F(EngineTest, segment_with_context_equals_the_tail_of_both) {
 TEST_F(EngineTest, segment_ends_with_a_chunk_that_stands_for_its_tokens_alone) {
     for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
+        model::roughen(model);
         const auto engine = open(model);
         const auto ids = ids_of(model.config(), 26);
         const auto whole = engine->encode_segment({}, ids);
@@ -92,6 +107,43 @@ TEST_F(EngineTest, segment_ends_with_a_chunk_that_stands_for_its_tokens_alone) {
         if (!model.config().has_memory()) continue;
         EXPECT_EQ(whole[6].states.size(), 2 * static_cast<size_t>(model.config().dim));
     }
+}
+
+TEST_F(EngineTest, segment_of_a_frozen_model_has_scaled_states_and_pointers) {
+    const c10::NoGradGuard no_grad;
+    for (auto [name, config] : model::frozen_variants()) {
+        const model::RptModel model(with_bytes(config), 3);
+        if (!model.config().has_pointers()) continue;
+        model::roughen(model);
+        const model::ModelConfig& c = model.config();
+        const auto engine = open(model);
+        const at::Tensor tokens = model::tiny_tokens(c, 1, 4 * c.stride);
+        const auto hidden = [&](int64_t layer) {
+            return model.hidden_after(tokens, {&layer, 1})[0][0].view({-1, c.chunk, c.dim});
+        };
+        const at::Tensor states = hidden(c.n_lower), pointed = hidden(c.pointer_layer);
+        for (const EncodedChunk& chunk : engine->encode_segment({}, to_ids(tokens[0]))) {
+            const int64_t i = static_cast<int64_t>(chunk.index);
+            const at::Tensor back =
+                at::from_blob(const_cast<float*>(chunk.states.data()), {c.chunk, c.dim}) *
+                model.weights().state_scale;
+            EXPECT_LT(furthest(floats(back), floats(states[i])), 1e-4) << name;
+            const at::Tensor rows = at::linear(pointed[i] - model.weights().pointer->mean,
+                                               model.weights().pointer->key);
+            const at::Tensor units = rows / rows.norm(2, {-1}, true);
+            EXPECT_LT(furthest(chunk.pointers, floats(units)), 1e-4) << name;
+            const at::Tensor mean = units.mean(0);
+            EXPECT_LT(furthest(chunk.key, floats(mean / mean.norm())), 1e-4) << name;
+            EXPECT_EQ(chunk.key, chunk.query);
+        }
+    }
+}
+
+TEST(pooled_pointer, is_a_unit_vector_or_zeros) {
+    const std::vector<float> rows{3, 0, 0, 4}, opposite{1, 0, -1, 0};
+    EXPECT_LT(furthest(pooled_pointer(rows, 2), {0.6f, 0.8f}), 1e-6);
+    EXPECT_EQ(pooled_pointer(opposite, 2), std::vector<float>({0, 0}));
+    EXPECT_TRUE(pooled_pointer({}, 2).empty());
 }
 
 TEST_F(EngineTest, segment_equals_the_training_forward) {

@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "base/error.h"
+#include "lab/network/model_weights.h"
+#include "lab/network/pointers.h"
 #include "tests/unit/lab/engine/engine_fixture.h"
 
 namespace rpt::engine {
@@ -12,7 +14,7 @@ namespace {
 // A document with neighbours, and what the whole-document forward says about it.
 struct Reference {
     std::vector<int32_t> ids;
-    at::Tensor neighbours, states, logits, log_probs, keys, scores;
+    at::Tensor neighbours, states, logits, log_probs, keys, scores, pointed, pointers, asking;
     std::vector<int32_t> next;
 };
 
@@ -26,7 +28,19 @@ Reference reference(const model::RptModel& model, int64_t blocks) {
     const model::LowerOutput low = model.lower(tokens);
     r.states = low.states;
     r.keys = low.keys;
-    if (c.has_retriever()) r.scores = model.retrieval_scores(low)[0];
+    if (c.has_chunk_keys()) r.scores = model.retrieval_scores(low)[0];
+    if (c.has_pointers()) {
+        const at::Tensor h = model.hidden_after(tokens, {&c.pointer_layer, 1})[0][0];
+        r.pointers = model::pointer_keys(*model.weights().pointer, h);
+        r.asking = model::pointer_queries(*model.weights().pointer, h);
+    }
+    if (c.retrieval == model::RetrievalKind::kPointer) {
+        r.states = (low.hidden / model.weights().state_scale).view({1, -1, c.chunk, c.dim});
+        if (c.points_low()) {
+            const at::Tensor mean = r.pointers.view({1, -1, c.chunk, c.pointer_width}).mean(2);
+            r.keys = mean / mean.norm(2, {-1}, true);
+        }
+    }
     const at::Tensor hidden = model.upper(low, r.neighbours);
     r.logits = model.logits(hidden)[0];
     const at::Tensor targets = at::roll(tokens, -1, 1);
@@ -52,6 +66,21 @@ std::vector<Neighbour> neighbours_of(const Reference& r, uint64_t chunk) {
     return out;
 }
 
+void expect_pointers(const Stream& stream, const Reference& r, size_t begin, size_t n,
+                     const std::string& name) {
+    std::vector<float> keys{1}, queries{1};
+    stream.pointers(keys, queries);
+    if (!r.pointers.defined()) {
+        EXPECT_TRUE(keys.empty() && queries.empty());
+        return;
+    }
+    const auto rows = [&](const at::Tensor& t) {
+        return floats(t.narrow(0, static_cast<int64_t>(begin), static_cast<int64_t>(n)));
+    };
+    EXPECT_LT(furthest(keys, rows(r.pointers)), 1e-4) << name << " from token " << begin;
+    EXPECT_LT(furthest(queries, rows(r.asking)), 1e-4) << name << " from token " << begin;
+}
+
 // Feeds ids [begin, end) in runs of `piece` tokens (or to the end of the block) and compares.
 void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t piece, bool scored,
           const std::string& name) {
@@ -68,7 +97,10 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
             if (r.keys.defined()) {
                 EXPECT_LT(furthest(chunk.key, floats(r.keys[0][static_cast<int64_t>(chunk.index)])),
                           1e-4);
+            } else {
+                EXPECT_TRUE(chunk.key.empty() && chunk.query.empty());
             }
+            EXPECT_TRUE(chunk.pointers.empty());
             const auto found = neighbours_of(r, chunk.index);
             EXPECT_EQ(stream.set_neighbours(chunk.index, found).size(), found.size());
         }
@@ -82,6 +114,7 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
         } else {
             stream.advance_upper(logits);
         }
+        expect_pointers(stream, r, p, n, name);
         p += n;
         EXPECT_EQ(stream.position(), p);
         EXPECT_LT(furthest(logits, floats(r.logits[static_cast<int64_t>(p) - 1])), 1e-4)
@@ -92,6 +125,7 @@ void feed(Stream& stream, const Reference& r, size_t begin, size_t end, size_t p
 TEST_F(EngineTest, stream_equals_the_whole_document_for_any_pieces) {
     for (auto [name, config] : readable_variants()) {
         const model::RptModel model(with_bytes(config), 3);
+        model::roughen(model);
         const auto engine = open(model);
         const Reference r = reference(model, 6);
         for (const size_t piece : {size_t{100}, size_t{1}, size_t{3}, size_t{5}}) {
@@ -105,9 +139,9 @@ TEST_F(EngineTest, stream_equals_the_whole_document_for_any_pieces) {
 }
 
 TEST_F(EngineTest, stream_fork_and_checkpoint_are_independent) {
-    for (const bool retro : {false, true}) {
-        model::ModelConfig c = with_bytes(model::tiny_config());
-        if (retro) c.retrieval = model::RetrievalKind::kGiven;
+    for (const auto& [name, config] : readable_variants()) {
+        if (name != "rpt" && name != "retro" && name != "llama") continue;
+        const model::ModelConfig c = with_bytes(config);
         const model::RptModel model(c, 3);
         const auto engine = open(model);
         const Reference r = reference(model, 6);
@@ -127,10 +161,11 @@ TEST_F(EngineTest, stream_fork_and_checkpoint_are_independent) {
         }
         feed(*copy, r, 21, r.ids.size(), 1, false, "fork");
         // twice: going back leaves the checkpoint as it was
-        for (const char* name : {"rewound", "rewound again"}) {
+        for (const char* time : {"rewound", "rewound again"}) {
             stream->rewind(*before);
             EXPECT_EQ(stream->position(), 21u);
-            feed(*stream, r, 21, r.ids.size(), 1, false, name);
+            expect_pointers(*stream, r, 20, 1, time);
+            feed(*stream, r, 21, r.ids.size(), 1, false, time);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "lab/network/block_attention.h"
 #include "lab/network/layers.h"
 #include "lab/network/model_weights.h"
 #include "tests/unit/lab/network/tiny_models.h"

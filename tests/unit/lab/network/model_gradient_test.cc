@@ -8,7 +8,9 @@ namespace rpt::model {
 namespace {
 
 bool is_retriever(const std::string& name) {
-    return name.rfind("memory.key", 0) == 0 || name.rfind("memory.query", 0) == 0;
+    for (const char* part : {"memory.key", "memory.query", "memory.pointer", "memory.state_scale"})
+        if (name.starts_with(part)) return true;
+    return false;
 }
 
 TEST(model_gradient, loss_reaches_everything_but_the_retriever) {

@@ -2,6 +2,7 @@
 
 #include <c10/core/GradMode.h>
 
+#include "lab/network/block_attention.h"
 #include "lab/network/cross_attention.h"
 #include "lab/network/float_products.h"
 #include "lab/network/layers.h"
@@ -86,10 +87,11 @@ TEST(model, block_attention_sees_the_past_block_and_its_own_past) {
 TEST(model, block_attention_equals_the_whole_sequence_mask) {
     for (const auto& [name, c] : tiny_variants()) {
         const RptModel model(c, 3);
+        roughen(model);
         const RopeTable rope(c, at::kCPU);
         const auto& w = model.weights().layers[0].attention;
         for (const int64_t length :
-             {4 * c.stride, c.stride, c.chunk, 2 * c.stride + 4, int64_t{9}}) {
+             {4 * c.stride, c.stride, c.chunk, 2 * c.stride + 4, 2 * c.stride, int64_t{9}}) {
             const at::Tensor x = at::randn({3, length, c.dim});
             EXPECT_LT(
                 max_difference(block_attention(c, w, rope, x), block_attention_slow(c, w, rope, x)),
@@ -97,6 +99,92 @@ TEST(model, block_attention_equals_the_whole_sequence_mask) {
                 << name << " " << length;
         }
     }
+}
+
+// Which keys a query sees with a sink, read off the gradient.
+TEST(model, block_attention_with_a_sink_always_sees_the_first_token) {
+    ModelConfig c = tiny_config();
+    c.chunk = c.stride = 4;
+    c.sink = true;
+    const RptModel model(c, 3);
+    const RopeTable rope(c, at::kCPU);
+    const at::Tensor x = at::randn({1, 16, c.dim}).requires_grad_(true);
+    const at::Tensor y = block_attention(c, model.weights().layers[0].attention, rope, x);
+    for (int64_t query = 0; query < 16; ++query) {
+        y[0][query].sum().backward({}, true);
+        const at::Tensor seen = x.grad()[0].abs().sum(-1).gt(0);
+        for (int64_t key = 0; key < 16; ++key) {
+            const bool near = key <= query && key >= (query / 4 - 1) * 4;
+            EXPECT_EQ(seen[key].item<bool>(), near || key == 0) << query << " " << key;
+        }
+        x.mutable_grad().reset();
+    }
+}
+
+// The definition: from block 2 on a token sees what it would see if the text were the first token,
+// the block before and its own.
+TEST(model, block_attention_with_a_sink_equals_full_attention_of_the_shortened_text) {
+    for (const auto& [name, c] : frozen_variants()) {
+        const RptModel model(c, 3);
+        roughen(model);
+        ModelConfig full = c;  // everything in one window
+        full.stride = 64;
+        const RopeTable rope(c, at::kCPU);
+        const auto& w = model.weights().layers[0].attention;
+        const int64_t s = c.stride;
+        const at::Tensor x = at::randn({1, 5 * s, c.dim});
+        const at::Tensor windowed = block_attention(c, w, rope, x);
+        EXPECT_LT(max_difference(windowed.narrow(1, 0, 2 * s),
+                                 block_attention_slow(full, w, rope, x.narrow(1, 0, 2 * s))),
+                  1e-5)
+            << name;
+        for (int64_t block = 2; block < 5; ++block) {
+            const at::Tensor text =
+                at::cat({x.narrow(1, 0, 1), x.narrow(1, (block - 1) * s, 2 * s)}, 1);
+            EXPECT_LT(max_difference(windowed.narrow(1, block * s, s),
+                                     block_attention_slow(full, w, rope, text).narrow(1, s + 1, s)),
+                      1e-5)
+                << name << " block " << block;
+        }
+    }
+}
+
+// Formulas of docs/format/model.md, pair by pair.
+TEST(model, rotary_angles_are_scaled_as_their_page_says) {
+    ModelConfig c = tiny_config();
+    c.rope_theta = 5e5;
+    const auto angle_of = [&](int64_t pair) {
+        return rotary_factors(c, 1, 1)[0][pair].item<c10::complex<float>>();
+    };
+    std::vector<double> plain;
+    for (int64_t k = 0; k < c.head_dim / 2; ++k)
+        plain.push_back(std::pow(c.rope_theta, -2.0 * static_cast<double>(k) / 16));
+    const auto expect_turn = [&](int64_t pair, double turn) {
+        EXPECT_NEAR(angle_of(pair).real(), std::cos(turn), 1e-6);
+        EXPECT_NEAR(angle_of(pair).imag(), std::sin(turn), 1e-6);
+    };
+    c.rope_factor = 8;
+    c.rope_scaling = RopeScaling::kLinear;
+    for (size_t k = 0; k < plain.size(); ++k) expect_turn(static_cast<int64_t>(k), plain[k] / 8);
+    c.rope_scaling = RopeScaling::kLlama3;
+    c.rope_original_context = 64;
+    int kept = 0, divided = 0, mixed = 0;
+    for (size_t k = 0; k < plain.size(); ++k) {
+        const double turns = 64 * plain[k] / (2 * 3.14159265358979);
+        double turn = plain[k];
+        if (turns < 1) {
+            turn /= 8;
+            ++divided;
+        } else if (turns <= 4) {
+            const double s = (turns - 1) / 3;
+            turn = (1 - s) * turn / 8 + s * turn;
+            ++mixed;
+        } else {
+            ++kept;
+        }
+        expect_turn(static_cast<int64_t>(k), turn);
+    }
+    EXPECT_TRUE(kept > 0 && divided > 0 && mixed > 0) << kept << divided << mixed;
 }
 
 TEST(model, attend_equals_its_plain_twin_with_and_without_a_mask) {

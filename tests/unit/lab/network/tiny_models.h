@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <string>
 #include <utility>
@@ -24,6 +25,56 @@ inline ModelConfig tiny_config() {
     c.cca_layers = {2, 3};
     c.gate_horizon = 3;
     return c;
+}
+
+// Decoders in the form of pretrained ones; the first token stays in sight.
+inline std::vector<std::pair<std::string, ModelConfig>> frozen_variants() {
+    std::vector<std::pair<std::string, ModelConfig>> all;
+    const auto add = [&](const char* name, auto change) {
+        ModelConfig c = tiny_config();
+        c.retrieval = RetrievalKind::kPointer;
+        c.cca_layers.clear();
+        c.pointer_layer = 3;
+        c.pointer_width = 12;
+        c.sink = true;
+        c.n_heads = 6;
+        c.n_kv_heads = 2;
+        c.head_dim = 8;
+        c.ffn = FfnKind::kSwiglu;
+        c.scale_logits = false;
+        change(c);
+        all.emplace_back(name, c);
+    };
+    add("llama", [](ModelConfig&) {});
+    add("llama_linear_low_pointers", [](ModelConfig& c) {
+        c.rope_scaling = RopeScaling::kLinear;
+        c.rope_factor = 4;
+        c.pointer_layer = 1;
+    });
+    add("llama3_pointers_between", [](ModelConfig& c) {
+        c.rope_scaling = RopeScaling::kLlama3;
+        c.rope_factor = 8;
+        c.rope_original_context = 16;
+        c.rope_pairing = RopePairing::kHalves;
+        c.pointer_layer = 2;
+        c.tied_output = false;
+    });
+    add("qwen2", [](ModelConfig& c) {
+        c.attention_bias = true;
+        c.rope_pairing = RopePairing::kHalves;
+        c.pointer_layer = 4;
+    });
+    add("qwen3", [](ModelConfig& c) {
+        c.query_key_norm = true;
+        c.rope_pairing = RopePairing::kHalves;
+        c.n_heads = c.n_kv_heads = 3;
+    });
+    add("qwen2_without_memory", [](ModelConfig& c) {
+        c.attention_bias = true;
+        c.retrieval = RetrievalKind::kNone;
+        c.pointer_layer = 0;
+    });
+    return all;
 }
 
 // Every switch at least once away from its default.
@@ -108,6 +159,11 @@ inline std::vector<std::pair<std::string, ModelConfig>> tiny_variants() {
     });
     add("wide_keys", [](ModelConfig& c) { c.key_features = 3 * c.dim; });
     add("wide_head", [](ModelConfig& c) { c.head_dim = 24; });
+    add("pointers_of_rpt", [](ModelConfig& c) {
+        c.pointer_layer = 2;
+        c.pointer_width = 12;
+    });
+    for (auto& variant : frozen_variants()) all.push_back(std::move(variant));
     return all;
 }
 
@@ -156,6 +212,20 @@ inline std::vector<std::pair<std::string, ModelConfig>> all_variants() {
     auto all = tiny_variants();
     for (auto& variant : weighed_variants()) all.push_back(std::move(variant));
     return all;
+}
+
+// Biases, gains and scales start as zeros and ones, which would hide a wrong place for them.
+inline void roughen(const RptModel& model) {
+    const c10::NoGradGuard no_grad;
+    at::manual_seed(9);
+    for (const auto& [name, parameter] : model.parameters()) {
+        const auto ends = [&, &n = name](const char* with) { return n.ends_with(with); };
+        if (ends("norm")) at::Tensor(parameter).add_(at::randn_like(parameter), 0.05);
+        if (ends("_bias") || ends("_gain") || ends("pointer.mean"))
+            at::Tensor(parameter).add_(at::randn_like(parameter), 0.2);
+        if (ends("state_scale")) at::Tensor(parameter).copy_(at::rand_like(parameter) + 0.5);
+        if (ends("pointer.query")) at::Tensor(parameter).add_(at::randn_like(parameter), 0.2);
+    }
 }
 
 inline at::Tensor tiny_tokens(const ModelConfig& c, int64_t batch, int64_t length,
