@@ -25,6 +25,14 @@ struct PreName {
 // Names of ggml.pre, those first that files use most.
 constexpr PreName kPreNames[] = {
     {"gpt-2", PieceRule::kGpt2},
+    {"smollm", PieceRule::kSmolLm},
+    {"llama-bpe", PieceRule::kLlama3},
+    {"qwen2", PieceRule::kQwen2},
+    {"llama3", PieceRule::kLlama3},
+    {"llama-v3", PieceRule::kLlama3},
+    {"starcoder", PieceRule::kSmolLm},
+    {"refact", PieceRule::kSmolLm},
+    {"deepseek-r1-qwen", PieceRule::kQwen2},
 };
 
 PieceRule piece_rule(const std::string& pre) {
@@ -39,12 +47,21 @@ PieceRule piece_rule(const std::string& pre) {
 // Values of ggml.token_type.
 enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
 
-void take_tokens(GgufTokenizer& file, Vocabulary& vocabulary) {
+// Every token has a type afterwards, and a control name is one of a control token.
+void check_types(GgufTokenizer& file) {
     if (file.tokens.empty()) corrupt("it has no tokens");
-    if (file.types.empty()) file.types.assign(file.tokens.size(), kNormal);
+    if (file.types.empty())
+        for (const std::string& token : file.tokens)
+            file.types.push_back(is_control_name(token) ? kControl : kNormal);
     if (file.types.size() != file.tokens.size())
         corrupt(std::to_string(file.tokens.size()) + " tokens have " +
                 std::to_string(file.types.size()) + " types");
+    for (size_t id = 0; id < file.tokens.size(); ++id)
+        if (file.types[id] == kUserDefined && is_control_name(file.tokens[id]))
+            file.types[id] = kControl;
+}
+
+void take_tokens(GgufTokenizer& file, Vocabulary& vocabulary) {
     vocabulary.tokens.reserve(file.tokens.size());
     for (size_t id = 0; id < file.tokens.size(); ++id) {
         const std::string name = "token " + std::to_string(id);
@@ -55,10 +72,12 @@ void take_tokens(GgufTokenizer& file, Vocabulary& vocabulary) {
                 vocabulary.tokens.push_back(std::move(*bytes));
                 break;
             }
+            case kUserDefined:
             case kUnknown:
             case kControl:
             case kUnused:
-                vocabulary.special.push_back(int32_t(id));
+                (file.types[id] == kUserDefined ? vocabulary.added : vocabulary.special)
+                    .push_back(int32_t(id));
                 vocabulary.tokens.push_back(std::move(file.tokens[id]));
                 break;
             default:
@@ -89,26 +108,14 @@ void take_merges(const GgufTokenizer& file, Vocabulary& vocabulary) {
     }
 }
 
-}  // namespace
-
-Vocabulary gguf_vocabulary(GgufTokenizer file) {
-    if (file.model != "gpt2")
-        unsupported("its kind \"" + file.model.substr(0, 40) +
-                    "\" is not supported; byte-level BPE (\"gpt2\") is");
-    Vocabulary vocabulary;
-    vocabulary.pieces = piece_rule(file.pre);
-    take_tokens(file, vocabulary);
-    take_merges(file, vocabulary);
-
-    std::vector<SpecialName> special;
-    for (int32_t id : vocabulary.special) special.push_back({id, vocabulary.tokens[size_t(id)]});
+// What the file says of roles. A token with a role is special, whatever its type.
+Roles told_roles(GgufTokenizer& file) {
     Roles told = kNoRoles;
     const auto tell = [&](Role role, int64_t id, const char* key) {
         if (id < 0) return;
-        if (id >= int64_t(vocabulary.tokens.size()))
+        if (id >= int64_t(file.tokens.size()))
             corrupt(std::string(key) + " is " + std::to_string(id) + ", outside the vocabulary");
-        if (!std::ranges::binary_search(vocabulary.special, int32_t(id)))
-            corrupt(std::string(key) + " is " + std::to_string(id) + ", which is no control token");
+        file.types[size_t(id)] = kControl;
         told[static_cast<size_t>(role)] = int32_t(id);
     };
     tell(Role::kBegin, file.bos, "bos_token_id");
@@ -119,6 +126,25 @@ Vocabulary gguf_vocabulary(GgufTokenizer file) {
     tell(Role::kGapSuffix, file.fim_suffix, "fim_suf_token_id");
     tell(Role::kGapMiddle, file.fim_middle, "fim_mid_token_id");
     tell(Role::kFileSeparator, file.fim_separator, "fim_sep_token_id");
+    return told;
+}
+
+}  // namespace
+
+Vocabulary gguf_vocabulary(GgufTokenizer file) {
+    if (file.model != "gpt2")
+        unsupported("its kind \"" + file.model.substr(0, 40) +
+                    "\" is not supported; byte-level BPE (\"gpt2\") is");
+    Vocabulary vocabulary;
+    vocabulary.pieces = piece_rule(file.pre);
+    vocabulary.ignore_merges = vocabulary.pieces == PieceRule::kLlama3;
+    vocabulary.nfc = vocabulary.pieces == PieceRule::kQwen2;
+    check_types(file);
+    const Roles told = told_roles(file);
+    take_tokens(file, vocabulary);
+    take_merges(file, vocabulary);
+    std::vector<SpecialName> special;
+    for (int32_t id : vocabulary.special) special.push_back({id, vocabulary.tokens[size_t(id)]});
     vocabulary.roles = write_roles(imported_roles(special, told), special);
     return vocabulary;
 }

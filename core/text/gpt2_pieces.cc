@@ -1,38 +1,22 @@
 #include "core/text/gpt2_pieces.h"
 
-#include <array>
-
 #include "core/text/unicode_classes.h"
 
 namespace rpt::text {
 
 namespace {
 
-constexpr std::array<CharClass, 128> make_ascii_classes() {
-    std::array<CharClass, 128> table{};
-    for (int c = 0; c < 128; ++c) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        const bool number = c >= '0' && c <= '9';
-        const bool space = c == ' ' || (c >= 9 && c <= 13);
-        table[size_t(c)] = letter   ? CharClass::kLetter
-                           : number ? CharClass::kNumber
-                           : space  ? CharClass::kSpace
-                                    : CharClass::kOther;
-    }
-    return table;
+// Numbers of Unicode 17. The package `tokenizers` cuts numbers out by Unicode 17 and knows letters
+// and numbers elsewhere by Unicode 16, as unicode_tables.cc does.
+bool is_newer_number(char32_t point) {
+    return (point >= 0x11DE0 && point <= 0x11DE9) || (point >= 0x16FF4 && point <= 0x16FF6);
 }
-constexpr std::array<CharClass, 128> kAscii = make_ascii_classes();
 
-struct Classified {
-    CharClass kind;
-    uint32_t size;
-};
-
-inline Classified classify(std::string_view text, size_t at) {
-    const uint8_t byte = uint8_t(text[at]);
-    if (byte < 128) return {kAscii[byte], 1};
-    const CodePoint point = code_point_at(text, at);
-    return {class_of(point.value), point.size};
+// As classify(); with `lone_numbers`, what is cut out is a number.
+inline Classified classify_piece(std::string_view text, size_t at, bool lone_numbers) {
+    const Classified c = classify(text, at);
+    if (!lone_numbers || c.size < 4 || !is_newer_number(code_point_at(text, at).value)) return c;
+    return {CharClass::kNumber, c.size};
 }
 
 // PieceScan::state: 0 where the piece has no run yet, else the class of its run and this.
@@ -67,13 +51,14 @@ size_t contraction(std::string_view text, size_t begin, bool at_end, bool& unset
 }
 
 // Decides which run the piece is; false if the text does not tell yet.
-bool start(PieceScan& scan, std::string_view text, size_t begin, bool at_end) {
-    const Classified first = classify(text, begin);
+bool start(PieceScan& scan, std::string_view text, size_t begin, bool at_end, bool lone_numbers) {
+    const Classified first = classify_piece(text, begin, lone_numbers);
     if (text[begin] == ' ') {
         if (begin + 1 == text.size() && !at_end) return false;
         if (begin + 1 < text.size()) {
-            const Classified second = classify(text, begin + 1);
-            if (second.kind != CharClass::kSpace) {
+            const Classified second = classify_piece(text, begin + 1, lone_numbers);
+            const bool cut = lone_numbers && second.kind == CharClass::kNumber;
+            if (second.kind != CharClass::kSpace && !cut) {
                 scan = {kRun | uint32_t(second.kind), 1 + second.size, 0};
                 return true;
             }
@@ -94,13 +79,17 @@ std::optional<size_t> Gpt2Pieces::next(PieceScan& scan, std::string_view text, s
             if (unsettled) return std::nullopt;
             if (size != 0) return begin + size;
         }
-        if (!start(scan, text, begin, at_end)) return std::nullopt;
+        if (!start(scan, text, begin, at_end, lone_numbers_)) return std::nullopt;
     }
     size_t at = begin + scan.scanned;
     const auto run = CharClass(scan.state & 3);
+    if (lone_numbers_ && run == CharClass::kNumber) {
+        scan = {};
+        return at;
+    }
     if (run != CharClass::kSpace) {
         while (at < text.size()) {
-            const Classified c = classify(text, at);
+            const Classified c = classify_piece(text, at, lone_numbers_);
             if (c.kind != run) {
                 scan = {};
                 return at;
@@ -109,10 +98,12 @@ std::optional<size_t> Gpt2Pieces::next(PieceScan& scan, std::string_view text, s
         }
     } else {
         while (at < text.size()) {
-            const Classified c = classify(text, at);
+            const Classified c = classify_piece(text, at, lone_numbers_);
             if (c.kind != CharClass::kSpace) {
-                // s+(?!S) gives its last code point back to what follows; a lone one is taken by s+
-                const size_t last = scan.last;
+                // s+(?!S) gives its last code point back to what follows; a lone one is taken by
+                // s+, and so are all before a number that is cut out: there the stretch ends
+                const bool ends = lone_numbers_ && c.kind == CharClass::kNumber;
+                const size_t last = ends ? 0 : scan.last;
                 scan = {};
                 return last == 0 ? at : begin + last;
             }
@@ -128,7 +119,9 @@ std::optional<size_t> Gpt2Pieces::next(PieceScan& scan, std::string_view text, s
     return std::nullopt;
 }
 
-std::vector<std::string_view> Gpt2Pieces::pieces_slow(std::string_view text) const {
+namespace {
+
+std::vector<std::string_view> stretch_pieces_slow(std::string_view text) {
     struct Char {
         char32_t value;
         CharClass kind;
@@ -163,6 +156,29 @@ std::vector<std::string_view> Gpt2Pieces::pieces_slow(std::string_view text) con
         pieces.push_back(text.substr(chars[i].at, last - chars[i].at));
         i = end;
     }
+    return pieces;
+}
+
+}  // namespace
+
+std::vector<std::string_view> Gpt2Pieces::pieces_slow(std::string_view text) const {
+    if (!lone_numbers_) return stretch_pieces_slow(text);
+    std::vector<std::string_view> pieces;
+    const auto add_stretch = [&](size_t begin, size_t end) {
+        for (std::string_view piece : stretch_pieces_slow(text.substr(begin, end - begin)))
+            pieces.push_back(piece);
+    };
+    size_t begin = 0;
+    for (size_t at = 0; at < text.size();) {
+        const CodePoint point = code_point_at(text, at);
+        if (class_of(point.value) == CharClass::kNumber || is_newer_number(point.value)) {
+            add_stretch(begin, at);
+            pieces.push_back(text.substr(at, point.size));
+            begin = at + point.size;
+        }
+        at += point.size;
+    }
+    add_stretch(begin, text.size());
     return pieces;
 }
 

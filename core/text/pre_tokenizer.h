@@ -36,7 +36,9 @@ class PreTokenizer {
 };
 
 // Rules that a tokenizer file may ask for.
-enum class PieceRule { kGpt2 };
+enum class PieceRule { kGpt2, kSmolLm, kLlama3, kQwen2 };
+inline constexpr PieceRule kPieceRules[] = {PieceRule::kGpt2, PieceRule::kSmolLm,
+                                            PieceRule::kLlama3, PieceRule::kQwen2};
 
 // Lives as long as the program.
 const PreTokenizer& pre_tokenizer(PieceRule rule);

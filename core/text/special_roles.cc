@@ -67,6 +67,15 @@ std::string_view role_name(Role role) {
     return kNames.at(static_cast<size_t>(role));
 }
 
+bool is_control_name(std::string_view name) {
+    return (name.size() > 4 && name.starts_with("<|") && name.ends_with("|>")) ||
+           std::ranges::find(kFamilies, name, &Spelling::name) != std::end(kFamilies);
+}
+
+std::string unused_token_name(size_t id) {
+    return "<|unused_" + std::to_string(id) + "|>";
+}
+
 Roles read_roles(std::string_view json, std::span<const SpecialName> special) {
     using Json = nlohmann::json;
     const Json root = Json::parse(json, nullptr, false);

@@ -34,6 +34,12 @@ struct SpecialName {
     int32_t id;
     std::string_view name;
 };
+// A name of the form <|...|>, or one that has a role in some family of models. Files mark many of
+// them as ordinary added tokens; a text must never become one.
+bool is_control_name(std::string_view name);
+// For an id of an embedding that no token has.
+std::string unused_token_name(size_t id);
+
 // Roles as the metadata of a model tells them: a JSON object of role names and names of special
 // tokens. kCorrupt for an unknown role, a role without a token of that name, or other JSON.
 Roles read_roles(std::string_view json, std::span<const SpecialName> special);

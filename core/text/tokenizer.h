@@ -13,6 +13,8 @@
 
 namespace rpt::text {
 
+class PieceEncoder;
+
 struct Token {
     int32_t id;
     uint32_t size;  // bytes of the text that this token covers; 0 for special tokens
@@ -22,22 +24,35 @@ struct Token {
 struct Vocabulary {
     std::vector<std::string> tokens;  // bytes; for special tokens the name
     std::vector<int32_t> special;     // ids, ascending
+    // Ids, ascending, of tokens that text never becomes although they have bytes: a model may write
+    // them, "<think>".
+    std::vector<int32_t> added;
     // By rank; a pair becomes the token of its joined bytes.
     std::vector<std::pair<int32_t, int32_t>> merges;
     PieceRule pieces = PieceRule::kGpt2;
+    // A piece that is a token becomes that token, also where merges would make others of it.
+    bool ignore_merges = false;
+    // The model was trained on text in Unicode's form NFC. Encoding does not normalise: offsets
+    // are those of the caller's bytes.
+    bool nfc = false;
     // JSON of roles and names (read_roles()); empty: told by the names of our own tokenizers.
     std::string roles;
 };
 
+// Adds special tokens of made-up names until there are `n`: for a model whose embedding has more
+// rows than its tokenizer has tokens.
+void fill_vocabulary(Vocabulary& vocabulary, size_t n);
+
 // Immutable after construction; shared by any number of threads.
 class Tokenizer {
   public:
-    // The `tokenizers` JSON layout (model.type BPE, ByteLevel pre-tokeniser, added special tokens).
-    // `roles` as in Vocabulary. Throws kCorrupt or kUnsupported naming what is wrong.
+    // The `tokenizers` JSON layout (docs/format/tokenizer.md). `roles` as in Vocabulary. Throws
+    // kCorrupt or kUnsupported naming what is wrong.
     static std::shared_ptr<const Tokenizer> from_json(std::string_view json,
                                                       std::string_view roles = {});
     std::string to_json() const;
-    // Throws kCorrupt if a byte has no token, a token comes twice or a merge has no result.
+    // Throws kCorrupt if printable ASCII or the line feed lacks a token, a token comes twice or a
+    // merge has no result.
     static std::shared_ptr<const Tokenizer> from_vocabulary(Vocabulary vocabulary);
 
     ~Tokenizer();
@@ -51,10 +66,17 @@ class Tokenizer {
     // -1 if there is none of that name.
     int32_t special(std::string_view name) const;
     bool is_special(int32_t id) const;
+    // JSON as Vocabulary::roles; empty if the names tell the roles.
+    const std::string& roles_json() const;
+    PieceRule pieces() const;
+    // As Vocabulary::nfc.
+    bool expects_nfc() const;
 
     // All of `text`, which must be valid UTF-8. Special names inside text are ordinary text. The
-    // sizes of the tokens add up to text.size(). Throws kTooLarge for a single pre-token of 4 GiB
-    // or more.
+    // sizes of the tokens add up to text.size(). A byte without a token (some vocabularies lack
+    // control characters) is left out before pairs merge and counts to the token before it in its
+    // piece, or else to the one behind it; a piece of such bytes alone becomes a space. Throws
+    // kTooLarge for a single pre-token of 4 GiB or more.
     std::vector<Token> encode(std::string_view text) const;
     // The plain twin of encode(): slow, obviously right; for tests.
     std::vector<Token> encode_slow(std::string_view text) const;
@@ -76,9 +98,10 @@ class Tokenizer {
 class IncrementalEncoder {
   public:
     // `most_piece` (at least 4; 0: no limit): a pre-token of more bytes ends at its last code
-    // point's border within them, and what follows begins a new one. Then what is kept back, and
-    // the cost of a copy, are bounded whatever the text; tokens of such words are others than
-    // Tokenizer::encode() gives.
+    // point's border within them and is encoded as a text of its own; what follows begins a
+    // new one. The same holds for one whose end its first `most_piece` + 4 bytes do not tell. Then
+    // what is kept back (at most `most_piece` + 3 bytes), and the cost of a copy, are bounded
+    // whatever the text; tokens of such words are others than Tokenizer::encode() gives.
     explicit IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenizer, size_t most_piece = 0);
 
     // Appends valid UTF-8 in whole code points (see Utf8Gate); adds the tokens that are now final
@@ -93,8 +116,9 @@ class IncrementalEncoder {
     size_t pending_bytes() const { return pending_.size(); }
 
   private:
-    // The end of the piece of pending_ at `begin`; nothing if more text could move it.
-    std::optional<size_t> piece_end(PieceScan& scan, size_t begin) const;
+    // Encodes the piece of pending_ at `begin` and moves that behind it; false if more text could
+    // move its end.
+    bool take_piece(PieceEncoder& encoder, PieceScan& scan, size_t& begin, bool at_end) const;
 
     std::shared_ptr<const Tokenizer> tokenizer_;
     size_t most_piece_;

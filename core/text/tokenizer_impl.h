@@ -37,19 +37,24 @@ struct Tokenizer::Impl {
     // The token ids of one piece.
     void merge_piece(std::string_view piece, std::vector<int32_t>& ids) const;
     // The id of a piece that is one token, or -1. Not every token: only those that merging its
-    // bytes yields.
+    // bytes yields, but all ordinary ones where the vocabulary ignores merges.
     int32_t whole_piece(std::string_view piece, uint64_t hash) const;
 
     Vocabulary vocabulary;
-    std::vector<uint32_t> sizes;    // bytes of a token in text; 0 for special ones
-    std::vector<uint8_t> specials;  // 1 for special ids
+    std::vector<uint32_t> sizes;  // bytes of a token in text; 0 for special ones
+    enum class Kind : uint8_t { kOrdinary, kSpecial, kAdded };
+    std::vector<Kind> kinds;  // by id
     Roles roles;
-    std::array<int32_t, 256> byte_ids;
+    std::array<int32_t, 256> byte_ids;  // -1: the byte has no token
+    bool has_all_bytes;
+    size_t longest_whole = 0;  // bytes of the longest piece that whole_piece() knows
     MergeTable merges;
     std::vector<int32_t> whole;  // open addressing, -1 empty
 
   private:
-    static std::vector<int32_t> merge_results(const Vocabulary& vocabulary);
+    // Checks the vocabulary as well: everything later relies on it.
+    std::vector<int32_t> merge_results() const;
+    std::vector<Kind> check_kinds() const;
 };
 
 // Encodes the pieces of one buffer into one vector. A repeated piece is copied from where it was
@@ -67,6 +72,7 @@ class PieceEncoder {
         size_t first = 0, count = 0;  // of its tokens in the output
     };
     void merge(std::string_view piece);
+    void add_with_gaps(std::string_view piece);
 
     const Tokenizer::Impl& impl_;
     std::string_view text_;

@@ -1,6 +1,7 @@
 // Letter, number, space or other: the four classes of the pre-tokenisation rule.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -44,6 +45,36 @@ inline CodePoint code_point_at(std::string_view text, size_t at) {
         if (value <= 0x10FFFF) return {value, 4};
     }
     return {0xFFFD, 1};
+}
+
+namespace detail {
+constexpr std::array<CharClass, 128> make_ascii_classes() {
+    std::array<CharClass, 128> table{};
+    for (int c = 0; c < 128; ++c) {
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool number = c >= '0' && c <= '9';
+        const bool space = c == ' ' || (c >= 9 && c <= 13);
+        table[size_t(c)] = letter   ? CharClass::kLetter
+                           : number ? CharClass::kNumber
+                           : space  ? CharClass::kSpace
+                                    : CharClass::kOther;
+    }
+    return table;
+}
+inline constexpr std::array<CharClass, 128> kAsciiClasses = make_ascii_classes();
+}  // namespace detail
+
+struct Classified {
+    CharClass kind;
+    uint32_t size;  // bytes
+};
+
+// The class of the code point at `at` < text.size().
+inline Classified classify(std::string_view text, size_t at) {
+    const uint8_t byte = uint8_t(text[at]);
+    if (byte < 128) return {detail::kAsciiClasses[byte], 1};
+    const CodePoint point = code_point_at(text, at);
+    return {class_of(point.value), point.size};
 }
 
 }  // namespace rpt::text

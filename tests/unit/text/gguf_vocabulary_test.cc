@@ -95,6 +95,33 @@ TEST(GgufVocabulary, ids_decide_where_names_are_unknown) {
               R"({"begin":"<A>","end":"<B>","gap_prefix":"<C>","file_separator":"<D>"})");
 }
 
+TEST(GgufVocabulary, user_defined_tokens_are_written_but_never_read) {
+    GgufTokenizer file = good({"<|endoftext|>", "<think>", "<|fim_prefix|>", "[PAD]"});
+    file.types[1] = file.types[2] = 4;
+    file.types[3] = 5;
+    file.pre = "qwen2";
+    const auto tokenizer = Tokenizer::from_vocabulary(gguf_vocabulary(file));
+    EXPECT_FALSE(tokenizer->is_special(1));
+    EXPECT_EQ(tokenizer->bytes(1), "<think>");
+    EXPECT_EQ(tokenizer->encode("<think>").size(), 6u) << "th is one";
+    EXPECT_TRUE(tokenizer->is_special(2)) << "a control name";
+    EXPECT_EQ(tokenizer->role(Role::kGapPrefix), 2);
+    EXPECT_TRUE(tokenizer->is_special(3));
+    EXPECT_TRUE(tokenizer->expects_nfc());
+    const auto again = Tokenizer::from_json(tokenizer->to_json(), tokenizer->roles_json());
+    EXPECT_EQ(again->to_json(), tokenizer->to_json());
+    EXPECT_EQ(again->bytes(1), "<think>");
+    EXPECT_EQ(again->pieces(), PieceRule::kQwen2);
+}
+
+TEST(GgufVocabulary, a_file_without_types_knows_control_tokens_by_name) {
+    GgufTokenizer file = good({"<|endoftext|>", "<|im_start|>"});
+    file.types.clear();
+    const auto tokenizer = Tokenizer::from_vocabulary(gguf_vocabulary(file));
+    EXPECT_TRUE(tokenizer->is_special(1));
+    EXPECT_EQ(tokenizer->bos(), 0);
+}
+
 TEST(GgufVocabulary, names_what_is_broken) {
     struct Case {
         const char* what;
@@ -104,7 +131,7 @@ TEST(GgufVocabulary, names_what_is_broken) {
     const Case cases[] = {
         {"\"llama\" is not supported", Status::kUnsupported, [](auto& f) { f.model = "llama"; }},
         {"kind \"\"", Status::kUnsupported, [](auto& f) { f.model.clear(); }},
-        {"\"bloom\" is not known; known are gpt-2", Status::kUnsupported,
+        {"\"bloom\" is not known; known are gpt-2, smollm, llama-bpe, qwen2", Status::kUnsupported,
          [](auto& f) { f.pre = "bloom"; }},
         {"no tokens", Status::kCorrupt, [](auto& f) { f.tokens.clear(); }},
         {"types", Status::kCorrupt, [](auto& f) { f.types.pop_back(); }},
@@ -118,8 +145,7 @@ TEST(GgufVocabulary, names_what_is_broken) {
         {"merge 1 makes a token", Status::kCorrupt, [](auto& f) { f.merges[1] = "th x"; }},
         {"bos_token_id is 4000000000, outside", Status::kCorrupt,
          [](auto& f) { f.bos = 4000000000; }},
-        {"eos_token_id is 70, which is no control token", Status::kCorrupt,
-         [](auto& f) { f.eos = 70; }},
+        {"byte 66 has no token", Status::kCorrupt, [](auto& f) { f.eos = 70; }},
     };
     for (const Case& broken : cases) {
         GgufTokenizer file = smollm();

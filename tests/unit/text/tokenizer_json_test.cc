@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "core/text/bpe_trainer.h"
+#include "core/text/tokenizer_sections.h"
 
 namespace rpt::text {
 
@@ -16,6 +17,10 @@ Json good() {
     BpeTrainer trainer;
     for (int i = 0; i < 3; ++i) trainer.add("abc abc abd");
     return Json::parse(trainer.train(270)->to_json());
+}
+
+Json byte_level(bool use_regex) {
+    return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", use_regex}};
 }
 
 Status status_of(const std::string& json) {
@@ -58,6 +63,76 @@ TEST(TokenizerJson, reads_special_tokens_that_the_vocabulary_lacks) {
     EXPECT_EQ(tokenizer->vocab_size(), n + 1);
 }
 
+TEST(TokenizerJson, every_rule_is_written_and_read_back) {
+    for (PieceRule rule : kPieceRules) {
+        Json json = good();
+        json["pre_tokenizer"] = Json::parse(write_pre_tokenizer(rule));
+        const auto tokenizer = Tokenizer::from_json(json.dump());
+        EXPECT_EQ(tokenizer->pieces(), rule);
+        EXPECT_EQ(Json::parse(tokenizer->to_json())["pre_tokenizer"], json["pre_tokenizer"]);
+    }
+}
+
+// Llama 3's file: a split without options that are at rest, a template, whole pieces first.
+TEST(TokenizerJson, options_of_other_families_are_kept) {
+    Json json = good();
+    json["normalizer"] = {{"type", "NFC"}};
+    json["model"]["ignore_merges"] = true;
+    json["post_processor"] = {
+        {"type", "Sequence"},
+        {"processors",
+         {byte_level(true),
+          {{"type", "TemplateProcessing"},
+           {"single", {{{"SpecialToken", {{"id", "<|bos|>"}}}}, {{"Sequence", {{"id", "A"}}}}}}}}}};
+    EXPECT_EQ(read_sections(json).begin, "<|bos|>");
+    const auto tokenizer = Tokenizer::from_json(json.dump());
+    EXPECT_TRUE(tokenizer->expects_nfc());
+    const Json written = Json::parse(tokenizer->to_json());
+    EXPECT_EQ(written["model"]["ignore_merges"], true);
+    EXPECT_EQ(written["normalizer"]["type"], "NFC");
+    EXPECT_EQ(Tokenizer::from_json(written.dump())->to_json(), tokenizer->to_json());
+}
+
+TEST(TokenizerJson, added_tokens_that_are_not_special_have_bytes) {
+    Json json = good();
+    const int n = int(json["model"]["vocab"].size());
+    json["added_tokens"].push_back({{"id", n}, {"content", "<think>"}, {"special", false}});
+    json["added_tokens"].push_back({{"id", n + 1}, {"content", "<|pad|>x"}, {"special", false}});
+    json["added_tokens"].push_back(
+        {{"id", n + 2}, {"content", "<|file_sep|>"}, {"special", false}});
+    const auto tokenizer = Tokenizer::from_json(json.dump());
+    EXPECT_EQ(tokenizer->bytes(n), "<think>");
+    EXPECT_FALSE(tokenizer->is_special(n));
+    EXPECT_FALSE(tokenizer->is_special(n + 1));
+    EXPECT_TRUE(tokenizer->is_special(n + 2)) << "a control name";
+    for (const Token& token : tokenizer->encode("<think><|file_sep|>")) EXPECT_LT(token.id, n);
+    EXPECT_EQ(Tokenizer::from_json(tokenizer->to_json())->to_json(), tokenizer->to_json());
+}
+
+TEST(TokenizerJson, ids_without_a_token_get_a_name) {
+    Json json = good();
+    const int n = int(json["model"]["vocab"].size());
+    json["added_tokens"].push_back({{"id", n + 3}, {"content", "<|late|>"}, {"special", true}});
+    const auto tokenizer = Tokenizer::from_json(json.dump());
+    EXPECT_EQ(tokenizer->vocab_size(), n + 4);
+    EXPECT_TRUE(tokenizer->is_special(n + 1));
+    EXPECT_EQ(tokenizer->special("<|unused_" + std::to_string(n + 1) + "|>"), n + 1);
+    EXPECT_EQ(Tokenizer::from_json(tokenizer->to_json())->to_json(), tokenizer->to_json());
+}
+
+TEST(TokenizerJson, control_characters_may_lack_a_token) {
+    Json json = good();
+    std::string erased;
+    for (auto& [name, id] : json["model"]["vocab"].items())
+        if (name == "\u0104") erased = name;  // stands for the byte 4
+    ASSERT_FALSE(erased.empty());
+    json["model"]["vocab"].erase(erased);
+    const auto tokenizer = Tokenizer::from_json(json.dump());
+    const std::vector<Token> tokens = tokenizer->encode("!\x04!");
+    ASSERT_EQ(tokens.size(), 2u);
+    EXPECT_EQ(tokens[0].size, 2u);
+}
+
 TEST(TokenizerJson, names_what_is_broken) {
     struct Case {
         const char* what;
@@ -82,19 +157,37 @@ TEST(TokenizerJson, names_what_is_broken) {
         {"no decoder", Status::kUnsupported, [](Json& j) { j.erase("decoder"); }},
         {"normalizer", Status::kUnsupported,
          [](Json& j) {
-             j["normalizer"] = {{"type", "NFC"}};
+             j["normalizer"] = {{"type", "NFKC"}};
          }},
-        {"template", Status::kUnsupported,
+        {"post-processor", Status::kUnsupported,
          [](Json& j) {
-             j["post_processor"] = {{"type", "TemplateProcessing"}};
+             j["post_processor"] = {{"type", "BertProcessing"}};
+         }},
+        {"sequence of strangers", Status::kUnsupported,
+         [](Json& j) {
+             j["pre_tokenizer"] = {{"type", "Sequence"},
+                                   {"pretokenizers", {{{"type", "Whitespace"}}, byte_level(true)}}};
+         }},
+        {"numbers together", Status::kUnsupported,
+         [](Json& j) {
+             j["pre_tokenizer"] = {
+                 {"type", "Sequence"},
+                 {"pretokenizers",
+                  {{{"type", "Digits"}, {"individual_digits", false}}, byte_level(true)}}};
+         }},
+        {"split by a stranger", Status::kUnsupported,
+         [](Json& j) {
+             j["pre_tokenizer"] = {
+                 {"type", "Sequence"},
+                 {"pretokenizers",
+                  {{{"type", "Split"}, {"pattern", {{"Regex", "a+"}}}, {"behavior", "Isolated"}},
+                   byte_level(false)}}};
          }},
         {"dropout", Status::kUnsupported, [](Json& j) { j["model"]["dropout"] = 0.1; }},
         {"byte fallback", Status::kUnsupported,
          [](Json& j) { j["model"]["byte_fallback"] = true; }},
         {"suffix", Status::kUnsupported,
          [](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
-        {"ignore_merges", Status::kUnsupported,
-         [](Json& j) { j["model"]["ignore_merges"] = true; }},
         {"no vocab", Status::kCorrupt, [](Json& j) { j["model"].erase("vocab"); }},
         {"empty vocab", Status::kCorrupt, [](Json& j) { j["model"]["vocab"] = Json::object(); }},
         {"id is text", Status::kCorrupt, [](Json& j) { j["model"]["vocab"]["a"] = "7"; }},
@@ -134,8 +227,6 @@ TEST(TokenizerJson, names_what_is_broken) {
         {"added twice", Status::kCorrupt,
          [](Json& j) { j["added_tokens"].push_back(j["added_tokens"][0]); }},
         {"added elsewhere", Status::kCorrupt, [](Json& j) { j["added_tokens"][0]["id"] = 3; }},
-        {"added is ordinary", Status::kUnsupported,
-         [](Json& j) { j["added_tokens"][0]["special"] = false; }},
         {"added takes a byte", Status::kCorrupt,
          [](Json& j) {
              j["added_tokens"][0]["content"] = "a";
