@@ -83,8 +83,8 @@ if [ -z "$torch_root" ]; then
     [ -n "$torch_root" ] || wheels="torch==$torch_version"
 fi
 if [ "$purpose" != build ]; then
-    for name in numpy tokenizers safetensors gguf pytest matplotlib; do
-        [ -d "$(site)/$name" ] || wheels="$wheels $name"
+    for name in numpy tokenizers==0.23.3 safetensors gguf pytest matplotlib jinja2; do
+        [ -d "$(site)/${name%%=*}" ] || wheels="$wheels $name"
     done
 fi
 if [ -n "$wheels" ]; then
