@@ -85,6 +85,10 @@ void tokenizer_seeds(const Seeds& seeds) {
                   R"({"id":259,"content":"<|bos|>","special":true})" + end +
                   "the theatre aaaa aaaaa");
     seeds.add("tokenizer", "no_merges", "v" + end + end + end + std::string(kScripts));
+    for (const std::string rule : {"s", "l", "q"})
+        seeds.add("tokenizer", "rule_" + rule,
+                  rule + R"(,"th":256,"They":257)" + end + R"(["t","h"])" + end + end +
+                      "They'LL say 'the 1234\r\n  -- end--\n" + std::string(kScripts));
 }
 
 void blob_seeds(const Seeds& seeds) {
