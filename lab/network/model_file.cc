@@ -1,4 +1,5 @@
-// Models in packages (core/weights/package.h): one tensor for each parameter, under the same name.
+// Models in packages (core/weights/package.h): one tensor for each parameter, under the same name,
+// or the parts that it is joined from (docs/format/model.md).
 
 #include "base/error.h"
 #include "core/weights/dequantise.h"
@@ -20,20 +21,64 @@ std::string shape_text(const std::vector<int64_t>& shape) {
     throw Error(Status::kCorrupt, "rpt", "model package: tensor '" + name + "' " + what);
 }
 
-// Every slot that the config has, from a tensor of the same name.
+// A tensor of the package that gives so many rows of a parameter.
+struct Part {
+    std::string name;
+    int64_t rows;
+};
+
+// What a fused parameter is joined from, top rows first; empty for the others.
+std::vector<Part> parts_of(const ModelConfig& c, const std::string& name) {
+    const int64_t heads = c.n_heads * c.head_dim, groups = c.n_kv_heads * c.head_dim;
+    const auto ends = [&](std::string_view with) {
+        return name.starts_with("layers.") && name.ends_with(with);
+    };
+    const auto beside = [&](std::string_view with, const char* part) {
+        return name.substr(0, name.size() - with.size()) + part;
+    };
+    const auto projections = [&](std::string_view fused, const std::string& suffix) {
+        const std::string attention = beside(fused, ".attention.");
+        return std::vector<Part>{{attention + "query" + suffix, heads},
+                                 {attention + "key" + suffix, groups},
+                                 {attention + "value" + suffix, groups}};
+    };
+    if (ends(".attention.qkv")) return projections(".attention.qkv", "");
+    if (ends(".attention.qkv_bias")) return projections(".attention.qkv_bias", "_bias");
+    if (ends(".ffn.in") && c.ffn == FfnKind::kSwiglu)
+        return {{beside(".in", ".gate"), c.ffn_dim}, {beside(".in", ".up"), c.ffn_dim}};
+    return {};
+}
+
+// The tensor `name` of the package into `rows`, which has the shape that it must have.
+void read_rows(const weights::TensorSource& source, const std::string& name, at::Tensor rows) {
+    const auto it = source.tensors().find(name);
+    if (it == source.tensors().end()) corrupt(name, "is missing");
+    if (it->second.shape != rows.sizes().vec()) {
+        corrupt(name, "has shape " + shape_text(it->second.shape) + ", its config says " +
+                          shape_text(rows.sizes().vec()));
+    }
+    weights::read_floats(source, name,
+                         {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
+}
+
+// Every slot that the config has. Numbers are made fp32 where they stay: weights are in memory
+// once.
 ModelWeights read_weights(const weights::TensorSource& source, const ModelConfig& config,
                           at::Device device) {
     ModelWeights slots;
     for (const NamedSlot& slot : list_slots(config, slots)) {
-        const auto it = source.tensors().find(slot.name);
-        if (it == source.tensors().end()) corrupt(slot.name, "is missing");
-        if (it->second.shape != slot.shape) {
-            corrupt(slot.name, "has shape " + shape_text(it->second.shape) + ", its config says " +
-                                   shape_text(slot.shape));
-        }
         const at::Tensor numbers = at::empty(slot.shape, at::kFloat);
-        weights::read_floats(source, slot.name,
-                             {numbers.mutable_data_ptr<float>(), size_t(numbers.numel())});
+        const std::vector<Part> parts = parts_of(config, slot.name);
+        const auto there = [&](const std::string& name) { return source.tensors().contains(name); };
+        if (!parts.empty() && !there(slot.name) && there(parts[0].name)) {
+            int64_t row = 0;
+            for (const Part& part : parts) {
+                read_rows(source, part.name, numbers.narrow(0, row, part.rows));
+                row += part.rows;
+            }
+        } else {
+            read_rows(source, slot.name, numbers);
+        }
         *slot.tensor = numbers.to(device);
     }
     return slots;

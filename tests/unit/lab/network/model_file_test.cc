@@ -100,6 +100,62 @@ TEST_F(ModelFile, missing_and_odd_tensors_are_named) {
               std::string::npos);
 }
 
+// As files of other makers hold them.
+void split_rows(std::map<std::string, weights::TensorData>& tensors, const std::string& name,
+                const std::vector<std::pair<std::string, int64_t>>& parts) {
+    const weights::TensorData whole = tensors.at(name);
+    tensors.erase(name);
+    const size_t row = whole.data.size() / static_cast<size_t>(whole.shape[0]);
+    size_t begin = 0;
+    for (const auto& [part, rows] : parts) {
+        weights::TensorData& t = tensors[part] = whole;
+        t.shape[0] = rows;
+        t.data = whole.data.subspan(begin, static_cast<size_t>(rows) * row);
+        begin += t.data.size();
+    }
+    EXPECT_EQ(begin, whole.data.size());
+}
+
+TEST_F(ModelFile, parts_of_an_imported_model_are_joined) {
+    for (const auto& [name, c] : frozen_variants()) {
+        const RptModel model(c, 3);
+        roughen(model);
+        const int64_t heads = c.n_heads * c.head_dim, groups = c.n_kv_heads * c.head_dim;
+        const auto split = [&, &c = c](auto& tensors) {
+            for (int64_t i = 0; i < c.layers(); ++i) {
+                const std::string layer = "layers." + std::to_string(i) + ".";
+                for (const std::string end : {"", "_bias"}) {
+                    if (!tensors.contains(layer + "attention.qkv" + end)) continue;
+                    split_rows(tensors, layer + "attention.qkv" + end,
+                               {{layer + "attention.query" + end, heads},
+                                {layer + "attention.key" + end, groups},
+                                {layer + "attention.value" + end, groups}});
+                }
+                split_rows(tensors, layer + "ffn.in",
+                           {{layer + "ffn.gate", c.ffn_dim}, {layer + "ffn.up", c.ffn_dim}});
+            }
+        };
+        EXPECT_EQ(error_after(model, path_, split), "") << name;
+        const auto loaded = load_model(*weights::Package::open(path_), at::kCPU);
+        for (size_t i = 0; i < model.parameters().size(); ++i)
+            EXPECT_TRUE(loaded->parameters()[i].second.equal(model.parameters()[i].second)) << name;
+        EXPECT_NE(error_after(model, path_,
+                              [&](auto& t) {
+                                  split(t);
+                                  t.erase("layers.2.ffn.up");
+                              })
+                      .find("'layers.2.ffn.up' is missing"),
+                  std::string::npos);
+        EXPECT_NE(error_after(model, path_,
+                              [&](auto& t) {
+                                  split(t);
+                                  t["layers.1.attention.key"].shape = {groups / 2, 2 * c.dim};
+                              })
+                      .find("'layers.1.attention.key' has shape"),
+                  std::string::npos);
+    }
+}
+
 TEST_F(ModelFile, half_precision_becomes_fp32) {
     const RptModel model(tiny_config(), 3);
     const at::Tensor half = model.weights().embedding.detach().to(at::kHalf);
