@@ -1,12 +1,9 @@
 // A model package: one .safetensors file whose metadata holds config and tokenizer.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "base/cancel.h"
 #include "base/sha256.h"
@@ -33,17 +30,5 @@ class Package : public TensorSource {
     // metadata["roles"] (text::read_roles()); empty if absent.
     std::string roles_json() const;
 };
-
-struct TensorData {
-    DType dtype;
-    std::vector<int64_t> shape;
-    std::span<const std::byte> data;
-};
-
-// Writes to a temporary file beside `path`, syncs, renames: there is never half a package. Adds
-// "format", "sha256" (of the tensor bytes) and "fingerprint" to the metadata. Wide types first,
-// then by name, without holes: every tensor is aligned to its element.
-void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
-                   std::map<std::string, std::string> metadata);
 
 }  // namespace rpt::weights

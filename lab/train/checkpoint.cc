@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "core/text/tokenizer.h"
+#include "core/weights/package_writer.h"
 
 namespace rpt::train {
 namespace {

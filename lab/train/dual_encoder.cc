@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "core/weights/package.h"
+#include "core/weights/package_writer.h"
 #include "lab/network/layers.h"
 
 namespace rpt::train {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/weights/package_config.h"
+#include "core/weights/package_writer.h"
 #include "lab/train/checkpoint.h"
 
 namespace rpt::train {

@@ -10,6 +10,7 @@
 #include "core/engine/engine_factory.h"
 #include "core/text/utf8_gate.h"
 #include "core/weights/package.h"
+#include "core/weights/package_writer.h"
 #include "include/rpt.h"
 #include "tests/fakes/fake_engine.h"
 #include "tests/fuzz/finding.h"

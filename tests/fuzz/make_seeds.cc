@@ -12,6 +12,7 @@
 
 #include "core/text/bpe_trainer.h"
 #include "core/weights/package.h"
+#include "core/weights/package_writer.h"
 #include "storage/codec/blob_codec.h"
 #include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"

@@ -9,7 +9,8 @@
 #include <utility>
 
 #include "core/weights/package.h"
-#include "core/weights/package_header.h"
+#include "core/weights/package_writer.h"
+#include "core/weights/safetensors_header.h"
 #include "tests/fuzz/finding.h"
 #include "tests/fuzz/input_bytes.h"
 #include "tests/fuzz/scratch_folder.h"
@@ -60,8 +61,11 @@ void check_places(std::string_view file) {
     if (size > file.size() - 8) return;
     const std::string_view header = file.substr(8, size);
     const uint64_t data_bytes = file.size() - 8 - size;
-    weights::PackageHeader parsed;
-    if (!accepts([&] { parsed = weights::parse_package_header("given", header, data_bytes); }))
+    weights::SafetensorsHeader parsed;
+    if (!accepts([&] {
+            parsed = weights::parse_safetensors_header("given", header, data_bytes,
+                                                       weights::kPackageFile);
+        }))
         return;
     std::map<std::pair<uint64_t, uint64_t>, int> places;
     for (const auto& [name, entry] : parsed.tensors) ++places[{entry.begin, entry.end}];
@@ -77,7 +81,7 @@ void check_places(std::string_view file) {
 // What is there but for the entries that write_package() makes itself.
 std::map<std::string, std::string> own_metadata(const Package& package) {
     std::map<std::string, std::string> metadata = package.metadata();
-    for (const char* key : {"format", "sha256", "fingerprint"}) metadata.erase(key);
+    for (const char* key : {"format", "sha256", "fingerprint", "quantised"}) metadata.erase(key);
     return metadata;
 }
 

@@ -1,4 +1,5 @@
 #include "core/weights/package.h"
+#include "core/weights/package_writer.h"
 
 #include <gtest/gtest.h>
 
@@ -248,11 +249,64 @@ TEST(Package, only_whole_numbers_from_one_on_are_versions) {
         return status_of(write_header(R"({"__metadata__":{"format":")" + format + R"("}})", 0));
     };
     EXPECT_EQ(status("rpt-package-1"), Status::kOk);
-    EXPECT_EQ(status("rpt-package-2"), Status::kVersion);
+    EXPECT_EQ(status("rpt-package-2"), Status::kOk);
+    EXPECT_EQ(status("rpt-package-3"), Status::kVersion);
     EXPECT_EQ(status("rpt-package-99999999999999999999"), Status::kVersion);
     for (const char* odd : {"", "-1", "0", "00", "01", "1 ", " 1", "+1", "1x", "one", "1.0"})
         EXPECT_EQ(status(std::string("rpt-package-") + odd), Status::kCorrupt) << odd;
     EXPECT_EQ(status("rpt-package"), Status::kCorrupt);
+}
+
+TEST(Package, quantised_tensors_come_back_with_type_and_shape) {
+    const std::string path = ::testing::TempDir() + "quantised.safetensors";
+    std::vector<std::byte> blocks(3 * 2 * 34, std::byte(7));
+    const float one = 1;
+    write_package(path,
+                  {{"blocks", {DType::kQ8_0, {3, 64}, blocks}},
+                   {"plain", {DType::kF32, {1}, std::as_bytes(std::span(&one, 1))}}},
+                  {{"config", "{}"}, {"tokenizer", "{}"}, {"quantised", "{\"of the caller\":1}"}});
+    const auto package = Package::open(path);
+    EXPECT_EQ(package->metadata().at("format"), "rpt-package-2");
+    EXPECT_EQ(package->tensors().at("blocks").dtype, DType::kQ8_0);
+    EXPECT_EQ(package->tensors().at("blocks").shape, (std::vector<int64_t>{3, 64}));
+    std::vector<std::byte> read(blocks.size());
+    package->read("blocks", read);
+    EXPECT_EQ(read, blocks);
+
+    const std::string copy = ::testing::TempDir() + "copied.safetensors";
+    write_package(copy, *package, {});
+    EXPECT_EQ(read_file(copy), read_file(path));
+}
+
+TEST(Package, broken_notes_of_quantised_tensors_are_refused) {
+    const auto status = [](const std::string& quantised, const std::string& entry) {
+        std::string spelled;
+        for (const char c : quantised) spelled += c == '"' ? "\\\"" : std::string(1, c);
+        std::string text;
+        const Status found =
+            status_of(write_header(R"({"__metadata__":{"format":"rpt-package-2","quantised":")" +
+                                       spelled + "\"}," + entry + "}",
+                                   34),
+                      &text);
+        EXPECT_TRUE(found == Status::kOk || text.find("tensor \"b\"") != std::string::npos ||
+                    text.find("not JSON") != std::string::npos)
+            << text;
+        return found;
+    };
+    const std::string good = R"({"b":{"dtype":"Q8_0","shape":[32]}})";
+    const std::string bytes = tensor("b", "[34]", "[0,34]", "U8");
+    EXPECT_EQ(status(good, bytes), Status::kOk);
+    EXPECT_EQ(status("{}", bytes), Status::kCorrupt) << "bytes of nothing";
+    EXPECT_EQ(status(good, tensor("b", "[34]", "[0,34]", "I8")), Status::kCorrupt);
+    EXPECT_EQ(status(good, tensor("b", "[33]", "[0,34]", "U8")), Status::kCorrupt);
+    EXPECT_EQ(status(good, tensor("b", "[17,2]", "[0,34]", "U8")), Status::kCorrupt);
+    EXPECT_EQ(status(good, tensor("b", "[1]", "[0,34]", "Q8_0")), Status::kCorrupt);
+    for (const char* note :
+         {R"({"b":{"dtype":"Q8_0","shape":[64]}})", R"({"b":{"dtype":"Q8_0","shape":[2,17]}})",
+          R"({"b":{"dtype":"Q8_0","shape":[]}})", R"({"b":{"dtype":"Q9_0","shape":[32]}})",
+          R"({"b":{"dtype":"I8","shape":[34]}})", R"({"b":{"shape":[32]}})", R"({"b":[32]})",
+          R"({"b":{"dtype":"Q8_0","shape":[4611686018427387904,32]}})", R"([])", "no"})
+        EXPECT_EQ(status(note, bytes), Status::kCorrupt) << note;
 }
 
 TEST(Package, file_that_is_cut_short_while_open_is_an_error_and_no_signal) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "core/weights/package_config.h"
+#include "core/weights/package_writer.h"
 #include "lab/network/model_weights.h"
 #include "tests/unit/lab/network/tiny_models.h"
 
