@@ -96,6 +96,20 @@ std::pair<std::string, std::string> read_merge(const Json& merge, size_t rank) {
     return {text.substr(0, space), text.substr(space + 1)};
 }
 
+}  // namespace
+
+Json parse_tokenizer_file(std::string_view json) {
+    try {
+        return Json::parse(json);
+    } catch (const Json::parse_error& error) {
+        corrupt_tokenizer_file(
+            "no valid json at byte " + std::to_string(error.byte) + "; is the file complete",
+            int64_t(error.byte));
+    } catch (const Json::exception&) {  // a number that no type holds
+        corrupt_tokenizer_file("no valid json");
+    }
+}
+
 Vocabulary read_vocabulary(const Json& root) {
     if (!root.is_object()) corrupt_tokenizer_file("the top level is no object");
     if (const Json& version = json_member(root, "version"); !version.is_null() && version != "1.0")
@@ -144,21 +158,9 @@ Vocabulary read_vocabulary(const Json& root) {
     return vocabulary;
 }
 
-}  // namespace
-
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json,
                                                       std::string_view roles) {
-    Json root;
-    try {
-        root = Json::parse(json);
-    } catch (const Json::parse_error& error) {
-        corrupt_tokenizer_file(
-            "no valid json at byte " + std::to_string(error.byte) + "; is the file complete",
-            int64_t(error.byte));
-    } catch (const Json::exception&) {  // a number that no type holds
-        corrupt_tokenizer_file("no valid json");
-    }
-    Vocabulary vocabulary = read_vocabulary(root);
+    Vocabulary vocabulary = read_vocabulary(parse_tokenizer_file(json));
     vocabulary.roles = roles;
     return from_vocabulary(std::move(vocabulary));
 }

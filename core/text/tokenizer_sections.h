@@ -1,11 +1,11 @@
-// The parts of a `tokenizers` JSON file that say how text is cut: normalizer, pre_tokenizer,
-// decoder, post_processor. Private to core/text.
+// A `tokenizers` JSON file in parts; tokenizer_sections.cc reads those that say how text is cut:
+// normalizer, pre_tokenizer, decoder, post_processor. Private to core/text.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/text/pre_tokenizer.h"
+#include "core/text/tokenizer.h"
 
 namespace rpt::text {
 
@@ -18,6 +18,11 @@ const nlohmann::json& json_member(const nlohmann::json& object, const char* key)
 
 // Refuses an option that changes what text becomes; absent, null or a neutral value passes.
 void expect_off(const nlohmann::json& object, const char* key, const char* where);
+
+// Throws kCorrupt for what is no JSON.
+nlohmann::json parse_tokenizer_file(std::string_view json);
+// All but the roles.
+Vocabulary read_vocabulary(const nlohmann::json& root);
 
 struct TokenizerSections {
     PieceRule pieces = PieceRule::kGpt2;
