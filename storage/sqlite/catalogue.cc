@@ -77,7 +77,7 @@ DocumentRow document_of(const Connection& connection, const Query& query, bool w
     info.id = query.count(0);
     row.space = query.count(1);
     info.key = query.blob(2);
-    row.pending = query.number(3) != 0;
+    row.pending = query.flag(3);
     info.revision = query.count(4);
     info.uri = query.blob(5);
     info.meta_json = query.blob(6);
@@ -91,7 +91,7 @@ DocumentRow document_of(const Connection& connection, const Query& query, bool w
     if (query.blob(13).size() == info.content_hash.size())
         std::memcpy(info.content_hash.data(), query.blob(13).data(), info.content_hash.size());
     row.places = query.count(14);
-    row.levels = static_cast<uint32_t>(query.count(15));
+    row.levels = query.count32(15);
     if (seal_of(row, with_levels) != query.count(16))
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": checksum of document \"" + info.key +

@@ -26,10 +26,10 @@ ChunkRow row_of(const Query& query) {
                  query.count(2),
                  query.count(3),
                  {query.count(4), query.count(5)},
-                 query.number(6) != 0};
-    row.n_tokens = static_cast<uint32_t>(query.count(7));
-    row.key_seal = static_cast<uint32_t>(query.count(8));
-    row.tokens_seal = static_cast<uint32_t>(query.count(9));
+                 query.flag(6)};
+    row.n_tokens = query.count32(7);
+    row.key_seal = query.count32(8);
+    row.tokens_seal = query.count32(9);
     row.state_disk = query.count(10);
     return row;
 }
@@ -274,7 +274,7 @@ std::vector<ChunkSeal> list_segment_seals(Connection& connection, uint64_t space
         "SELECT s.id, s.key_seal FROM chunks p INDEXED BY chunks_by_place CROSS JOIN chunks s "
         "INDEXED BY chunks_by_space ON s.space_id = ? AND s.id = p.id WHERE p.segment_id = ?");
     query.bind(sql(space)).bind(sql(segment));
-    while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
+    while (query.step()) seals.push_back({query.count(0), query.count32(1)});
     return seals;
 }
 
@@ -285,7 +285,7 @@ std::vector<ChunkSeal> list_chunk_seals(Connection& connection, uint64_t space) 
         "SELECT id, key_seal FROM chunks WHERE space_id = ?1 AND segment_id NOT IN (SELECT id "
         "FROM segments WHERE space_id = ?1 AND standing < 2) ORDER BY id");
     query.bind(sql(space));
-    while (query.step()) seals.push_back({query.count(0), static_cast<uint32_t>(query.count(1))});
+    while (query.step()) seals.push_back({query.count(0), query.count32(1)});
     return seals;
 }
 

@@ -46,7 +46,7 @@ std::vector<VisibleChunk> list_visible_chunks(Connection& connection, uint64_t s
                 "AND standing < 2) ORDER BY id");
     query.bind(sql(space));
     while (query.step())
-        chunks.push_back({query.count(0), query.count(1), static_cast<uint32_t>(query.count(2))});
+        chunks.push_back({query.count(0), query.count(1), query.count32(2)});
     return chunks;
 }
 

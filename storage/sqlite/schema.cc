@@ -168,12 +168,12 @@ ModelBinding verify_database(Connection& connection) {
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
-        model.dim = static_cast<uint32_t>(query.count(1));
-        model.chunk_tokens = static_cast<uint32_t>(query.count(2));
-        model.context_tokens = static_cast<uint32_t>(query.count(3));
-        model.key_dim = static_cast<uint32_t>(query.count(5));
-        model.pointer_dim = static_cast<uint32_t>(query.count(6));
-        good = seal_of(model) == static_cast<uint32_t>(query.count(4)) && model.dim > 0 &&
+        model.dim = query.count32(1);
+        model.chunk_tokens = query.count32(2);
+        model.context_tokens = query.count32(3);
+        model.key_dim = query.count32(5);
+        model.pointer_dim = query.count32(6);
+        good = seal_of(model) == query.count32(4) && model.dim > 0 &&
                model.chunk_tokens > 0 && model.key_dim > 0;
     }
     if (!good)

@@ -51,7 +51,7 @@ SegmentRow segment_of(Connection& connection, const Query& query) {
             fail_segment(connection, row.id, "its identity is cut");
         std::memcpy(row.identity.data(), query.blob(2).data(), row.identity.size());
     }
-    row.standing = static_cast<Standing>(query.number(3));
+    row.standing = static_cast<Standing>(query.count32(3, static_cast<uint32_t>(Standing::kVisible)));
     row.bytes = query.count(4);
     row.tokens = query.count(5);
     row.chunks = query.count(6);

@@ -309,6 +309,17 @@ int64_t Query::number(int column) const {
     return sqlite3_column_int64(statement_.get(), column);
 }
 
+uint32_t Query::count32(int column, uint32_t most) const {
+    const uint64_t value = count(column);
+    if (value > most)
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection_.label() + "\": column " +
+                        sqlite3_column_name(statement_.get(), column) + " holds " +
+                        std::to_string(value) + ", above " + std::to_string(most) +
+                        "; restore a backup");
+    return static_cast<uint32_t>(value);
+}
+
 std::string_view Query::blob(int column) const {
     const void* data = sqlite3_column_blob(statement_.get(), column);
     const int size = sqlite3_column_bytes(statement_.get(), column);

@@ -91,6 +91,9 @@ class Query {
 
     int64_t number(int column) const;
     uint64_t count(int column) const { return static_cast<uint64_t>(number(column)); }
+    // kCorrupt for a number above `most`, which would be read as another one.
+    uint32_t count32(int column, uint32_t most = UINT32_MAX) const;
+    bool flag(int column) const { return count32(column, 1) != 0; }
     // Borrowed until the next step.
     std::string_view blob(int column) const;
     bool is_null(int column) const;

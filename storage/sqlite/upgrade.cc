@@ -233,7 +233,7 @@ class Upgrade {
             if (chunk.ordinal != chunks.size())
                 fail(from_, "document " + std::to_string(document) + " lacks a chunk");
             chunk.bytes = {query.count(2), query.count(3)};
-            chunk.provisional = query.number(4) != 0;
+            chunk.provisional = query.flag(4);
             chunk.n_tokens = query.count(5);
             chunk.key = query.blob(8);
             chunk.tokens = query.blob(9);
@@ -264,8 +264,8 @@ ModelBinding old_binding(Connection& connection) {
     if (!query.step() || query.blob(0).size() != model.fingerprint.size())
         fail(connection, "the model's binding is missing");
     std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
-    model.dim = static_cast<uint32_t>(query.count(1));
-    model.chunk_tokens = static_cast<uint32_t>(query.count(2));
+    model.dim = query.count32(1);
+    model.chunk_tokens = query.count32(2);
     ByteWriter bytes;
     bytes.raw(model.fingerprint.data(), 32).u32(model.dim).u32(model.chunk_tokens);
     if (crc32c(bytes.str().data(), bytes.str().size()) != query.count(3))

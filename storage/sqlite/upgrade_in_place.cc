@@ -25,10 +25,10 @@ ModelBinding older_binding(Connection& connection, uint32_t version) {
     bool good = query.step() && query.blob(0).size() == model.fingerprint.size();
     if (good) {
         std::memcpy(model.fingerprint.data(), query.blob(0).data(), model.fingerprint.size());
-        model.dim = static_cast<uint32_t>(query.count(1));
-        model.chunk_tokens = static_cast<uint32_t>(query.count(2));
-        model.context_tokens = static_cast<uint32_t>(query.count(3));
-        model.key_dim = static_cast<uint32_t>(query.count(5));
+        model.dim = query.count32(1);
+        model.chunk_tokens = query.count32(2);
+        model.context_tokens = query.count32(3);
+        model.key_dim = query.count32(5);
         ByteWriter bytes;
         bytes.raw(model.fingerprint.data(), model.fingerprint.size()).u32(model.dim);
         bytes.u32(model.chunk_tokens).u32(model.context_tokens);

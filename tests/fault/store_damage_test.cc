@@ -129,6 +129,14 @@ TEST_F(StoreFault, damaged_rows_are_corrupt_and_named) {
     with("DELETE FROM segments WHERE id = 3", "segment 3", segments);
     with("UPDATE segments SET standing = 1 WHERE id = 3", "space 1", search);
 
+    // the lower half of a number is the right one
+    with("UPDATE segments SET standing = standing + 4294967296 WHERE id = 3", "standing", segments);
+    with("UPDATE chunks SET provisional = 256 WHERE id = 8", "provisional", search);
+    for (const char* column : {"n_tokens", "key_seal", "tokens_seal"})
+        with("UPDATE chunks SET " + std::string(column) + " = " + column +
+                 " + 4294967296 WHERE id = 8",
+             column, chunk);
+
     for (const char* change :
          {"key = '2'", "pending = 1", "revision = 2", "uri = 'x'", "meta = 'x'", "timestamp_ms = 1",
           "bytes = 59", "bytes_searchable = 59", "tokens = 1", "chunks = 5", "flags = 0",
