@@ -174,6 +174,11 @@ struct DocumentWriter::Impl {
         stored_tail = tail;
     }
 
+    // The store has the whole text, and no border inside its last segment waits to be made.
+    bool is_stored() const {
+        return waiting.empty() && closed.empty() && store->info().bytes == end();
+    }
+
     // Final tokens that fill chunks, the begin token in the first of them where there is no
     // context.
     size_t whole(const SpannedTokens& tokens) const {
@@ -210,7 +215,8 @@ struct DocumentWriter::Impl {
 
     SpliceResult splice(ByteSpan where, std::string_view bytes, const CallControl& control) {
         check_splice(where, bytes);
-        flush(false, control);
+        // A finished document stays finished if the splice fails, so a flush without news is left.
+        if (!is_stored()) flush(false, control);
         require_whole_code_points(where);
         SplicePlan plan = plan_splice(*store, *space, encoder, borders, where, bytes, control);
         plan.segments.commit(*store, plan.edit, {}, control);

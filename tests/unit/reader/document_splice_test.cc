@@ -306,6 +306,28 @@ TEST_F(DocumentSpliceTest, segments_are_found_by_number_after_edits_as_they_are_
     EXPECT_EQ(status_of([&] { space_->segment_at("none", 0); }), Status::kNotFound);
 }
 
+// Also its last segment, which a flush would open again.
+TEST_F(DocumentSpliceTest, splice_that_fails_leaves_a_finished_document_finished) {
+    const std::string text = sentences(30);
+    write("doc", text);
+    const auto before = document();
+    {
+        auto doc = resumed();
+        const uint64_t inside = text.find("\xC3\xBC") + 1;
+        EXPECT_EQ(status_of([&] { doc->splice({inside, inside}, "x"); }), Status::kArgument);
+        EXPECT_EQ(status_of([&] { doc->splice({0, 1}, "\xFF"); }), Status::kUtf8);
+        store_->commits_to_failure = 1;
+        EXPECT_EQ(status_of([&] { doc->splice({0, 1}, "x"); }), Status::kNoSpace);
+        store_->commits_to_failure = 0;
+    }
+    EXPECT_TRUE(document().info.finished);
+    EXPECT_EQ(fakes::difference(document(), before), "");
+    auto doc = resumed();
+    doc->splice({0, 1}, "x");
+    doc->finish();
+    EXPECT_EQ(fakes::difference(document(), fresh(spliced(text, {0, 1}, "x"))), "");
+}
+
 TEST_F(DocumentSpliceTest, refuses_bad_places_and_bytes_and_changes_nothing) {
     const std::string text = sentences(9);
     const uint64_t n = text.size();
