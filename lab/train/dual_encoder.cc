@@ -85,8 +85,11 @@ DualEncoder::DualEncoder(const DualEncoderShape& shape, uint64_t seed, at::Devic
     query_.embedding = normal({shape.vocab, d}, 1.0);
     for (int64_t i = 0; i < shape.layers; ++i) {
         Layer layer;
-        layer.attention = {at::ones({d}), normal({3 * d, d}, in), normal({d, d}, out),
-                           at::zeros({c.n_heads, c.head_dim}), at::zeros({c.n_heads, c.head_dim})};
+        layer.attention.norm = at::ones({d});
+        layer.attention.qkv = normal({3 * d, d}, in);
+        layer.attention.out = normal({d, d}, out);
+        layer.attention.null_key = at::zeros({c.n_heads, c.head_dim});
+        layer.attention.null_value = at::zeros({c.n_heads, c.head_dim});
         layer.ffn = {
             at::ones({d}), normal({f, d}, in),
             normal({d, f}, out * std::sqrt(static_cast<double>(d) / static_cast<double>(f)))};
