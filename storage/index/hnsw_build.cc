@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/hnsw_graph.h"
 #include "storage/index/hnsw_walk.h"
 

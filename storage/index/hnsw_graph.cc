@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/hnsw_walk.h"
 
 namespace rpt::storage {

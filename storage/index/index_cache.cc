@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/file_bytes.h"
 #include "storage/codec/blob_codec.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 
 namespace rpt::storage {
 namespace {

@@ -7,7 +7,7 @@
 #include <new>
 
 #include "base/error.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 
 namespace rpt::storage {
 

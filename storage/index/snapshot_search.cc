@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/key_means.h"
 
 namespace rpt::storage {

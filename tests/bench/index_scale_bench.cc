@@ -21,7 +21,7 @@
 
 #include "base/half.h"
 #include "storage/codec/blob_codec.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/index_cache.h"
 #include "storage/index/snapshot_search.h"
 #include "storage/sqlite/chunk_documents.h"

@@ -16,7 +16,7 @@
 #include "base/byte_order.h"
 #include "base/crc32c.h"
 #include "storage/codec/blob_codec.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/index_cache.h"
 #include "storage/index/snapshot_search.h"
 #include "tests/fakes/synthetic_segments.h"

@@ -14,7 +14,7 @@
 
 #include "base/crc32c.h"
 #include "storage/codec/blob_codec.h"
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 #include "storage/index/index_cache.h"
 #include "storage/index/snapshot_search.h"
 #include "storage/sqlite/catalogue.h"
@@ -191,7 +191,7 @@ inline std::vector<Hit> brute_force(const Snapshot& snapshot, std::vector<float>
         for (size_t row = 0; row < segment.rows->size(); ++row) {
             if (!segment.is_live(row)) continue;
             float dot;
-            plain::dot_rows(segment.rows->key(row), 1, segment.rows->columns(), query.data(), &dot);
+            rpt::plain::dot_rows(segment.rows->key(row), 1, segment.rows->columns(), query.data(), &dot);
             const RowFacts& facts = segment.rows->facts(row);
             if (filter.min_score && dot / root < *filter.min_score) continue;
             const auto& holders = documents().holders(facts.segment);

@@ -1,4 +1,4 @@
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-namespace rpt::storage {
+namespace rpt {
 namespace plain {
 namespace {
 
@@ -271,4 +271,4 @@ float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns) {
     return kernels().pair(a, b, columns);
 }
 
-}  // namespace rpt::storage
+}  // namespace rpt

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace rpt::storage {
+namespace rpt {
 
 constexpr size_t kLanes = 16;
 constexpr size_t padded_columns(size_t dim) {
@@ -50,4 +50,4 @@ float dot_pair(const uint16_t* a, const uint16_t* b, size_t columns);
 }  // namespace avx512
 #endif
 
-}  // namespace rpt::storage
+}  // namespace rpt

@@ -1,11 +1,33 @@
-#include "storage/index/dot_rows.h"
+#include "base/dot_rows.h"
 
 #include <gtest/gtest.h>
 
-#include "base/half.h"
-#include "tests/unit/storage/store_fixture.h"
+#include <vector>
 
-namespace rpt::storage {
+#include "base/half.h"
+
+namespace rpt {
+namespace {
+
+// Numbers in [-1, 1), the same on every machine.
+class Numbers {
+  public:
+    explicit Numbers(uint64_t seed) : state_(seed * 2 + 1) {}
+    uint32_t below(uint32_t n) {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return static_cast<uint32_t>(state_ >> 33) % n;
+    }
+    std::vector<float> vector(size_t n) {
+        std::vector<float> values(n);
+        for (float& v : values) v = static_cast<float>(below(1 << 20)) * 0x1p-19f - 1.0f;
+        return values;
+    }
+
+  private:
+    uint64_t state_;
+};
+
+}  // namespace
 
 TEST(DotRows, every_path_equals_the_plain_one_to_the_bit) {
     Numbers numbers(3);
@@ -44,4 +66,4 @@ TEST(DotRows, every_path_equals_the_plain_one_to_the_bit) {
     }
 }
 
-}  // namespace rpt::storage
+}  // namespace rpt
