@@ -114,6 +114,9 @@ class Engine {
     virtual std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                                      std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;
+    // Numbers of the gate between the model's prediction and what is copied, as the package's tensor
+    // `memory.copy` has them (reader/copy_gate.h); empty if there is none. Lives with the engine.
+    virtual std::span<const float> copy_numbers() const { return {}; }
 };
 
 }  // namespace rpt::engine

@@ -147,6 +147,18 @@ std::vector<Found> MemorySearch::share_places(std::span<const Query> queries, bo
     return found;
 }
 
+std::optional<RetrievedChunk> MemorySearch::describe_stored(uint64_t id, bool with_text) const {
+    std::optional<storage::HitInfo> info = store_->describe(id);
+    if (!info) return std::nullopt;
+    RetrievedChunk chunk;
+    chunk.info = std::move(*info);
+    if (with_text) {
+        chunk.text = stored_text(*store_, id, false);
+        if (!chunk.info.next_bytes.empty()) chunk.next_text = stored_text(*store_, id, true);
+    }
+    return chunk;
+}
+
 std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, const OwnPast* own,
                                                    std::string_view text, bool with_text) const {
     std::vector<RetrievedChunk> told;
@@ -164,14 +176,10 @@ std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, co
                 chunk.next_text = own_text(text, chunk.info.next_bytes);
             }
         } else {
-            std::optional<storage::HitInfo> info = store_->describe(one.id);
-            if (!info) continue;
-            chunk.info = std::move(*info);
-            if (with_text) {
-                chunk.text = stored_text(*store_, one.id, false);
-                if (!chunk.info.next_bytes.empty())
-                    chunk.next_text = stored_text(*store_, one.id, true);
-            }
+            std::optional<RetrievedChunk> stored = describe_stored(one.id, with_text);
+            if (!stored) continue;
+            chunk = std::move(*stored);
+            chunk.score = one.score;
         }
         kept.push_back(one);
         told.push_back(std::move(chunk));

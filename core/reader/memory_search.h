@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,8 @@ class MemorySearch {
     // lists. `text` is the session's, for own chunks.
     std::vector<RetrievedChunk> describe(std::vector<Found>& found, const OwnPast* own,
                                          std::string_view text, bool with_text) const;
+    // A stored chunk told; nothing if it was deleted meanwhile.
+    std::optional<RetrievedChunk> describe_stored(uint64_t chunk, bool with_text) const;
     // States for the model. What was deleted meanwhile is dropped from `found`, and from `told`
     // unless it is null.
     NeighbourSet load(std::vector<Found>& found, const OwnPast* own,

@@ -27,6 +27,9 @@ struct RetrievedChunk {
     storage::HitInfo info;
     float score = 0;
     float gate = 1;  // what the neighbour gate made of it; 1 if it was not shown to the model
+    // Share of the probability of a range of tokens that was copied from this chunk, from 0 to 1; 0
+    // for chunks that were read otherwise.
+    float copied = 0;
     std::string text, next_text;  // if asked for
 };
 

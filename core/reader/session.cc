@@ -94,6 +94,9 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
             pieces.advance_lower(*stream, sequence, n_whole * m, {}, control).closed.back().query;
         stream->advance_upper(logits);
     }
+    // A model whose keys are made above the lower half asks as a text does.
+    if (whole.empty())
+        whole = recent_query(*impl.engine_, sequence.ids().first(n_whole * m), m, control);
     const std::vector<float> question = recent_query(
         *impl.engine_, sequence.ids(), question_tokens(impl.engine_->config(), sequence), control);
     const int64_t number = n_whole == 0 ? 0 : int64_t(n_whole) - 1;

@@ -15,10 +15,19 @@
 
 namespace rpt::reader {
 
+// Ways to read a memory, summed. kReadCca: chunks that a search found, through cross-attention
+// (RPT, RETRO, GCA). kReadCopy: tokens that followed places like this one, mixed into the
+// prediction.
+inline constexpr uint32_t kReadCca = 1, kReadCopy = 2;
+inline constexpr uint32_t kReadKnown = kReadCca | kReadCopy;
+// Those that the model is made for.
+uint32_t reading_of(const model::ModelConfig& config);
+
 struct SessionOptions {
     bool self_memory =
         true;  // chunks that left the window stay retrievable, in memory, for this session alone
     RetrieveOptions retrieve;  // for read() and score(); its k (0: the model's) for all other calls
+    uint32_t reading = 0;      // kRead*, summed; 0: reading_of() the model
 };
 
 enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };
@@ -64,7 +73,8 @@ struct Score {
 };
 // For `score --by-chunk`: one for each chunk that has tokens of the scored text, the unfinished
 // last one included, so that tokens and nats add up to the whole. `hits` shaped the predictions of
-// these tokens: the chunk before asked for them. Bytes are the session's, as far as they belong to
+// these tokens: the chunk before asked for them, or they were copied from (RetrievedChunk::copied).
+// Bytes are the session's, as far as they belong to
 // the scored text.
 struct ScoredChunk {
     ByteSpan bytes;
@@ -81,7 +91,8 @@ struct ScoredChunk {
 // options of the question govern the chunk that asks.
 class Session {
   public:
-    // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no begin token.
+    // `store` may be null when `spaces` is empty. kUnsupported if the tokenizer has no begin token,
+    // or the model lacks what a way of reading needs.
     Session(std::shared_ptr<const engine::Engine> engine, std::shared_ptr<storage::Store> store,
             std::vector<std::shared_ptr<storage::Space>> spaces, const SessionOptions& options);
     ~Session();
@@ -100,7 +111,9 @@ class Session {
     // what the sink was called with. kUtf8 while a cut code point waits. A code point that the
     // model left unfinished at the end is not delivered; bytes that are no UTF-8 are delivered as
     // U+FFFD. Of several stop strings the one that is complete first wins. HITS events come when
-    // what is in force changes, also to nothing. With a suffix: kUnsupported if the tokenizer lacks
+    // what is in force changes, also to nothing. What was copied is known when it is written: an
+    // event of its own, whose hits have `copied`, comes behind the text, and its at_token tells
+    // from where. With a suffix: kUnsupported if the tokenizer lacks
     // the tokens around a gap, kUtf8 for invalid text. `result` is filled however it ends.
     void generate(const GenerateOptions& options, const GenerateSink& sink, GenerateResult& result,
                   const CallControl& control = {});

@@ -58,6 +58,15 @@ class Delivery {
         send(event);
     }
 
+    void deliver_copies(const std::vector<RetrievedChunk>& from, uint64_t at_token) {
+        if (from.empty() || host_stopped_) return;
+        GenerateEvent event;
+        event.type = GenerateEvent::Type::kHits;
+        event.hits = &from;
+        event.at_token = at_token;
+        send(event);
+    }
+
   private:
     void send(const GenerateEvent& event) {
         if (!sink_) return;
@@ -72,6 +81,13 @@ class Delivery {
     std::string text_;
     bool told_ = false, host_stopped_ = false;
 };
+
+// Input positions whose bytes end at or before `byte`, at most `limit`.
+size_t positions_before(const Sequence& sequence, uint64_t byte, size_t limit) {
+    size_t n = std::min(limit, sequence.size());
+    while (n > 0 && sequence.end_of(n - 1) > byte) --n;
+    return n;
+}
 
 // One run on a copy of the session's stream, or on a stream of its own that reads a gap.
 class Run {
@@ -89,7 +105,8 @@ class Run {
           stops_(options.stop),
           pieces_(impl.feeder()),
           retrieve_(impl.with_usual_k(options.retrieve)),
-          use_{options.no_memory ? nullptr : &retrieve_, true},
+          use_{options.no_memory ? nullptr : impl.asking(retrieve_), true},
+          copies_(impl.copy_ && !options.no_memory),
           logits_(size_t(impl.engine_->config().vocab)) {}
 
     void run(GenerateResult& result) {
@@ -108,9 +125,13 @@ class Run {
             if (result.first_token_us == 0) result.first_token_us = watch_.us();
             if (token == impl_.engine_->tokenizer()->eos()) return end(Finish::kEos, result);
             ++result.tokens;
-            if (take(token, result)) return;
+            if (copies_) impl_.copy_->trace(token, copied_);
+            if (take(token, result)) return tell_copies(result);
             if (result.tokens == options_.max_tokens || delivery_.host_stopped()) continue;
-            if (feed(result)) delivery_.deliver_hits(hits_, result.tokens);
+            if (feed(result)) {
+                tell_copies(result);
+                delivery_.deliver_hits(hits_, result.tokens);
+            }
         }
         result.finish = Finish::kHost;
     }
@@ -123,10 +144,13 @@ class Run {
     std::unique_ptr<engine::Stream> start() {
         if (gap_ == nullptr) return impl_.stream_at_target(control_);
         use_.own_last = -1;
-        if (use_.retrieve != nullptr && impl_.own_) {
+        if (copies_ || (use_.retrieve != nullptr && impl_.own_))
             impl_.stream_at_target(control_);  // the own past reaches up to there
+        if (use_.retrieve != nullptr && impl_.own_)
             use_.own_last = last_chunk_before(*impl_.own_, gap_->prefix_begin);
-        }
+        if (copies_ && impl_.own_pointers_)
+            gap_places_ =
+                positions_before(impl_.sequence_, gap_->prefix_begin, impl_.own_pointers_->size());
         return impl_.engine_->new_stream();
     }
 
@@ -153,7 +177,29 @@ class Run {
 
     void end(Finish finish, GenerateResult& result) {
         delivery_.deliver_text(stops_.take_held(), result.tokens);
+        tell_copies(result);
         result.finish = delivery_.host_stopped() ? Finish::kHost : finish;
+    }
+
+    // What the tokens since the last such event were copied from.
+    void tell_copies(const GenerateResult& result) {
+        if (!copies_) return;
+        const std::vector<RetrievedChunk> from =
+            copied_.take(pieces_.search(), impl_.sequence_, size_t(impl_.engine_->config().chunk),
+                         retrieve_.with_text);
+        delivery_.deliver_copies(from, told_until_);
+        told_until_ = result.tokens;
+    }
+
+    // Mixes what is copied into the prediction after the last token.
+    void copy(std::span<const float> queries) {
+        const size_t width = size_t(impl_.engine_->config().pointer_width);
+        const uint64_t last = stream_->position() - 1;
+        impl_.copy_->look(
+            impl_.own_pointers_.get(), impl_.sequence_.ids(),
+            gap_ != nullptr ? gap_places_ : own_places_end(impl_.engine_->config(), last),
+            control_);
+        impl_.copy_->mix(queries.last(width), logits_, control_);
     }
 
     // What was said last is often what is asked, and counts for little in the mean of a chunk: it
@@ -195,17 +241,28 @@ class Run {
     // All that the sequence holds; true if a chunk closed, whose hits are then in force.
     bool feed(GenerateResult& result) {
         bool closed = false;
+        std::vector<float> queries;
         while (stream_->position() < sequence_.size()) {
             Piece piece =
                 pieces_.advance_lower(*stream_, sequence_, sequence_.size(), use_, control_);
             stream_->advance_upper(logits_);
+            if (copies_) queries = pointer_queries();
             for (ClosedChunk& chunk : piece.closed) {
                 result.retrievals += chunk.searched;
                 hits_ = std::move(chunk.hits);
                 closed = true;
             }
         }
+        if (!queries.empty()) copy(queries);
         return closed;
+    }
+
+    // Of the tokens of the last advance. What fills a gap does not join the own past.
+    std::vector<float> pointer_queries() {
+        if (gap_ == nullptr) return impl_.keep_pointers(*stream_);
+        std::vector<float> keys, queries;
+        stream_->pointers(keys, queries);
+        return queries;
     }
 
     Session::Impl& impl_;
@@ -221,6 +278,10 @@ class Run {
     ChunkFeeder pieces_;
     RetrieveOptions retrieve_;
     MemoryUse use_;
+    bool copies_;
+    CopyTally copied_;
+    uint64_t told_until_ = 0;  // tokens whose copies were told
+    size_t gap_places_ = 0;    // of the own past that what fills a gap may copy from
     std::unique_ptr<engine::Stream> stream_;
     std::vector<RetrievedChunk> hits_;
     std::vector<float> logits_;

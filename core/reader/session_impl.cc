@@ -19,6 +19,11 @@ bool begins_code_point(const std::string& text, uint64_t offset) {
 
 }  // namespace
 
+uint32_t reading_of(const model::ModelConfig& config) {
+    const uint32_t copy = config.has_pointers() ? kReadCopy : 0;
+    return copy != 0 && !config.has_cca() ? copy : copy | kReadCca;
+}
+
 Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
                     std::shared_ptr<storage::Store> store,
                     std::vector<std::shared_ptr<storage::Space>> spaces,
@@ -28,7 +33,8 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
       spaces_(std::move(spaces)),
       options_(options),
       sequence_(engine_->tokenizer()->bos()),
-      encoder_(engine_->tokenizer(), kLongestWord) {
+      encoder_(engine_->tokenizer(), kLongestWord),
+      reading_(options.reading != 0 ? options.reading : reading_of(engine_->config())) {
     if (engine_->tokenizer()->bos() < 0)
         throw Error(Status::kUnsupported, "rpt",
                     "model: its tokenizer lacks a token for the begin of a text");
@@ -37,7 +43,34 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
     const model::ModelConfig& config = engine_->config();
     if (options_.self_memory && config.has_retriever())
         own_ = std::make_unique<OwnPast>(size_t(config.key_width()), config.key_features > 0);
+    if ((reading_ & ~kReadKnown) != 0)
+        throw Error(
+            Status::kArgument, "rpt",
+            "session: there is no way of reading " + std::to_string(reading_ & ~kReadKnown));
+    if (reads(kReadCopy)) {
+        if (!config.has_pointers())
+            throw Error(Status::kUnsupported, "rpt",
+                        "session: this model has no pointer keys and cannot copy; read in another "
+                        "way");
+        if (options_.self_memory)
+            own_pointers_ = std::make_unique<OwnPointers>(size_t(config.pointer_width));
+        copy_ = std::make_unique<CopyReader>(*engine_, store_.get(), spaces_);
+    }
+    if (reads(kReadCca) && options.reading != 0 && !config.has_cca())
+        throw Error(Status::kUnsupported, "rpt",
+                    "session: this model has no cross-attention; read in another way");
     marks_.push_back({1, 0, encoder_});
+}
+
+std::vector<float> Session::Impl::keep_pointers(const engine::Stream& stream) {
+    std::vector<float> keys, queries;
+    if (!copy_) return queries;
+    stream.pointers(keys, queries);
+    if (own_pointers_) {
+        own_pointers_->append(keys);
+        RPT_CHECK(own_pointers_->size() == stream.position());
+    }
+    return queries;
 }
 
 void Session::Impl::require_whole_code_points(const char* what) const {
@@ -80,6 +113,7 @@ void Session::Impl::feed(const CallControl& control) {
         borders_ = {fresh->checkpoint()};
         stream_ = std::move(fresh);
         if (own_) own_->truncate(0);
+        if (own_pointers_) own_pointers_->truncate(0);
     }
     if (borders_.back()->position() >= end) return;
     return_to_border();
@@ -87,8 +121,9 @@ void Session::Impl::feed(const CallControl& control) {
     std::vector<float> logits(size_t(config.vocab));
     lost_ = true;
     while (borders_.back()->position() < end) {
-        pieces.advance_lower(*stream_, sequence_, end, {&options_.retrieve, false}, control);
+        pieces.advance_lower(*stream_, sequence_, end, {asking(options_.retrieve), false}, control);
         stream_->advance_upper(logits);
+        keep_pointers(*stream_);
         borders_.push_back(stream_->checkpoint());
         if (borders_.size() > kBorders) borders_.erase(borders_.begin());
     }
@@ -100,6 +135,7 @@ void Session::Impl::return_to_border() {
     if (lost_ || stream_->position() != border.position()) stream_->rewind(border);
     lost_ = false;
     if (own_) own_->truncate(border.position() / uint64_t(engine_->config().chunk));
+    if (own_pointers_) own_pointers_->truncate(size_t(border.position()));
 }
 
 std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallControl& control) {
@@ -111,8 +147,9 @@ std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallContro
     lost_ = true;
     while (stream_->position() < end) {
         pieces.advance_lower(*stream_, sequence_, size_t(stream_->position()) + m,
-                             {&options_.retrieve, false}, control);
+                             {asking(options_.retrieve), false}, control);
         stream_->advance_upper(logits);
+        keep_pointers(*stream_);
     }
     lost_ = false;
     return stream_->fork();
@@ -168,11 +205,13 @@ Session::Impl::Aside::Aside(Impl& impl)
     : impl_(impl),
       positions_(impl.sequence_.size()),
       text_bytes_(impl.sequence_.text.size()),
-      own_(impl.own_ ? impl.own_->size() : 0) {}
+      own_(impl.own_ ? impl.own_->size() : 0),
+      own_pointers_(impl.own_pointers_ ? impl.own_pointers_->size() : 0) {}
 
 Session::Impl::Aside::~Aside() {
     impl_.sequence_.truncate(positions_, text_bytes_);
     if (impl_.own_) impl_.own_->truncate(own_);
+    if (impl_.own_pointers_) impl_.own_pointers_->truncate(own_pointers_);
 }
 
 }  // namespace rpt::reader

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/reader/chunk_feeder.h"
+#include "core/reader/copy_reader.h"
 #include "core/reader/own_past.h"
 #include "core/reader/sequence.h"
 #include "core/reader/session.h"
@@ -30,6 +31,14 @@ struct Session::Impl {
     size_t target() const;
     void require_whole_code_points(const char* what) const;
     ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
+    bool reads(uint32_t way) const { return (reading_ & way) != 0; }
+    // Options for chunks that ask, or null where the session does not read what they find.
+    const RetrieveOptions* asking(const RetrieveOptions& options) const {
+        return reads(kReadCca) ? &options : nullptr;
+    }
+    // After each advance_upper(): pointer keys of the tokens join the own past. Queries of these
+    // tokens [n, w]; empty where nothing is copied.
+    std::vector<float> keep_pointers(const engine::Stream& stream);
     RetrieveOptions with_usual_k(RetrieveOptions options) const {
         if (options.k == 0) options.k = options_.retrieve.k;
         return options;
@@ -48,6 +57,7 @@ struct Session::Impl {
         Impl& impl_;
         size_t positions_, text_bytes_;
         uint64_t own_;
+        size_t own_pointers_;
     };
 
     std::shared_ptr<const engine::Engine> engine_;
@@ -59,6 +69,9 @@ struct Session::Impl {
     text::IncrementalEncoder encoder_;  // keeps back the tail
     std::string cut_;                   // of a code point, 0 to 3 bytes; behind the text
 
+    uint32_t reading_;                           // kRead*
+    std::unique_ptr<CopyReader> copy_;           // null: nothing is copied
+    std::unique_ptr<OwnPointers> own_pointers_;  // null: not from the own past; as far as own_
     std::unique_ptr<OwnPast>
         own_;  // null without self memory; reaches at least as far as the streams below
 

@@ -1,5 +1,6 @@
 // How well the model expects a text after the session's content.
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -13,9 +14,13 @@ namespace {
 // Gathers counted tokens by the chunk they lie in.
 class ChunkTally {
   public:
-    ChunkTally(size_t m, uint64_t text_begin, const Sequence& sequence,
+    ChunkTally(size_t m, uint64_t text_begin, const Sequence& sequence, const MemorySearch& search,
                const std::function<void(const ScoredChunk&)>& by_chunk)
-        : m_(m), text_begin_(text_begin), sequence_(sequence), by_chunk_(by_chunk) {}
+        : m_(m),
+          text_begin_(text_begin),
+          sequence_(sequence),
+          search_(search),
+          by_chunk_(by_chunk) {}
 
     // The token at input position `position`, predicted under `hits`.
     void count(size_t position, double nats) {
@@ -29,12 +34,24 @@ class ChunkTally {
         close();
         hits_ = std::move(hits);
     }
+    // What the chunk of these tokens is copied from is counted here, before count().
+    CopyTally& copies(size_t position) {
+        const auto [at, fresh] = copies_.try_emplace(position / m_);
+        return at->second;
+    }
     void close() {
         if (scored_.tokens == 0) return;
+        const size_t n_hits = hits_.size();
+        if (const auto at = copies_.find(chunk_); at != copies_.end()) {
+            for (RetrievedChunk& one : at->second.take(search_, sequence_, m_, false))
+                hits_.push_back(std::move(one));
+            copies_.erase(at);
+        }
         const ByteSpan bytes = sequence_.bytes(chunk_ * m_, last_ + 1);
         scored_.bytes = {std::max(bytes.begin, text_begin_), bytes.end};
         scored_.hits = &hits_;
         if (by_chunk_) by_chunk_(scored_);
+        hits_.resize(n_hits);
         scored_ = {};
     }
 
@@ -42,11 +59,36 @@ class ChunkTally {
     size_t m_;
     uint64_t text_begin_;
     const Sequence& sequence_;
+    const MemorySearch& search_;
     const std::function<void(const ScoredChunk&)>& by_chunk_;
     ScoredChunk scored_;
     std::vector<RetrievedChunk> hits_;
+    std::map<size_t, CopyTally> copies_;  // by chunk
     size_t chunk_ = 0, last_ = 0;
 };
+
+// The upper half over the tokens of the last advance_lower(), with what is copied mixed in:
+// log-probability of `next[i]` after token i. `tallies` as CopyReader::mix_scored() has them.
+void advance_and_copy(Session::Impl& impl, engine::Stream& stream, std::span<const int32_t> next,
+                      std::span<float> log_probs, std::span<CopyTally* const> tallies,
+                      const CallControl& control) {
+    std::vector<double> entropies(next.size());
+    const size_t vocab = size_t(impl.engine_->config().vocab);
+    const uint64_t begin = stream.position() - next.size();
+    stream.advance_upper_rows([&](size_t first, std::span<const float> logits) {
+        for (size_t i = 0; i * vocab < logits.size(); ++i) {
+            const std::span<const float> row = logits.subspan(i * vocab, vocab);
+            const LogitFacts facts = facts_of(row);
+            entropies[first + i] = facts.entropy;
+            log_probs[first + i] =
+                static_cast<float>(double(row[size_t(next[first + i])]) - facts.log_sum);
+        }
+    });
+    const std::vector<float> queries = impl.keep_pointers(stream);
+    impl.copy_->look(impl.own_pointers_.get(), impl.sequence_.ids(),
+                     own_places_end(impl.engine_->config(), begin), control);
+    impl.copy_->mix_scored(queries, next, entropies, log_probs, tallies, control);
+}
 
 }  // namespace
 
@@ -74,9 +116,10 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
     for (const text::Token& token : tokens) sequence.push(token.id, token.size);
 
     const size_t m = size_t(impl.engine_->config().chunk);
-    ChunkTally tally(m, begin, sequence, by_chunk);
     const ChunkFeeder pieces = impl.feeder();
-    const MemoryUse use{no_memory ? nullptr : &impl.options_.retrieve, bool(by_chunk)};
+    ChunkTally tally(m, begin, sequence, pieces.search(), by_chunk);
+    const MemoryUse use{no_memory ? nullptr : impl.asking(impl.options_.retrieve), bool(by_chunk)};
+    const bool copies = impl.copy_ && !no_memory;
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
     std::vector<float> log_probs(size_t(impl.engine_->config().stride));
     const size_t last = sequence.size() - 1;  // is predicted, never fed
@@ -84,8 +127,18 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
         control.report(stream->position(), last);
         Piece piece = pieces.advance_lower(*stream, sequence, last, use, control);
         const size_t n = piece.end - piece.begin;
-        stream->advance_upper_scored(sequence.ids().subspan(piece.begin + 1, n),
-                                     std::span(log_probs).first(n), logits);
+        const std::span<const int32_t> next = sequence.ids().subspan(piece.begin + 1, n);
+        const std::span<float> gained = std::span(log_probs).first(n);
+        if (copies) {
+            std::vector<CopyTally*> tallies;
+            for (size_t i = 0; by_chunk && i < n; ++i)
+                tallies.push_back(sequence.end_of(piece.begin + 1 + i) <= begin
+                                      ? nullptr
+                                      : &tally.copies(piece.begin + 1 + i));
+            advance_and_copy(impl, *stream, next, gained, tallies, control);
+        } else {
+            stream->advance_upper_scored(next, gained, logits);
+        }
         auto chunk = piece.closed.begin();
         for (size_t i = 0; i < n; ++i) {
             const size_t position = piece.begin + 1 + i;

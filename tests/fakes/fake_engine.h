@@ -86,6 +86,9 @@ class FakeEngine : public engine::Engine {
     std::vector<engine::EncodedChunk> encode_segment(
         std::span<const int32_t> context, std::span<const int32_t> tokens) const override;
 
+    std::span<const float> copy_numbers() const override { return copy; }
+
+    std::vector<float> copy;  // numbers of the gate
     // The token that is far the likeliest after these input positions; -1: none.
     std::function<int32_t(std::span<const int32_t> tokens)> script;
     // Counts down with every model call; the call that finds 1 throws kDevice. 0: never.
