@@ -36,52 +36,71 @@ at::Tensor feed_rows(const ModelConfig& config, const FeedForwardWeights& w, con
     return at::linear(at::silu(inner.narrow(-1, 0, f)) * inner.narrow(-1, f, f), w.out);
 }
 
+// Grouped-query attention as attention of fewer heads to more rows: the query heads of a group
+// read the same keys, so nothing is copied for each of them. [N, n, H, d] -> [N, G, H / G n, d].
+at::Tensor fold_queries(const at::Tensor& q, int64_t groups) {
+    return q.unflatten(2, {groups, q.size(2) / groups}).permute({0, 2, 3, 1, 4}).flatten(2, 3);
+}
+
+// The way back: [N, G, H / G n, d] -> [N, n, H d].
+at::Tensor unfold_heads(const at::Tensor& x, int64_t n) {
+    return x.unflatten(2, {x.size(2) / n, n}).permute({0, 3, 1, 2, 4}).flatten(2);
+}
+
+// A mask that broadcasts to [N, H, n, L], for folded queries.
+at::Tensor fold_mask(const at::Tensor& mask, int64_t heads, int64_t groups, int64_t n) {
+    if (!mask.defined()) return mask;
+    const int64_t shared = heads / groups;
+    const at::Tensor four = mask.dim() == 4 ? mask : mask.view({1, 1, n, mask.size(-1)});
+    if (shared == 1 || (four.size(1) == 1 && four.size(2) == 1)) return four;
+    if (four.size(1) == 1) return four.repeat({1, 1, shared, 1});
+    return four.expand({four.size(0), heads, n, four.size(3)})
+        .unflatten(1, {groups, shared})
+        .flatten(2, 3);
+}
+
 // Batched products with the mask added by the first one. LibTorch's fused kernel multiplies in
 // small pieces, and where oneDNN does the products each piece pays for a call: 1.3 to 4 times
-// slower than this.
+// slower than this. `q` [N, G, n, d], `k` and `v` [N, L, G, d].
 at::Tensor attend_by_products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const at::Tensor& mask) {
-    const int64_t rows = q.size(0), n = q.size(1), heads = q.size(2), d = q.size(3);
+    const int64_t rows = q.size(0), heads = q.size(1), n = q.size(2), d = q.size(3);
     const int64_t length = k.size(1);
     const auto by_head = [&](const at::Tensor& x) { return x.transpose(1, 2).flatten(0, 1); };
     const double scale = 1.0 / std::sqrt(static_cast<double>(d));
-    const at::Tensor queries = by_head(q), keys = by_head(k).transpose(1, 2);
+    const at::Tensor queries = q.flatten(0, 1), keys = by_head(k).transpose(1, 2);
     at::Tensor scores;
     if (mask.defined()) {
-        const at::Tensor four = mask.dim() == 4 ? mask : mask.view({1, 1, n, length});
         const at::Tensor three =
-            four.size(0) == 1 && four.size(1) == 1
-                ? four[0]
-                : four.expand({rows, heads, four.size(2), length}).flatten(0, 1);
+            mask.size(0) == 1 && mask.size(1) == 1
+                ? mask[0]
+                : mask.expand({rows, heads, mask.size(2), length}).flatten(0, 1);
         scores = at::baddbmm(three, queries, keys, 1.0, scale);
     } else {
         scores = at::bmm(queries * scale, keys);
     }
-    return at::bmm(at::softmax(scores, -1), by_head(v))
-        .view({rows, heads, n, d})
-        .transpose(1, 2)
-        .flatten(2);
+    return at::bmm(at::softmax(scores, -1), by_head(v)).view({rows, heads, n, d});
 }
 
 at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                        const at::Tensor& mask) {
-    const int64_t heads = q.size(-2);
-    const at::Tensor keys = repeat_heads(k, heads), values = repeat_heads(v, heads);
+    const int64_t n = q.size(1), heads = q.size(2), groups = k.size(2);
+    const at::Tensor queries = fold_queries(q, groups);
+    const at::Tensor folded = fold_mask(mask, heads, groups, n);
     // the fused kernels give a mask no gradient
-    if (mask.defined() && mask.requires_grad()) return attend_by_products(q, keys, values, mask);
-    if (q.is_cpu() && q.scalar_type() == at::kFloat && fast_float_products_on() &&
-        !at::autocast::is_autocast_enabled(at::kCPU)) {
-        return attend_by_products(q, keys, values, mask);
+    const bool learnt_mask = mask.defined() && mask.requires_grad();
+    if (learnt_mask || (q.is_cpu() && q.scalar_type() == at::kFloat && fast_float_products_on() &&
+                        !at::autocast::is_autocast_enabled(at::kCPU))) {
+        return unfold_heads(attend_by_products(queries, k, v, folded), n);
     }
     std::optional<at::Tensor> bias;
-    if (mask.defined()) {
-        bias = mask.to(q.scalar_type())
-                   .expand({q.size(0), mask.dim() == 4 ? mask.size(1) : 1, q.size(1), k.size(1)});
+    if (folded.defined()) {
+        bias = folded.to(q.scalar_type())
+                   .expand({q.size(0), folded.size(1), queries.size(2), k.size(1)});
     }
-    return at::scaled_dot_product_attention(q.transpose(1, 2), keys.transpose(1, 2),
-                                            values.transpose(1, 2), bias, 0.0, false)
-        .transpose(1, 2)
-        .flatten(2);
+    return unfold_heads(at::scaled_dot_product_attention(queries, k.transpose(1, 2),
+                                                         v.transpose(1, 2), bias, 0.0, false),
+                        n);
 }
 
 }  // namespace

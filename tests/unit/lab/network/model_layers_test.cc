@@ -195,6 +195,18 @@ TEST(model, attend_equals_its_plain_twin_with_and_without_a_mask) {
     visible.select(3, 0).fill_(true);
     const at::Tensor mask = additive_mask(visible);
     EXPECT_LT(max_difference(attend(q, k, v, mask), attend_slow(q, k, v, mask)), 1e-5);
+    // every shape that a mask may have, for heads that share keys and heads that do not
+    for (const int64_t groups : {1, 2, 4}) {
+        const at::Tensor keys = at::randn({3, 9, groups, 8}), values = at::randn({3, 9, groups, 8});
+        for (const std::vector<int64_t>& shape :
+             {std::vector<int64_t>{5, 9}, {1, 1, 5, 9}, {3, 1, 5, 9}, {3, 4, 5, 9}, {1, 4, 1, 9}}) {
+            const at::Tensor numbers = at::randn(shape);
+            EXPECT_LT(max_difference(attend(q, keys, values, numbers),
+                                     attend_slow(q, keys, values, numbers)),
+                      1e-5)
+                << groups << " " << shape.size();
+        }
+    }
 }
 
 // The same twins with the products that programs switch on; later tests of this program run with
