@@ -30,5 +30,6 @@ void add_compare_command(CLI::App& app, Common& common);
 void add_dpr_command(CLI::App& app, Common& common);
 void add_speed_command(CLI::App& app, Common& common);
 void add_prove_command(CLI::App& app, Common& common);
+void add_memory_command(CLI::App& app, Common& common);
 
 }  // namespace rpt::lab

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     add_dpr_command(app, common);
     add_speed_command(app, common);
     add_prove_command(app, common);
+    add_memory_command(app, common);
 
     try {
         app.parse(argc, argv);

@@ -32,6 +32,7 @@ MAY_INCLUDE = {
     "lab/engine": ["lab/engine", "lab/network", "core/engine", "core/model", "core/weights", "core/text", "base"],
     "lab/train": ["lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
     "lab/eval": ["lab/eval", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
+    "lab/memory": ["lab/memory", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
     "lab/proofs": ["lab/proofs", "lab/train", "lab/engine", "lab/network", "core/engine", "core/model",
                    "core/weights", "core/text", "base"],
     "capi": ["capi", "include", "core/engine", "core/reader", "core/model", "core/weights", "core/text",

@@ -1,0 +1,145 @@
+#include "lab/memory/copy_fit.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "base/error.h"
+#include "lab/train/adamw.h"
+#include "lab/train/gradients.h"
+
+namespace rpt::memory {
+namespace {
+
+struct Place {
+    const DocumentCache* document;
+    int64_t block;
+};
+
+// Blocks of queries from `first_token` on that have far tokens.
+std::vector<Place> places_of(const std::vector<DocumentCache>& documents, int64_t stride,
+                             int64_t first_token) {
+    std::vector<Place> out;
+    for (const DocumentCache& document : documents)
+        for (int64_t block = std::max<int64_t>(2, first_token / stride);
+             block < blocks_of(document, stride); ++block)
+            out.push_back({&document, block});
+    return out;
+}
+
+at::Tensor nll_of(const CopyParameters& p, const Place& place, int64_t stride) {
+    return mixture_nll(p, queries_of_block(*place.document, place.block, stride),
+                       far_of_block(*place.document, place.block, stride));
+}
+
+// The gate's inputs get mean 0 and deviation 1 over some blocks of the training documents.
+void standardise(CopyParameters& p, const std::vector<Place>& places, int64_t stride,
+                 std::mt19937_64& random) {
+    const at::NoGradGuard guard;
+    std::vector<at::Tensor> rows;
+    for (int i = 0; i < 24; ++i) {
+        const Place& place = places[random() % places.size()];
+        rows.push_back(copy_scores(p, queries_of_block(*place.document, place.block, stride),
+                                   far_of_block(*place.document, place.block, stride))
+                           .inputs);
+    }
+    const at::Tensor all = at::cat(rows);
+    p.shift = all.mean(0);
+    p.scale = at::std(all, 0, true).clamp_min(1e-3);
+}
+
+std::vector<at::Tensor> copies(const CopyParameters& p) {
+    std::vector<at::Tensor> out;
+    for (const auto& [name, tensor] : trained(p)) out.push_back(tensor.detach().clone());
+    return out;
+}
+
+void restore(const CopyParameters& p, const std::vector<at::Tensor>& from) {
+    const at::NoGradGuard guard;
+    size_t i = 0;
+    for (auto [name, tensor] : trained(p)) tensor.copy_(from[i++]);
+}
+
+train::TrainOptions adam_options() {
+    train::TrainOptions options;
+    options.weight_decay = 0;
+    options.beta2 = 0.99;
+    options.clip = 1.0;
+    return options;
+}
+
+}  // namespace
+
+std::vector<CorpusLoss> losses(const CopyParameters& p, const std::vector<DocumentCache>& documents,
+                               int64_t stride, int64_t first_token) {
+    const at::NoGradGuard guard;
+    std::map<std::string, CorpusLoss> by_corpus;
+    for (const Place& place : places_of(documents, stride, first_token)) {
+        CorpusLoss& sum = by_corpus[place.document->corpus];
+        const CopyQueries queries = queries_of_block(*place.document, place.block, stride);
+        sum.corpus = place.document->corpus;
+        sum.tokens += queries.nll.size(0);
+        sum.without += queries.nll.sum().item<double>();
+        sum.with += nll_of(p, place, stride).sum().item<double>();
+    }
+    std::vector<CorpusLoss> out;
+    for (auto& [name, sum] : by_corpus) {
+        sum.without /= static_cast<double>(sum.tokens);
+        sum.with /= static_cast<double>(sum.tokens);
+        out.push_back(sum);
+    }
+    return out;
+}
+
+FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
+                 const std::vector<DocumentCache>& validation, int64_t stride,
+                 const FitOptions& options, const std::function<void(const FitStep&)>& tell) {
+    const std::vector<Place> places = places_of(train, stride, options.first_token);
+    if (places.empty() || places_of(validation, stride, options.first_token).empty())
+        throw Error(Status::kArgument, "rpt",
+                    "memory fit: no document is longer than " +
+                        std::to_string(std::max(options.first_token, 2 * stride)) +
+                        " tokens; give longer ones, or a smaller --first-token");
+    std::mt19937_64 random(options.seed);
+    standardise(p, places, stride, random);
+    train::AdamW maps({{"query", p.query}, {"key", p.key}}, adam_options());
+    train::AdamW gate({{"temperature", p.temperature}, {"bias", p.bias}, {"weights", p.weights}},
+                      adam_options());
+    std::vector<at::Tensor> leaves;
+    for (const auto& [name, tensor] : trained(p)) leaves.push_back(tensor);
+
+    FitStep best;
+    std::vector<at::Tensor> kept = copies(p);
+    for (int64_t step = 0; step <= options.steps; ++step) {
+        if (step % options.every == 0 || step == options.steps) {
+            FitStep now{step, 0, losses(p, validation, stride, options.first_token)};
+            for (const CorpusLoss& loss : now.corpora)
+                now.gain += (loss.without - loss.with) / static_cast<double>(now.corpora.size());
+            tell(now);
+            if (step == 0 || now.gain > best.gain) {
+                best = now;
+                kept = copies(p);
+            }
+        }
+        if (step == options.steps) break;
+        at::Tensor loss = at::zeros({});
+        for (int64_t i = 0; i < options.blocks; ++i)
+            loss = loss + nll_of(p, places[random() % places.size()], stride).mean() /
+                              static_cast<double>(options.blocks);
+        const std::vector<at::Tensor> gradients = train::gradients_of(loss, leaves);
+        maps.clear_gradients();
+        gate.clear_gradients();
+        maps.add_gradients({gradients[0], gradients[1]});
+        gate.add_gradients({gradients[2], gradients[3], gradients[4]});
+        // the maps wait until the gate has opened
+        const double warm = std::min(1.0, static_cast<double>(step) / 50.0);
+        maps.step(options.map_rate * warm);
+        gate.step(options.gate_rate);
+    }
+    restore(p, kept);
+    return best;
+}
+
+}  // namespace rpt::memory

@@ -1,0 +1,46 @@
+// Fits the copy distribution and its gate to a frozen model: the loss is the mixture's own, so what
+// is found is what helps to predict.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lab/memory/copy_reader.h"
+
+namespace rpt::memory {
+
+struct FitOptions {
+    int64_t steps = 600;
+    int64_t blocks = 2;          // of queries a step
+    int64_t first_token = 2048;  // queries begin there
+    int64_t every = 50;          // steps between looks at the validation documents
+    double map_rate = 3e-4;      // of query and key maps
+    double gate_rate = 2e-2;     // of temperature, bias and weights
+    uint64_t seed = 1;
+};
+
+// Nats a token of one corpus, mean over its documents' tokens.
+struct CorpusLoss {
+    std::string corpus;
+    int64_t tokens = 0;
+    double without = 0, with = 0;
+};
+
+struct FitStep {
+    int64_t step = 0;
+    double gain = 0;  // nats a token on the validation documents, mean over corpora
+    std::vector<CorpusLoss> corpora;
+};
+
+// Sums of every token from `first_token` on whose block has far tokens.
+std::vector<CorpusLoss> losses(const CopyParameters& p, const std::vector<DocumentCache>& documents,
+                               int64_t stride, int64_t first_token);
+
+// Leaves in `p` what was best on the validation documents. Equal arguments give equal steps.
+FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
+                 const std::vector<DocumentCache>& validation, int64_t stride,
+                 const FitOptions& options, const std::function<void(const FitStep&)>& tell);
+
+}  // namespace rpt::memory

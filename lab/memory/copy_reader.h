@@ -1,0 +1,68 @@
+// The copy distribution over far tokens and its gate, with gradients: what core/reader computes
+// token by token from keys in four bits, here from the states themselves.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lab/memory/document_cache.h"
+
+namespace rpt::memory {
+
+inline constexpr int64_t kGateInputs = 5;
+inline constexpr double kMostTemperature = 40;
+inline constexpr double kNearCosine = 0.6;  // counted by the last input of the gate
+
+// What is fitted; fp32 leaves on the CPU.
+struct CopyParameters {
+    at::Tensor mean;          // [d], fixed
+    at::Tensor query, key;    // [w, d]
+    at::Tensor temperature;   // scalar: log of the factor of cosines
+    at::Tensor bias;          // scalar
+    at::Tensor weights;       // [5]
+    at::Tensor shift, scale;  // [5], fixed: inputs of the gate are (x - shift) / scale
+};
+
+// Mean and principal directions of the states of `documents` (at most `most_tokens` of each), no
+// temperature fitted yet, and a gate that hardly opens.
+CopyParameters untrained(const std::vector<DocumentCache>& documents, int64_t width,
+                         int64_t most_tokens);
+// What cosines are multiplied with; readers take no more than kMostTemperature.
+at::Tensor factor_of(const CopyParameters& p);
+// Those that are trained, by name.
+std::vector<std::pair<std::string, at::Tensor>> trained(const CopyParameters& p);
+
+// Queries of consecutive tokens that have the same far tokens.
+struct CopyQueries {
+    at::Tensor states;   // [n, d]
+    at::Tensor next;     // int64 [n], the tokens to be predicted
+    at::Tensor nll;      // [n] without a memory
+    at::Tensor entropy;  // [n]
+};
+struct FarTokens {
+    at::Tensor states;  // [N, d]
+    at::Tensor next;    // int64 [N], the token that followed each
+};
+
+// What the gate sees of each query [n, 5], and the copy's share of the token that came [n].
+struct CopyScores {
+    at::Tensor inputs;   // before shift and scale
+    at::Tensor of_next;  // probability of the copy distribution
+};
+CopyScores copy_scores(const CopyParameters& p, const CopyQueries& queries, const FarTokens& far);
+// Logit of the gate [n].
+at::Tensor gate_logit(const CopyParameters& p, const at::Tensor& inputs);
+// -log((1 - lambda) p + lambda copy) [n].
+at::Tensor mixture_nll(const CopyParameters& p, const CopyQueries& queries, const FarTokens& far);
+
+// Block `block` of a document, whose tokens see the block before it and their own; the far tokens
+// are all before those. Empty far tokens where there are none.
+CopyQueries queries_of_block(const DocumentCache& document, int64_t block, int64_t stride);
+FarTokens far_of_block(const DocumentCache& document, int64_t block, int64_t stride);
+int64_t blocks_of(const DocumentCache& document, int64_t stride);
+
+}  // namespace rpt::memory

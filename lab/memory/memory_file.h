@@ -1,0 +1,23 @@
+// NAME.memory.safetensors: what a frozen model needs to have a memory (docs/format/memory.md).
+#pragma once
+
+#include <string>
+
+#include "base/sha256.h"
+#include "core/model/config.h"
+#include "lab/memory/copy_reader.h"
+
+namespace rpt::memory {
+
+struct MemoryFacts {
+    Digest weights{};  // fingerprint of the model without its memory
+    int64_t pointer_layer = 0;
+    std::string made_from;  // for people: corpora, tokens, steps
+};
+
+// `state_scale` [d]: deviations of the channels after the lower half.
+void write_memory(const CopyParameters& own, const CopyParameters& spaces,
+                  const at::Tensor& state_scale, const model::ModelConfig& config,
+                  const MemoryFacts& facts, const std::string& path);
+
+}  // namespace rpt::memory

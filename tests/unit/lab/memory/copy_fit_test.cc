@@ -1,0 +1,64 @@
+#include "lab/memory/copy_fit.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "tests/unit/lab/memory/made_documents.h"
+
+namespace rpt::memory {
+namespace {
+
+FitOptions quick() {
+    FitOptions options;
+    options.steps = 60;
+    options.every = 20;
+    options.first_token = 64;
+    options.gate_rate = 0.1;
+    return options;
+}
+
+TEST(CopyFit, finds_that_copying_helps_where_text_repeats) {
+    std::vector<DocumentCache> train, validation;
+    for (uint64_t i = 0; i < 3; ++i) train.push_back(repeating_document(300, 70, 24, i));
+    validation.push_back(repeating_document(300, 70, 24, 9));
+    CopyParameters p = untrained(train, 12, 300);
+    std::vector<int64_t> told;
+    const FitStep best = fit_copy(p, train, validation, 16, quick(),
+                                  [&](const FitStep& step) { told.push_back(step.step); });
+    EXPECT_EQ(told, (std::vector<int64_t>{0, 20, 40, 60}));
+    EXPECT_GT(best.gain, 2.0);  // of 3.9 nats
+    // what is left in the parameters is the best
+    const std::vector<CorpusLoss> again = losses(p, validation, 16, 64);
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_NEAR(again[0].without - again[0].with, best.gain, 1e-6);
+    EXPECT_EQ(again[0].tokens, 299 - 64);
+}
+
+TEST(CopyFit, finds_that_copying_does_not_help_where_nothing_repeats) {
+    std::vector<DocumentCache> documents;
+    for (uint64_t i = 0; i < 2; ++i) documents.push_back(repeating_document(300, 300, 24, i));
+    CopyParameters p = untrained(documents, 12, 300);
+    const FitStep best = fit_copy(p, documents, documents, 16, quick(), [](const FitStep&) {});
+    EXPECT_GT(best.gain, -0.05);
+    EXPECT_LT(best.gain, 0.05);
+}
+
+TEST(CopyFit, equal_seeds_give_equal_parameters_and_short_documents_are_refused) {
+    std::vector<DocumentCache> documents = {repeating_document(200, 70, 24, 1)};
+    CopyParameters a = untrained(documents, 12, 200), b = untrained(documents, 12, 200);
+    fit_copy(a, documents, documents, 16, quick(), [](const FitStep&) {});
+    fit_copy(b, documents, documents, 16, quick(), [](const FitStep&) {});
+    EXPECT_TRUE(a.key.equal(b.key));
+    EXPECT_TRUE(a.weights.equal(b.weights));
+    FitOptions late = quick();
+    late.first_token = 1000;
+    try {
+        fit_copy(a, documents, documents, 16, late, [](const FitStep&) {});
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kArgument);
+    }
+}
+
+}  // namespace
+}  // namespace rpt::memory

@@ -1,0 +1,62 @@
+#include "lab/memory/document_cache.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/unit/lab/network/tiny_models.h"
+
+namespace rpt::memory {
+namespace {
+
+std::vector<int32_t> some_tokens(size_t n, int64_t vocab) {
+    std::vector<int32_t> out;
+    for (size_t i = 0; i < n; ++i)
+        out.push_back(static_cast<int32_t>((i * i + 3 * i) % size_t(vocab)));
+    return out;
+}
+
+TEST(DocumentCache, holds_what_the_model_makes_of_the_text) {
+    for (const auto& [name, config] : model::frozen_variants()) {
+        const model::RptModel network(config, 7);
+        const std::vector<int32_t> tokens = some_tokens(21, config.vocab);
+        const DocumentCache cache = cache_document(network, 3, tokens, "c", "d");
+        const at::NoGradGuard guard;
+        const model::LowerOutput low{network.lower_hidden(cache.tokens.unsqueeze(0)), {}, {}, {}};
+        const at::Tensor logits =
+            network.logits(network.upper(low, {}).narrow(1, 0, 20).squeeze(0));
+        const at::Tensor p = at::softmax(logits, -1);
+        const at::Tensor of_next =
+            p.gather(1, cache.tokens.narrow(0, 1, 20).unsqueeze(1)).squeeze(1);
+        EXPECT_LT((of_next.log() + cache.nll).abs().max().item<double>(), 1e-4) << name;
+        EXPECT_LT(((p * p.log()).sum(-1) + cache.entropy).abs().max().item<double>(), 1e-4) << name;
+        EXPECT_LT((low.hidden[0].square().mean(0) - cache.low_square).abs().max().item<double>(),
+                  1e-4)
+            << name;
+        EXPECT_EQ(cache.states.sizes(), (at::IntArrayRef{21, config.dim})) << name;
+    }
+}
+
+TEST(DocumentCache, is_read_back_only_by_who_made_it) {
+    const std::string path = testing::TempDir() + "/cache_of_a_document.safetensors";
+    std::filesystem::remove(path);
+    DocumentCache back;
+    EXPECT_FALSE(load_cache(path, "model a", back));
+    const model::ModelConfig config = model::frozen_variants().front().second;
+    const DocumentCache cache =
+        cache_document(model::RptModel(config, 7), 2, some_tokens(9, config.vocab), "books", "one");
+    save_cache(cache, "model a", path);
+    EXPECT_FALSE(load_cache(path, "model b", back));
+    ASSERT_TRUE(load_cache(path, "model a", back));
+    EXPECT_EQ(back.corpus, "books");
+    EXPECT_EQ(back.id, "one");
+    EXPECT_TRUE(back.tokens.equal(cache.tokens));
+    EXPECT_TRUE(back.states.equal(cache.states));
+    EXPECT_TRUE(back.low_square.equal(cache.low_square));
+    EXPECT_TRUE(back.nll.equal(cache.nll));
+    EXPECT_TRUE(back.entropy.equal(cache.entropy));
+}
+
+}  // namespace
+}  // namespace rpt::memory
