@@ -9,20 +9,35 @@ IncrementalEncoder::IncrementalEncoder(std::shared_ptr<const Tokenizer> tokenize
     RPT_CHECK(most_piece == 0 || most_piece >= 4);
 }
 
+void IncrementalEncoder::take_pieces(PieceEncoder& encoder, PieceScan& scan, size_t& begin,
+                                     bool at_end) const {
+    if (most_piece_ > 0) {
+        while (begin < pending_.size() && take_piece(encoder, scan, begin, at_end)) {
+        }
+        return;
+    }
+    const PreTokenizer& pieces = tokenizer_->impl_->pieces;
+    const std::string_view text = pending_;
+    while (begin < text.size()) {
+        const std::optional<size_t> end = pieces.next(scan, text, begin, at_end);
+        if (!end) return;
+        encoder.add(begin, *end);
+        begin = *end;
+    }
+}
+
 bool IncrementalEncoder::take_piece(PieceEncoder& encoder, PieceScan& scan, size_t& begin,
                                     bool at_end) const {
-    const PreTokenizer& pieces = pre_tokenizer(tokenizer_->impl_->vocabulary.pieces);
-    // no more is ever looked at
-    const size_t furthest = most_piece_ == 0 ? SIZE_MAX : begin + most_piece_ + 4;
+    const PreTokenizer& pieces = tokenizer_->impl_->pieces;
+    const size_t furthest = begin + most_piece_ + 4;  // no more is ever looked at
     const auto border = [&](size_t place) {
         if (place >= pending_.size()) return pending_.size();
         for (int i = 0; i < 3 && (uint8_t(pending_[place]) & 0xC0) == 0x80; ++i) --place;
         return place;
     };
-    const size_t view = border(furthest);
+    const size_t limit = border(begin + most_piece_), view = border(furthest);
     const auto end = pieces.next(scan, std::string_view(pending_).substr(0, view), begin,
                                  at_end && view == pending_.size());
-    const size_t limit = most_piece_ == 0 ? SIZE_MAX : border(begin + most_piece_);
     if (end && *end <= limit) {
         encoder.add(begin, *end);
         begin = *end;
@@ -46,8 +61,7 @@ void IncrementalEncoder::append(std::string_view text, std::vector<Token>& out) 
     try {
         pending_ += text;
         PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
-        while (begin < pending_.size() && take_piece(encoder, scan, begin, false)) {
-        }
+        take_pieces(encoder, scan, begin, false);
     } catch (...) {  // out of memory, or a word too long: as if nothing had been appended
         pending_.resize(n_pending);
         out.resize(n_out);
@@ -65,11 +79,11 @@ void IncrementalEncoder::finish(std::vector<Token>& out) {
 }
 
 std::vector<Token> IncrementalEncoder::peek() const {
-    if (most_piece_ == 0) return tokenizer_->encode(pending_);
     std::vector<Token> out;
     PieceEncoder encoder(*tokenizer_->impl_, pending_, out);
     PieceScan scan = scan_;
-    for (size_t begin = 0; begin < pending_.size();) take_piece(encoder, scan, begin, true);
+    size_t begin = 0;
+    take_pieces(encoder, scan, begin, true);
     return out;
 }
 

@@ -81,7 +81,10 @@ std::vector<int32_t> Tokenizer::Impl::merge_results() const {
 }
 
 Tokenizer::Impl::Impl(Vocabulary v)
-    : vocabulary(std::move(v)), kinds(check_kinds()), merges(vocabulary.merges, merge_results()) {
+    : vocabulary(std::move(v)),
+      pieces(pre_tokenizer(vocabulary.pieces)),
+      kinds(check_kinds()),
+      merges(vocabulary.merges, merge_results()) {
     const size_t n = vocabulary.tokens.size();
     std::vector<SpecialName> names;
     for (int32_t id : vocabulary.special) names.push_back({id, vocabulary.tokens[size_t(id)]});
@@ -171,7 +174,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
     std::vector<Token> out;
     out.reserve(text.size() / 4 + 8);
     PieceEncoder encoder(*impl_, text, out);
-    const PreTokenizer& pieces = pre_tokenizer(impl_->vocabulary.pieces);
+    const PreTokenizer& pieces = impl_->pieces;
     PieceScan scan;
     for (size_t begin = 0; begin < text.size();) {
         const size_t end = *pieces.next(scan, text, begin, true);
@@ -184,7 +187,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
 std::vector<Token> Tokenizer::encode_slow(std::string_view text) const {
     const Vocabulary& vocabulary = impl_->vocabulary;
     std::vector<Token> out;
-    for (std::string_view piece : pre_tokenizer(vocabulary.pieces).pieces_slow(text)) {
+    for (std::string_view piece : impl_->pieces.pieces_slow(text)) {
         int32_t whole = -1;
         for (int32_t id = 0; vocabulary.ignore_merges && id < vocab_size(); ++id)
             if (impl_->kinds[size_t(id)] == Impl::Kind::kOrdinary && bytes(id) == piece) whole = id;

@@ -116,8 +116,10 @@ class IncrementalEncoder {
     size_t pending_bytes() const { return pending_.size(); }
 
   private:
-    // Encodes the piece of pending_ at `begin` and moves that behind it; false if more text could
-    // move its end.
+    // Encodes the pieces of pending_ from `begin` on and moves that behind them, up to one whose
+    // end more text could move.
+    void take_pieces(PieceEncoder& encoder, PieceScan& scan, size_t& begin, bool at_end) const;
+    // The same for one piece where pieces have a limit; false if more text could move its end.
     bool take_piece(PieceEncoder& encoder, PieceScan& scan, size_t& begin, bool at_end) const;
 
     std::shared_ptr<const Tokenizer> tokenizer_;

@@ -41,6 +41,7 @@ struct Tokenizer::Impl {
     int32_t whole_piece(std::string_view piece, uint64_t hash) const;
 
     Vocabulary vocabulary;
+    const PreTokenizer& pieces;   // of the vocabulary's rule
     std::vector<uint32_t> sizes;  // bytes of a token in text; 0 for special ones
     enum class Kind : uint8_t { kOrdinary, kSpecial, kAdded };
     std::vector<Kind> kinds;  // by id

@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "core/text/bm25.h"
 #include "core/text/bpe_trainer.h"
 #include "core/text/segmenter.h"
+#include "core/text/tokenizer_sections.h"
 #include "core/text/utf8_gate.h"
 
 namespace {
@@ -69,6 +71,17 @@ void encode(benchmark::State& state) {
     set_bytes(state, bench_text().size());
 }
 BENCHMARK(encode)->Unit(benchmark::kMillisecond);
+
+// The same vocabulary under each rule for pieces.
+void encode_by_rule(benchmark::State& state) {
+    auto json = nlohmann::json::parse(bench_tokenizer().to_json());
+    const PieceRule rule = kPieceRules[state.range(0)];
+    json["pre_tokenizer"] = nlohmann::json::parse(write_pre_tokenizer(rule));
+    const auto tokenizer = Tokenizer::from_json(json.dump());
+    for (auto _ : state) benchmark::DoNotOptimize(tokenizer->encode(bench_text()));
+    set_bytes(state, bench_text().size());
+}
+BENCHMARK(encode_by_rule)->DenseRange(0, 3)->Unit(benchmark::kMillisecond);
 
 void encode_slow(benchmark::State& state) {
     const std::string text = bench_text().substr(0, size_t(1) << 20);
