@@ -101,22 +101,46 @@ std::vector<DocumentCache> documents_of(const LoadedModel& model, const MemoryAr
     return out;
 }
 
-void tell(const memory::FitStep& step, const Common& common) {
-    if (common.json) {
-        nlohmann::ordered_json row = {{"step", step.step}, {"gain", step.gain}};
-        for (const memory::CorpusLoss& loss : step.corpora)
-            row["corpora"][loss.corpus] = {
-                {"tokens", loss.tokens}, {"without", loss.without}, {"with", loss.with}};
-        std::cout << row.dump() << std::endl;
-        return;
-    }
-    std::printf("step %4lld  gain %.4f nats a token ", static_cast<long long>(step.step),
-                step.gain);
-    for (const memory::CorpusLoss& loss : step.corpora)
+nlohmann::ordered_json corpora_json(const std::vector<memory::CorpusLoss>& corpora) {
+    nlohmann::ordered_json out;
+    for (const memory::CorpusLoss& loss : corpora)
+        out[loss.corpus] = {
+            {"tokens", loss.tokens}, {"without", loss.without}, {"with", loss.with}};
+    return out;
+}
+
+void print_corpora(const std::vector<memory::CorpusLoss>& corpora) {
+    for (const memory::CorpusLoss& loss : corpora)
         std::printf(" %s %.4f -> %.4f (%+.4f)", loss.corpus.c_str(), loss.without, loss.with,
                     loss.with - loss.without);
     std::printf("\n");
     std::fflush(stdout);
+}
+
+void tell(const memory::FitStep& step, const Common& common) {
+    if (common.json) {
+        std::cout << nlohmann::ordered_json{{"step", step.step},
+                                            {"gain", step.gain},
+                                            {"corpora", corpora_json(step.corpora)}}
+                         .dump()
+                  << std::endl;
+        return;
+    }
+    std::printf("step %4lld  gain %.4f nats a token ", static_cast<long long>(step.step),
+                step.gain);
+    print_corpora(step.corpora);
+}
+
+void tell_spaces(const char* what, const std::vector<memory::CorpusLoss>& corpora,
+                 const Common& common) {
+    if (common.json) {
+        std::cout
+            << nlohmann::ordered_json{{"space", what}, {"corpora", corpora_json(corpora)}}.dump()
+            << std::endl;
+        return;
+    }
+    std::printf("%s: ", what);
+    print_corpora(corpora);
 }
 
 int run_fit(MemoryArguments& args, const Common& common) {
@@ -136,6 +160,15 @@ int run_fit(MemoryArguments& args, const Common& common) {
     const memory::FitStep best =
         memory::fit_copy(p, train, validation, model.network->config().stride, args.fit,
                          [&](const memory::FitStep& step) { tell(step, common); });
+    memory::FitOptions spaces_fit = args.fit;
+    spaces_fit.steps = std::min<int64_t>(args.fit.steps, 200);
+    const int64_t stride = model.network->config().stride;
+    const memory::CopyParameters spaces = memory::fit_space_gate(p, train, stride, spaces_fit);
+    tell_spaces("its own past in a space",
+                memory::losses(spaces, validation, stride, args.fit.first_token), common);
+    tell_spaces("another document in a space",
+                memory::losses_beside_others(spaces, validation, stride, args.fit.first_token),
+                common);
     at::Tensor square = at::zeros_like(train.front().low_square);
     for (const DocumentCache& document : train)
         square += document.low_square / static_cast<double>(train.size());
@@ -144,7 +177,7 @@ int run_fit(MemoryArguments& args, const Common& common) {
     facts.pointer_layer = args.layer;
     facts.made_from = std::to_string(train.size()) + " documents of " +
                       std::to_string(args.tokens) + " tokens, step " + std::to_string(best.step);
-    memory::write_memory(p, p, square.sqrt(), model.network->config(), facts, args.out);
+    memory::write_memory(p, spaces, square.sqrt(), model.network->config(), facts, args.out);
     if (!common.json)
         std::printf("%s: step %lld, gain %.4f nats a token\n", args.out.c_str(),
                     static_cast<long long>(best.step), best.gain);

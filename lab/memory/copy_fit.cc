@@ -29,9 +29,44 @@ std::vector<Place> places_of(const std::vector<DocumentCache>& documents, int64_
     return out;
 }
 
-at::Tensor nll_of(const CopyParameters& p, const Place& place, int64_t stride) {
-    return mixture_nll(p, queries_of_block(*place.document, place.block, stride),
-                       far_of_block(*place.document, place.block, stride));
+// What a place copies from: its document's far past, or all of another document.
+using Source = std::function<FarTokens(const Place&)>;
+
+FarTokens whole(const DocumentCache& document) {
+    const int64_t n = document.size() - 1;
+    return {document.states.narrow(0, 0, n), document.tokens.narrow(0, 1, n)};
+}
+
+Source own_past(int64_t stride) {
+    return
+        [stride](const Place& place) { return far_of_block(*place.document, place.block, stride); };
+}
+
+at::Tensor nll_of(const CopyParameters& p, const Place& place, int64_t stride,
+                  const Source& source) {
+    return mixture_nll(p, queries_of_block(*place.document, place.block, stride), source(place));
+}
+
+std::vector<CorpusLoss> losses_from(const CopyParameters& p,
+                                    const std::vector<DocumentCache>& documents, int64_t stride,
+                                    int64_t first_token, const Source& source) {
+    const at::NoGradGuard guard;
+    std::map<std::string, CorpusLoss> by_corpus;
+    for (const Place& place : places_of(documents, stride, first_token)) {
+        CorpusLoss& sum = by_corpus[place.document->corpus];
+        const CopyQueries queries = queries_of_block(*place.document, place.block, stride);
+        sum.corpus = place.document->corpus;
+        sum.tokens += queries.nll.size(0);
+        sum.without += queries.nll.sum().item<double>();
+        sum.with += mixture_nll(p, queries, source(place)).sum().item<double>();
+    }
+    std::vector<CorpusLoss> out;
+    for (auto& [name, sum] : by_corpus) {
+        sum.without /= static_cast<double>(sum.tokens);
+        sum.with /= static_cast<double>(sum.tokens);
+        out.push_back(sum);
+    }
+    return out;
 }
 
 // The gate's inputs get mean 0 and deviation 1 over some blocks of the training documents.
@@ -74,23 +109,16 @@ train::TrainOptions adam_options() {
 
 std::vector<CorpusLoss> losses(const CopyParameters& p, const std::vector<DocumentCache>& documents,
                                int64_t stride, int64_t first_token) {
-    const at::NoGradGuard guard;
-    std::map<std::string, CorpusLoss> by_corpus;
-    for (const Place& place : places_of(documents, stride, first_token)) {
-        CorpusLoss& sum = by_corpus[place.document->corpus];
-        const CopyQueries queries = queries_of_block(*place.document, place.block, stride);
-        sum.corpus = place.document->corpus;
-        sum.tokens += queries.nll.size(0);
-        sum.without += queries.nll.sum().item<double>();
-        sum.with += nll_of(p, place, stride).sum().item<double>();
-    }
-    std::vector<CorpusLoss> out;
-    for (auto& [name, sum] : by_corpus) {
-        sum.without /= static_cast<double>(sum.tokens);
-        sum.with /= static_cast<double>(sum.tokens);
-        out.push_back(sum);
-    }
-    return out;
+    return losses_from(p, documents, stride, first_token, own_past(stride));
+}
+
+std::vector<CorpusLoss> losses_beside_others(const CopyParameters& p,
+                                             const std::vector<DocumentCache>& documents,
+                                             int64_t stride, int64_t first_token) {
+    return losses_from(p, documents, stride, first_token, [&](const Place& place) {
+        const auto next = static_cast<size_t>(place.document - documents.data()) + 1;
+        return whole(documents[next % documents.size()]);
+    });
 }
 
 FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
@@ -110,6 +138,7 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
     std::vector<at::Tensor> leaves;
     for (const auto& [name, tensor] : trained(p)) leaves.push_back(tensor);
 
+    const Source past = own_past(stride);
     FitStep best;
     std::vector<at::Tensor> kept = copies(p);
     for (int64_t step = 0; step <= options.steps; ++step) {
@@ -126,7 +155,7 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
         if (step == options.steps) break;
         at::Tensor loss = at::zeros({});
         for (int64_t i = 0; i < options.blocks; ++i)
-            loss = loss + nll_of(p, places[random() % places.size()], stride).mean() /
+            loss = loss + nll_of(p, places[random() % places.size()], stride, past).mean() /
                               static_cast<double>(options.blocks);
         const std::vector<at::Tensor> gradients = train::gradients_of(loss, leaves);
         maps.clear_gradients();
@@ -140,6 +169,40 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
     }
     restore(p, kept);
     return best;
+}
+
+CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<DocumentCache>& train,
+                              int64_t stride, const FitOptions& options) {
+    const std::vector<Place> places = places_of(train, stride, options.first_token);
+    CopyParameters p = own;
+    std::vector<at::Tensor> leaves;
+    for (at::Tensor* part : {&p.temperature, &p.bias, &p.weights}) {
+        *part = part->detach().clone().requires_grad_(true);
+        leaves.push_back(*part);
+    }
+    p.query = own.query.detach();
+    p.key = own.key.detach();
+    train::AdamW gate({{"temperature", p.temperature}, {"bias", p.bias}, {"weights", p.weights}},
+                      adam_options());
+    std::mt19937_64 random(options.seed + 1);
+    const Source past = own_past(stride);
+    for (int64_t step = 0; step < options.steps; ++step) {
+        at::Tensor loss = at::zeros({});
+        for (int64_t i = 0; i < options.blocks; ++i) {
+            const Place& place = places[random() % places.size()];
+            const DocumentCache& other = train[random() % train.size()];
+            const bool related = i % 2 == 0 || &other == place.document;
+            const Source foreign = [&](const Place&) { return whole(other); };
+            loss = loss + nll_of(p, place, stride, related ? past : foreign).mean() /
+                              static_cast<double>(options.blocks);
+        }
+        const std::vector<at::Tensor> gradients = train::gradients_of(loss, leaves);
+        gate.clear_gradients();
+        gate.add_gradients(gradients);
+        gate.step(options.gate_rate *
+                  (1.0 - 0.9 * static_cast<double>(step) / static_cast<double>(options.steps)));
+    }
+    return p;
 }
 
 }  // namespace rpt::memory

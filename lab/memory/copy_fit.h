@@ -43,4 +43,16 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
                  const std::vector<DocumentCache>& validation, int64_t stride,
                  const FitOptions& options, const std::function<void(const FitStep&)>& tell);
 
+// A gate for spaces: half of the training blocks copy from their own document's far past, as if it
+// stood in a store, and half from another document, of which little is to be believed. The maps
+// stay those of `own`.
+CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<DocumentCache>& train,
+                              int64_t stride, const FitOptions& options);
+
+// What a store with another document of `documents` costs or gives: losses as above, each document
+// beside the next one of the list.
+std::vector<CorpusLoss> losses_beside_others(const CopyParameters& p,
+                                             const std::vector<DocumentCache>& documents,
+                                             int64_t stride, int64_t first_token);
+
 }  // namespace rpt::memory

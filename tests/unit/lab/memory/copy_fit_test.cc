@@ -43,6 +43,23 @@ TEST(CopyFit, finds_that_copying_does_not_help_where_nothing_repeats) {
     EXPECT_LT(best.gain, 0.05);
 }
 
+TEST(CopyFit, gate_of_spaces_believes_what_belongs_and_not_what_does_not) {
+    std::vector<DocumentCache> train, validation;
+    for (uint64_t i = 0; i < 3; ++i) train.push_back(repeating_document(300, 70, 24, i));
+    for (uint64_t i = 7; i < 9; ++i) validation.push_back(repeating_document(300, 70, 24, i));
+    CopyParameters own = untrained(train, 12, 300);
+    fit_copy(own, train, validation, 16, quick(), [](const FitStep&) {});
+    const CopyParameters spaces = fit_space_gate(own, train, 16, quick());
+    EXPECT_TRUE(spaces.key.equal(own.key));
+    const auto gain = [](const std::vector<CorpusLoss>& all) {
+        return all.at(0).without - all.at(0).with;
+    };
+    EXPECT_GT(gain(losses(spaces, validation, 16, 64)), 1.0);
+    const double beside = gain(losses_beside_others(spaces, validation, 16, 64));
+    EXPECT_GT(beside, -0.1);
+    EXPECT_GT(beside, gain(losses_beside_others(own, validation, 16, 64)));
+}
+
 TEST(CopyFit, equal_seeds_give_equal_parameters_and_short_documents_are_refused) {
     std::vector<DocumentCache> documents = {repeating_document(200, 70, 24, 1)};
     CopyParameters a = untrained(documents, 12, 200), b = untrained(documents, 12, 200);
