@@ -1,7 +1,9 @@
 // rpt-lab memory fit MODEL: a memory for a frozen model, fitted by what helps it to predict.
+// rpt-lab memory eval MODEL: what it is worth.
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -10,8 +12,10 @@
 #include "base/error.h"
 #include "core/text/tokenizer.h"
 #include "core/weights/package.h"
+#include "lab/eval/paired_bootstrap.h"
 #include "lab/memory/copy_fit.h"
 #include "lab/memory/memory_file.h"
+#include "lab/memory/memory_trial.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rpt_model.h"
 #include "lab/train/json_lines.h"
@@ -24,6 +28,8 @@ using memory::DocumentCache;
 struct MemoryArguments {
     std::string model, out, cache;
     std::vector<std::string> train, validation;  // CORPUS=FILE
+    std::vector<std::string> test;
+    int64_t wide = 0;
     int64_t documents = 4, tokens = 12288, window = 512, layer = 0, width = 128;
     memory::FitOptions fit;
 };
@@ -34,12 +40,12 @@ struct LoadedModel {
     std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
-LoadedModel load(const MemoryArguments& args) {
+LoadedModel load(const MemoryArguments& args, int64_t window) {
     LoadedModel out;
     out.package = weights::Package::open(args.model);
     const auto whole = model::load_model(*out.package, at::kCPU);
     model::ModelConfig config = whole->config();
-    config.stride = args.window / 2;
+    config.stride = window / 2;
     config.validate();
     out.network = std::make_unique<model::RptModel>(config, whole->weights(), at::kCPU);
     out.tokenizer =
@@ -51,6 +57,7 @@ LoadedModel load(const MemoryArguments& args) {
 std::vector<DocumentCache> documents_of(const LoadedModel& model, const MemoryArguments& args,
                                         const std::vector<std::string>& inputs,
                                         ProgressLine& progress) {
+    const int64_t window = 2 * model.network->config().stride;
     std::vector<DocumentCache> out;
     const std::string made_by =
         to_hex(model.package->fingerprint()) + " layer " + std::to_string(args.layer) + " window " +
@@ -68,9 +75,9 @@ std::vector<DocumentCache> documents_of(const LoadedModel& model, const MemoryAr
             train::CorpusDocument document =
                 train::parse_document(line, path + ":" + std::to_string(++number));
             if (document.text.size() < static_cast<size_t>(args.tokens) * 2) continue;
-            const std::string file = args.cache + "/" + corpus + "-" +
-                                     std::filesystem::path(path).filename().string() + "-" +
-                                     std::to_string(number) + ".safetensors";
+            const std::string file =
+                args.cache + "/" + corpus + "-" + std::filesystem::path(path).filename().string() +
+                "-" + std::to_string(window) + "-" + std::to_string(number) + ".safetensors";
             DocumentCache cache;
             if (!memory::load_cache(file, made_by, cache)) {
                 // eight bytes a token are more than enough of them
@@ -146,7 +153,7 @@ void tell_spaces(const char* what, const std::vector<memory::CorpusLoss>& corpor
 int run_fit(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     std::filesystem::create_directories(args.cache);
-    LoadedModel model = load(args);
+    LoadedModel model = load(args, args.window);
     const int64_t layers = model.network->config().layers();
     if (args.layer == 0) args.layer = layers - 2;
     if (args.layer < 1 || args.layer > layers)
@@ -181,6 +188,72 @@ int run_fit(MemoryArguments& args, const Common& common) {
     if (!common.json)
         std::printf("%s: step %lld, gain %.4f nats a token\n", args.out.c_str(),
                     static_cast<long long>(best.step), best.gain);
+    return kDone;
+}
+
+// Means over documents with 95 % intervals, against no memory.
+struct TrialRow {
+    const char* name;
+    double memory::DocumentTrial::*nats;
+};
+constexpr TrialRow kRows[] = {{"own past", &memory::DocumentTrial::own},
+                              {"own past, followers mixed up", &memory::DocumentTrial::random},
+                              {"a space with another document", &memory::DocumentTrial::other},
+                              {"no memory, longer window", &memory::DocumentTrial::wide}};
+
+void report(const std::vector<memory::DocumentTrial>& trials, bool with_wide,
+            const Common& common) {
+    std::map<std::string, std::vector<const memory::DocumentTrial*>> by_corpus;
+    for (const memory::DocumentTrial& trial : trials) by_corpus[trial.corpus].push_back(&trial);
+    nlohmann::ordered_json all;
+    for (const auto& [corpus, documents] : by_corpus) {
+        std::vector<double> base;
+        std::vector<int64_t> tokens;
+        double nats = 0, count = 0;
+        for (const memory::DocumentTrial* trial : documents) {
+            base.push_back(trial->without);
+            tokens.push_back(trial->tokens);
+            nats += trial->without;
+            count += static_cast<double>(trial->tokens);
+        }
+        nlohmann::ordered_json row = {{"corpus", corpus},
+                                      {"documents", documents.size()},
+                                      {"tokens", count},
+                                      {"no memory", nats / count}};
+        if (!common.json)
+            std::printf("%s: %zu documents, %.0f tokens, no memory %.4f nats a token\n",
+                        corpus.c_str(), documents.size(), count, nats / count);
+        for (const TrialRow& way : kRows) {
+            if (way.nats == &memory::DocumentTrial::wide && !with_wide) continue;
+            if (way.nats == &memory::DocumentTrial::other && trials.size() < 2) continue;
+            std::vector<double> those;
+            for (const memory::DocumentTrial* trial : documents) those.push_back(trial->*way.nats);
+            const eval::Difference d = eval::paired_bootstrap(those, base, tokens, 10000, 1);
+            row[way.name] = {{"difference", d.mean}, {"low", d.low}, {"high", d.high}};
+            if (!common.json)
+                std::printf("  %-32s %+.4f [%+.4f, %+.4f]\n", way.name, d.mean, d.low, d.high);
+        }
+        all.push_back(std::move(row));
+    }
+    if (common.json) std::cout << all.dump() << "\n";
+}
+
+int run_eval(MemoryArguments& args, const Common& common) {
+    ProgressLine progress(common.quiet);
+    std::filesystem::create_directories(args.cache);
+    LoadedModel model = load(args, args.window);
+    args.layer = model.network->config().pointer_layer;
+    const memory::CopyParameters own = memory::read_memory(*model.package, false);
+    const memory::CopyParameters spaces = memory::read_memory(*model.package, true);
+    const int64_t stride = model.network->config().stride;
+    const std::vector<DocumentCache> documents = documents_of(model, args, args.test, progress);
+    std::vector<DocumentCache> wide;
+    if (args.wide > 0) {
+        model = load(args, args.wide);
+        wide = documents_of(model, args, args.test, progress);
+    }
+    report(memory::try_memory(own, spaces, documents, wide, stride, args.fit.first_token),
+           !wide.empty(), common);
     return kDone;
 }
 
@@ -222,6 +295,30 @@ void add_memory_command(CLI::App& app, Common& common) {
         "books=validation.jsonl.zst --cache cache --out SmolLM2-135M.memory.safetensors");
     command->callback(
         [args, &common] { common.action = [args, &common] { return run_fit(*args, common); }; });
+
+    CLI::App* eval = group->add_subcommand(
+        "eval", "Nats a token with and without the memory, with intervals over documents");
+    const auto trial = std::make_shared<MemoryArguments>();
+    trial->documents = 8;
+    trial->fit.first_token = 4096;
+    eval->add_option("model", trial->model, "Model with its memory file beside it")->required();
+    eval->add_option("--test", trial->test, "NAME=FILE: documents, JSON lines")->required();
+    eval->add_option("--cache", trial->cache, "Folder that keeps what the model made of documents")
+        ->required();
+    eval->add_option("--documents", trial->documents, "Of each corpus")
+        ->check(CLI::Range(1, 100000));
+    eval->add_option("--tokens", trial->tokens, "Of each document")
+        ->check(CLI::Range(1024, 1 << 20));
+    eval->add_option("--window", trial->window, "Tokens that the model attends to")
+        ->check(CLI::Range(128, 1 << 16));
+    eval->add_option("--longer-window", trial->wide, "Also without a memory and with this window");
+    eval->add_option("--first-token", trial->fit.first_token, "Tokens count from there on");
+    eval->footer(
+        "Example: rpt-lab memory eval SmolLM2-135M.gguf --test books=test.jsonl.zst --cache cache "
+        "--longer-window 2048");
+    eval->callback([trial, &common] {
+        common.action = [trial, &common] { return run_eval(*trial, common); };
+    });
 }
 
 }  // namespace rpt::lab

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "core/model/config.h"
+#include "core/weights/tensor_source.h"
 #include "lab/memory/copy_reader.h"
 
 namespace rpt::memory {
@@ -19,5 +20,9 @@ struct MemoryFacts {
 void write_memory(const CopyParameters& own, const CopyParameters& spaces,
                   const at::Tensor& state_scale, const model::ModelConfig& config,
                   const MemoryFacts& facts, const std::string& path);
+
+// What a model was opened with: the gate of the own past, or that of spaces. kCorrupt for tensors
+// that are missing or of another shape.
+CopyParameters read_memory(const weights::TensorSource& source, bool for_spaces);
 
 }  // namespace rpt::memory
