@@ -87,6 +87,8 @@ void ModelConfig::validate_pointers() const {
         if (has_cca()) refuse("field 'cca_layers' must be empty where retrieval is pointer");
         if (key_features > 0) refuse("field 'key_features' must be 0 where retrieval is pointer");
     }
+    if (read_upper && retrieval != RetrievalKind::kPointer)
+        refuse("field 'read_upper' must be false unless retrieval is pointer");
     // a segment is encoded without neighbours, so its pointers may not depend on any
     if (has_pointers() && has_cca() && pointer_layer > cca_layers.front())
         refuse("field 'pointer_layer' must not be above the first of cca_layers");

@@ -218,6 +218,7 @@ void visit(Visitor& v, Config& c) {
     v.field("carry_neighbours", c.carry_neighbours);
     v.field("pointer_layer", c.pointer_layer);
     v.field("pointer_width", c.pointer_width);
+    v.field("read_upper", c.read_upper);
     v.layers("memorizing_layers", c.memorizing_layers);
     v.field("memorizing_tokens", c.memorizing_tokens);
     v.field("memorizing_top_k", c.memorizing_top_k);

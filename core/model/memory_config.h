@@ -53,9 +53,15 @@ struct MemoryConfig {
     // are unit vectors of `pointer_width` numbers. 0: the model has none.
     int64_t pointer_layer = 0;
     int64_t pointer_width = 128;
+    // Retrieval pointer: neighbours' states run through the upper layers, whose attention reads the
+    // keys and values that come out beside the window's. Without it neighbours change nothing
+    // there.
+    bool read_upper = false;
 
     bool is_cca_layer(int64_t layer) const;
     bool has_cca() const { return !cca_layers.empty(); }
+    // The upper half reads neighbours, in one way or the other.
+    bool reads_neighbours() const { return has_cca() || read_upper; }
     // A key and a query for each token.
     bool has_pointers() const { return pointer_layer > 0; }
     // The chunk encoder's states.

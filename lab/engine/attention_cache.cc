@@ -27,9 +27,24 @@ void AttentionCache::keep_sink(const model::ModelConfig& config, const model::Ro
     v.narrow(0, 0, 1).copy_(v.narrow(0, 1 + s, 1));
 }
 
+namespace {
+
+// The queries of one group of readers: neighbours' rows stand before the window's.
+at::Tensor read_beside(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                       const at::Tensor& visible, const model::FarRows* far) {
+    if (far == nullptr) return model::attend(q, k, v, model::additive_mask(visible));
+    const at::Tensor seen =
+        at::cat({at::ones({visible.size(0), far->k.size(0)}, visible.options()), visible}, 1);
+    return model::attend(q, at::cat({far->k.unsqueeze(0), k}, 1),
+                         at::cat({far->v.unsqueeze(0), v}, 1), model::additive_mask(seen));
+}
+
+}  // namespace
+
 at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfAttentionWeights& w,
                             const model::RopeTable& rope, const at::Tensor& x,
-                            AttentionCache& cache, BlockPlace place) {
+                            AttentionCache& cache, BlockPlace place,
+                            std::span<const Readers> readers) {
     const int64_t n = x.size(0), groups = config.n_kv_heads;
     const at::Tensor heads =
         model::project_heads(config, w, model::rms_norm(x, w.norm, config.norm_eps));
@@ -48,7 +63,16 @@ at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfA
         visible = at::cat({at::ones_like(visible.narrow(1, 0, 1)), visible}, 1);
     }
     const at::Tensor q = qk.narrow(1, 0, config.n_heads).unsqueeze(0);
-    return at::linear(model::attend(q, k, v, model::additive_mask(visible))[0], w.out);
+    if (readers.empty())
+        return at::linear(model::attend(q, k, v, model::additive_mask(visible))[0], w.out);
+    std::vector<at::Tensor> parts;
+    int64_t at = 0;
+    for (const Readers& group : readers) {
+        parts.push_back(read_beside(q.narrow(1, at, group.length), k, v,
+                                    visible.narrow(0, at, group.length), group.far));
+        at += group.length;
+    }
+    return at::linear(at::cat(parts, 1)[0], w.out);
 }
 
 }  // namespace rpt::engine

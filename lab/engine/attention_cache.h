@@ -4,10 +4,12 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 
 #include "core/model/config.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rope.h"
+#include "lab/network/upper_reading.h"
 
 namespace rpt::engine {
 
@@ -40,10 +42,17 @@ struct BlockPlace {
     int64_t row(const model::ModelConfig& config) const { return 1 + config.stride + offset; }
 };
 
+// `length` tokens that read the same neighbours; `far` null: none.
+struct Readers {
+    int64_t length;
+    const model::FarRows* far;
+};
+
 // Attn(RMS(x)) of x [n, d] at `place`; puts the keys and values of x into the cache. Without the
-// residual.
+// residual. `readers` divide x in order; empty: no token reads neighbours here.
 at::Tensor cached_attention(const model::ModelConfig& config, const model::SelfAttentionWeights& w,
                             const model::RopeTable& rope, const at::Tensor& x,
-                            AttentionCache& cache, BlockPlace place);
+                            AttentionCache& cache, BlockPlace place,
+                            std::span<const Readers> readers = {});
 
 }  // namespace rpt::engine

@@ -53,11 +53,14 @@ RPT_STEP_INLINE void attend_body(const AttendRow& a, float* scores, float* out) 
     const float scale = 1.0f / std::sqrt(static_cast<float>(a.d));
     const int64_t extra = a.null_k != nullptr ? 1 : 0;
     if (extra != 0) scores[0] = scale * dot_body(a.q, a.null_k, a.d);
+    for (int64_t i = 0; i < a.n_far; ++i)
+        scores[extra + i] = scale * dot_body(a.q, a.far_k + i * a.step, a.d);
+    const int64_t front = extra + a.n_far;
     for (int64_t i = 0; i < a.n; ++i) {
         const float s = scale * dot_body(a.q, a.k + i * a.step, a.d);
-        scores[i + extra] = a.mask != nullptr ? s + a.mask[i] : s;
+        scores[front + i] = a.mask != nullptr ? s + a.mask[i] : s;
     }
-    const int64_t total = a.n + extra;
+    const int64_t total = front + a.n;
     const float top = *std::max_element(scores, scores + total);
     float sum = 0;
     for (int64_t i = 0; i < total; ++i) {
@@ -67,7 +70,9 @@ RPT_STEP_INLINE void attend_body(const AttendRow& a, float* scores, float* out) 
     if (!a.add) std::memset(out, 0, static_cast<size_t>(a.d) * sizeof(float));
     for (int64_t i = 0; i < total; ++i) {
         const float p = a.weight * scores[i] / sum;
-        const float* v = i < extra ? a.null_v : a.v + (i - extra) * a.step;
+        const float* v = i < extra   ? a.null_v
+                         : i < front ? a.far_v + (i - extra) * a.step
+                                     : a.v + (i - front) * a.step;
 #pragma omp simd
         for (int64_t c = 0; c < a.d; ++c) out[c] += p * v[c];
     }

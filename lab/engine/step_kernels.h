@@ -15,7 +15,7 @@ void norm_row(const float* x, const float* gain, int64_t n, double eps, float* o
 
 // Attention of one query head over `n` keys: `k` and `v` are rows of d numbers, `step` apart.
 // `mask` is additive or null; `null_k`, `null_v` are one more key in front, or null. `scores` is
-// room for n + 1 numbers. With `add` the result times `weight` is added to `out`.
+// room for 1 + n_far + n numbers. With `add` the result times `weight` is added to `out`.
 struct AttendRow {
     const float* q;
     const float* k;
@@ -26,6 +26,10 @@ struct AttendRow {
     const float* null_v;
     float weight = 1;
     bool add = false;
+    // `n_far` more rows, which stand before the others and are never masked; `step` apart too.
+    const float* far_k = nullptr;
+    const float* far_v = nullptr;
+    int64_t n_far = 0;
 };
 void attend_row(const AttendRow& a, float* scores, float* out);
 

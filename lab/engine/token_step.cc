@@ -70,7 +70,7 @@ void TokenStep::finish_heads(const model::SelfAttentionWeights& w, int64_t row,
 }
 
 void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
-                               BlockPlace place, StepScratch& s) const {
+                               BlockPlace place, const model::FarRows* far, StepScratch& s) const {
     const model::ModelConfig& c = config_;
     const int64_t d = c.head_dim, groups = c.n_kv_heads, row = place.row(c);
     const int64_t width = groups * d;
@@ -93,7 +93,7 @@ void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCa
     }
 
     const int64_t begin = place.first_row(c), n = row + 1 - begin;
-    const int64_t room = n + 1;
+    const int64_t n_far = far != nullptr ? far->k.size(0) : 0, room = 1 + n_far + n;
     s.scores.resize(static_cast<size_t>(c.n_heads * room));
     const int64_t grain = std::max<int64_t>(1, kWeightsAThread / (2 * n * d));
     at::parallel_for(0, c.n_heads, grain, [&](int64_t from, int64_t to) {
@@ -102,9 +102,21 @@ void TokenStep::self_attention(const model::SelfAttentionWeights& w, AttentionCa
             const int64_t at_group = begin * width + group * d;
             const float* null_k = w.null_key.defined() ? data(w.null_key) + group * d : nullptr;
             const float* null_v = w.null_key.defined() ? data(w.null_value) + group * d : nullptr;
-            attend_row({s.wide.data() + head * d, k + at_group, v + at_group, n, d, width, nullptr,
-                        null_k, null_v},
-                       s.scores.data() + head * room, s.mixed.data() + head * d);
+            AttendRow a{s.wide.data() + head * d,
+                        k + at_group,
+                        v + at_group,
+                        n,
+                        d,
+                        width,
+                        nullptr,
+                        null_k,
+                        null_v};
+            if (n_far > 0) {
+                a.far_k = data(far->k) + group * d;
+                a.far_v = data(far->v) + group * d;
+                a.n_far = n_far;
+            }
+            attend_row(a, s.scores.data() + head * room, s.mixed.data() + head * d);
         }
     });
     multiply(w.out, s.mixed.data(), true, s.x.data());
@@ -167,7 +179,7 @@ void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockP
     }
     for (int64_t i = 0; i < config_.n_lower; ++i) {
         const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
-        self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);
+        self_attention(layer.attention, caches[static_cast<size_t>(i)], place, nullptr, s);
         feed_forward(layer.ffn, s);
         if (i + 1 == config_.pointer_layer) std::memcpy(pointed, s.x.data(), bytes);
     }
@@ -175,7 +187,7 @@ void TokenStep::lower(int32_t token, std::vector<AttentionCache>& caches, BlockP
 }
 
 void TokenStep::upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
-                      const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& s,
+                      const ReadMemory* memory, int64_t position, StepScratch& s,
                       std::span<float> logits, float* pointed) const {
     prepare(s);
     const size_t bytes = static_cast<size_t>(config_.dim) * sizeof(float);
@@ -183,9 +195,12 @@ void TokenStep::upper(const float* h_low, std::vector<AttentionCache>& caches, B
     size_t cca_index = 0;
     for (int64_t i = config_.n_lower; i < config_.layers(); ++i) {
         const model::LayerWeights& layer = weights_.layers[static_cast<size_t>(i)];
-        self_attention(layer.attention, caches[static_cast<size_t>(i)], place, s);
+        const bool far = memory != nullptr && !memory->far.empty();
+        self_attention(layer.attention, caches[static_cast<size_t>(i)], place,
+                       far ? &memory->far[static_cast<size_t>(i - config_.n_lower)] : nullptr, s);
         if (layer.cross) {
-            if (memory != nullptr) cross_attention(*layer.cross, (*memory)[cca_index], position, s);
+            if (memory != nullptr)
+                cross_attention(*layer.cross, memory->cca[cca_index], position, s);
             ++cca_index;
         }
         feed_forward(layer.ffn, s);

@@ -15,6 +15,12 @@
 
 namespace rpt::engine {
 
+// What tokens read of one chunk's neighbours.
+struct ReadMemory {
+    std::vector<model::MemoryKv> cca;  // of each CCA layer
+    std::vector<model::FarRows> far;   // of each upper layer (read_upper); empty: no neighbours
+};
+
 // Room for one token's intermediate vectors; one a stream.
 struct StepScratch {
     std::vector<float> x, normed, wide, mixed, scores;
@@ -31,10 +37,10 @@ class TokenStep {
     // layers end in this half.
     void lower(int32_t token, std::vector<AttentionCache>& caches, BlockPlace place,
                StepScratch& scratch, float* h_low, float* pointed) const;
-    // `memory`: keys and values of each CCA layer, null where the token reads none; `position` as
-    // in cca_place(). Empty `logits`: none are wanted.
+    // `memory`: what the token reads of neighbours, null for nothing; `position` as in cca_place().
+    // Empty `logits`: none are wanted.
     void upper(const float* h_low, std::vector<AttentionCache>& caches, BlockPlace place,
-               const std::vector<model::MemoryKv>* memory, int64_t position, StepScratch& scratch,
+               const ReadMemory* memory, int64_t position, StepScratch& scratch,
                std::span<float> logits, float* pointed) const;
 
   private:
@@ -42,7 +48,7 @@ class TokenStep {
     // Biases, norms and rotation of the heads in s.wide for a token in row `row` of the window.
     void finish_heads(const model::SelfAttentionWeights& w, int64_t row, StepScratch& s) const;
     void self_attention(const model::SelfAttentionWeights& w, AttentionCache& cache,
-                        BlockPlace place, StepScratch& s) const;
+                        BlockPlace place, const model::FarRows* far, StepScratch& s) const;
     void cross_attention(const model::CrossAttentionWeights& w, const model::MemoryKv& memory,
                          int64_t position, StepScratch& s) const;
     void feed_forward(const model::FeedForwardWeights& w, StepScratch& s) const;

@@ -4,33 +4,17 @@
 #include <cstring>
 
 #include "lab/network/layers.h"
-#include "lab/network/neighbours.h"
 #include "lab/network/pointers.h"
 #include "lab/network/token_loss.h"
 
 namespace rpt::engine {
 namespace {
 
-at::Tensor borrow(std::span<const float> values, int64_t dim) {
-    return at::from_blob(const_cast<float*>(values.data()),
-                         {static_cast<int64_t>(values.size()) / dim, dim}, at::kFloat);
-}
-
 constexpr int64_t kRowsAtOnce = 64;  // of logits that are handed out; SmolLM2's take 12 MiB
-
-constexpr int64_t kOpening =
-    -1;  // the chunk before the first one, whose neighbours the first tokens read
 
 // Of a token's query among the 2m - 1 positions of its group (spec 1.13).
 int64_t memory_position(int64_t token, int64_t m) {
     return m - 1 + (token + 1) % m;
-}
-
-// `counted` [1, K]: what each neighbour counts for.
-void tell(const at::Tensor& counted, std::vector<NeighbourUse>& use) {
-    const at::Tensor on_host = counted.to(at::kCPU, at::kFloat).contiguous();
-    const float* values = on_host.const_data_ptr<float>();
-    for (size_t i = 0; i < use.size(); ++i) use[i].gate = values[i];
 }
 
 [[noreturn]] void refuse(Status status, const std::string& text) {
@@ -123,7 +107,7 @@ std::vector<EncodedChunk> TorchStream::close_chunks() {
     open_.clear();
     if (open_tokens_ > 0) open_.push_back({rest(low), rest(pointed)});
     const int64_t first = position_ / c.chunk - chunks;
-    if (c.has_cca()) {
+    if (c.reads_neighbours()) {
         for (int64_t i = 0; i < chunks; ++i) closed_[first + i] = whole(low)[i];
     }
     std::vector<EncodedChunk> out =
@@ -132,142 +116,29 @@ std::vector<EncodedChunk> TorchStream::close_chunks() {
     return out;
 }
 
-std::vector<NeighbourUse> TorchStream::set_neighbours(uint64_t chunk,
-                                                      std::span<const Neighbour> neighbours) {
-    const model::ModelConfig& c = engine_->config();
-    std::vector<NeighbourUse> use(neighbours.size());
-    if (!c.has_cca()) return use;
-    const auto asking = closed_.find(static_cast<int64_t>(chunk));
-    if (asking == closed_.end() || asking != closed_.begin()) {
-        refuse(Status::kState, "stream: chunk " + std::to_string(chunk) +
-                                   " does not wait for neighbours, or not as the next one");
-    }
-    use = make_memory(static_cast<int64_t>(chunk), neighbours, asking->second);
-    closed_.erase(asking);
-    return use;
-}
-
-std::vector<NeighbourUse> TorchStream::set_opening_neighbours(
-    std::span<const Neighbour> neighbours) {
-    const model::ModelConfig& c = engine_->config();
-    if (position_ > 0 || memory_.count(kOpening) != 0) {
-        refuse(Status::kState, "stream: opening neighbours come once and before any token");
-    }
-    if (!c.has_cca() || neighbours.empty()) return std::vector<NeighbourUse>(neighbours.size());
-    // no chunk asks yet: the neighbours are augmented by one another alone
-    return make_memory(kOpening, neighbours,
-                       at::empty({0, c.dim}, at::kFloat).to(engine_->device()));
-}
-
-std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
-                                                   std::span<const Neighbour> neighbours,
-                                                   const at::Tensor& asking) {
-    const model::ModelConfig& c = engine_->config();
-    const int64_t m = c.chunk, k = static_cast<int64_t>(neighbours.size());
-    std::vector<NeighbourUse> use(neighbours.size());
-    for (const Neighbour& n : neighbours) {
-        for (const auto& states : {n.chunk, n.successor}) {
-            if (states.size() % static_cast<size_t>(c.dim) != 0 ||
-                states.size() > static_cast<size_t>(m * c.dim)) {
-                refuse(Status::kArgument, "stream: a neighbour has " +
-                                              std::to_string(states.size()) +
-                                              " numbers, not rows of " + std::to_string(c.dim));
-            }
-        }
-    }
-    return run_torch([&] {
-        std::vector<model::MemoryKv> layers;
-        at::Tensor multiplier;
-        model::MemoryUse memory_use;
-        model::Neighbours n;
-        if (k > 0) {
-            n.states = at::zeros({1, k, 2 * m, c.dim}, at::kFloat);
-            n.present = at::zeros({1, k, 2 * m}, at::kBool);
-            for (int64_t i = 0; i < k; ++i) {
-                int64_t begin = 0;
-                for (const auto& states : {neighbours[static_cast<size_t>(i)].chunk,
-                                           neighbours[static_cast<size_t>(i)].successor}) {
-                    const at::Tensor rows = borrow(states, c.dim);
-                    n.states[0][i].narrow(0, begin, rows.size(0)).copy_(rows);
-                    n.present[0][i].narrow(0, begin, rows.size(0)).fill_(true);
-                    begin += m;
-                }
-            }
-            n.states = n.states.to(engine_->device());
-            n.present = n.present.to(engine_->device());
-            if (c.augment) {
-                n.states = model::augment_neighbours(c, engine_->weights(), engine_->rope(), n,
-                                                     asking.unsqueeze(0));
-            }
-            at::Tensor scores, null_score;
-            if (c.scores_weigh()) {
-                scores = at::empty({1, k}, at::kFloat);
-                float* of = scores.mutable_data_ptr<float>();
-                for (const Neighbour& neighbour : neighbours) *of++ = neighbour.score;
-                scores = scores.to(engine_->device());
-                null_score = engine_->weights().retriever->null_score;
-            }
-            memory_use = model::use_of_memory(c, n.present, scores, null_score);
-            if (memory_use.weights.defined()) tell(memory_use.weights, use);
-        }
-        if (c.has_gate()) {
-            const at::Tensor scores = gate_of(n);
-            if (k > 0) {
-                multiplier = model::gate_multiplier(c, scores);
-                if (!multiplier.defined()) {
-                    n.states =
-                        n.states + scores.view({1, k, 1, 1}) * engine_->weights().gate->direction;
-                }
-                tell(multiplier.defined() ? multiplier : scores, use);
-            }
-        }
-        for (const int64_t layer : c.cca_layers) {
-            const auto& w = *engine_->weights().layers[static_cast<size_t>(layer)].cross;
-            model::MemoryKv kv =
-                k > 0 ? model::project_memory(c, w, engine_->rope(), n, multiplier, memory_use)
-                      : model::null_memory(c, w, 1);
-            layers.push_back({kv.k.contiguous(), kv.v.contiguous(), kv.mask, kv.weights});
-        }
-        memory_[chunk] = std::move(layers);
-        return use;
-    });
-}
-
-// Remembers the pooled neighbours of this chunk and scores them in sight of those of the chunks
-// before: [1, K].
-at::Tensor TorchStream::gate_of(const model::Neighbours& n) {
-    const model::ModelConfig& c = engine_->config();
-    const auto options = at::TensorOptions().dtype(at::kFloat).device(engine_->device());
-    pooled_.push_back(n.states.defined() ? model::pool_neighbours(n)[0]
-                                         : at::empty({0, c.dim}, options));
-    if (static_cast<int64_t>(pooled_.size()) > c.gate_horizon) pooled_.pop_front();
-    const int64_t k = pooled_.back().size(0);
-    if (k == 0) return {};
-    int64_t widest = 0;
-    for (const at::Tensor& p : pooled_) widest = std::max(widest, p.size(0));
-    const int64_t chunks = static_cast<int64_t>(pooled_.size());
-    const at::Tensor all = at::zeros({1, chunks, widest, c.dim}, options);
-    const at::Tensor valid = at::zeros({1, chunks, widest}, options.dtype(at::kBool));
-    for (int64_t i = 0; i < chunks; ++i) {
-        const at::Tensor& p = pooled_[static_cast<size_t>(i)];
-        all[0][i].narrow(0, 0, p.size(0)).copy_(p);
-        valid[0][i].narrow(0, 0, p.size(0)).fill_(true);
-    }
-    return model::gate_scores(c, *engine_->weights().gate, all, valid, 1)[0].narrow(1, 0, k);
-}
-
 BlockPlace TorchStream::place_of(int64_t token) const {
     const int64_t s = engine_->config().stride;
     return {token / s, token % s};
 }
 
 // What a token reads: the memory of its chunk, null if it has none.
-const std::vector<model::MemoryKv>* TorchStream::memory_of(int64_t token) const {
+const ReadMemory* TorchStream::memory_of(int64_t token) const {
     const model::ModelConfig& c = engine_->config();
     const bool seam = !c.carry_neighbours && token % c.stride < c.chunk - 1;
     const int64_t u = model::cca_place(token, c.chunk).u;
-    if (seam || (u < 0 && memory_.count(kOpening) == 0)) return nullptr;
+    if (seam || (u < 0 && memory_.count(kOpeningChunk) == 0)) return nullptr;
     return &memory_.at(u);
+}
+
+template <typename F>
+void TorchStream::for_groups(int64_t n, F f) const {
+    const int64_t first = position_ - n, m = engine_->config().chunk;
+    for (int64_t begin = 0; begin < n;) {
+        // tokens of one group: until the next one whose successor opens a chunk
+        const int64_t length = std::min(n - begin, m - (first + begin + 1) % m);
+        f(begin, length);
+        begin += length;
+    }
 }
 
 at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_t cca_index,
@@ -275,24 +146,36 @@ at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_
     const model::ModelConfig& c = engine_->config();
     const int64_t n = x.size(0), first = position_ - n;
     std::vector<at::Tensor> parts;
-    for (int64_t begin = 0; begin < n;) {
+    for_groups(n, [&](int64_t begin, int64_t length) {
         const int64_t token = first + begin;
-        // tokens of one group: until the next one whose successor opens a chunk
-        const int64_t length = std::min(n - begin, c.chunk - (token + 1) % c.chunk);
         const at::Tensor part = x.narrow(0, begin, length);
-        const std::vector<model::MemoryKv>* memory = memory_of(token);
+        const ReadMemory* memory = memory_of(token);
         if (memory == nullptr) {
             parts.push_back(at::zeros_like(part));
         } else {
-            const model::MemoryKv& kv = (*memory)[cca_index];
+            const model::MemoryKv& kv = memory->cca[cca_index];
             const at::Tensor q =
                 model::memory_queries(c, w, engine_->rope(), part, memory_position(token, c.chunk))
                     .unsqueeze(0);
             parts.push_back(at::linear(model::read_memory(q, kv)[0], w.out));
         }
-        begin += length;
-    }
+    });
     return at::cat(parts, 0);
+}
+
+// Who among the last n tokens reads neighbours in an upper layer; empty if none does.
+std::vector<Readers> TorchStream::readers_of(int64_t n, size_t layer) const {
+    std::vector<Readers> readers;
+    if (!engine_->config().read_upper) return readers;
+    bool any = false;
+    for_groups(n, [&](int64_t begin, int64_t length) {
+        const ReadMemory* memory = memory_of(position_ - n + begin);
+        const bool reads = memory != nullptr && !memory->far.empty();
+        readers.push_back({length, reads ? &memory->far[layer] : nullptr});
+        any = any || reads;
+    });
+    if (!any) readers.clear();
+    return readers;
 }
 
 at::Tensor TorchStream::run_upper() {
@@ -303,7 +186,8 @@ at::Tensor TorchStream::run_upper() {
     for (int64_t i = c.n_lower; i < c.layers(); ++i) {
         const model::LayerWeights& layer = engine_->weights().layers[static_cast<size_t>(i)];
         h = h + cached_attention(c, layer.attention, engine_->rope(), h,
-                                 caches_[static_cast<size_t>(i)], place);
+                                 caches_[static_cast<size_t>(i)], place,
+                                 readers_of(h.size(0), static_cast<size_t>(i - c.n_lower)));
         if (layer.cross) h = h + read_memory(*layer.cross, cca_index++, h);
         h = h + model::feed_forward(c, layer.ffn, h);
         if (i + 1 == c.pointer_layer) pointed_ = h;
@@ -345,8 +229,8 @@ bool TorchStream::step_upper(std::span<float> last_logits) {
     const model::ModelConfig& c = engine_->config();
     const int64_t token = position_ - 1;
     step->upper(low_.const_data_ptr<float>(), caches_, place_of(token),
-                c.has_cca() ? memory_of(token) : nullptr, memory_position(token, c.chunk), scratch_,
-                last_logits, pointed_.mutable_data_ptr<float>());
+                c.reads_neighbours() ? memory_of(token) : nullptr, memory_position(token, c.chunk),
+                scratch_, last_logits, pointed_.mutable_data_ptr<float>());
     return true;
 }
 

@@ -12,6 +12,9 @@
 
 namespace rpt::engine {
 
+// The chunk before the first one, whose neighbours the first tokens read.
+constexpr int64_t kOpeningChunk = -1;
+
 class TorchStream final : public Stream {
   public:
     explicit TorchStream(std::shared_ptr<const TorchEngine> engine);
@@ -53,7 +56,12 @@ class TorchStream final : public Stream {
     // is that chunk.
     std::vector<NeighbourUse> make_memory(int64_t chunk, std::span<const Neighbour> neighbours,
                                           const at::Tensor& asking);
-    const std::vector<model::MemoryKv>* memory_of(int64_t token) const;
+    std::vector<Readers> readers_of(int64_t n, size_t layer) const;
+    ReadMemory pass_neighbours(std::span<const Neighbour> neighbours) const;
+    const ReadMemory* memory_of(int64_t token) const;
+    // Calls f(begin, length) for each run of the last tokens that read the same memory.
+    template <typename F>
+    void for_groups(int64_t n, F f) const;
 
     std::shared_ptr<const TorchEngine> engine_;
     std::vector<AttentionCache> caches_;  // of all layers
@@ -69,8 +77,7 @@ class TorchStream final : public Stream {
     std::vector<HalfTokens> open_;
     int64_t open_tokens_ = 0;
     std::map<int64_t, at::Tensor> closed_;  // h_low [m, d] of chunks that wait for their neighbours
-    // For each chunk that tokens still to come may read, keys and values of each CCA layer.
-    std::map<int64_t, std::vector<model::MemoryKv>> memory_;
+    std::map<int64_t, ReadMemory> memory_;  // of each chunk that tokens still to come may read
     std::deque<at::Tensor>
         pooled_;  // neighbours [K_i, d] of the last gate_horizon chunks, before gating
     StepScratch scratch_;

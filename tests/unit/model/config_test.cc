@@ -101,6 +101,7 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"pointer_layer": -1})", "'pointer_layer'"},
         {R"({"pointer_layer": 5, "cca_layers": [4]})", "'pointer_layer'"},
         {R"({"pointer_width": 0})", "'pointer_width'"},
+        {R"({"read_upper": true})", "'read_upper'"},
         {R"({"retrieval": "pointer"})", "'pointer_layer'"},
         {R"({"retrieval": "pointer", "pointer_layer": 4, "cca_layers": [4]})", "'cca_layers'"},
         {R"({"retrieval": "pointer", "pointer_layer": 4, "key_features": 8})", "'key_features'"},
@@ -117,12 +118,15 @@ TEST(config, a_pointer_model_has_chunk_keys_of_the_pointers_width_and_no_encoder
     c.retrieval = RetrievalKind::kPointer;
     c.pointer_layer = 5;
     c.pointer_width = 96;
-    c.validate();
+    c.read_upper = true;
+    EXPECT_EQ(ModelConfig::from_json(c.to_json()), c);
+    EXPECT_TRUE(c.reads_neighbours());
     EXPECT_EQ(c.key_width(), 96);
     EXPECT_TRUE(c.has_retriever() && c.has_pointers());
     EXPECT_FALSE(c.has_chunk_keys() || c.has_memory() || c.has_gate());
     // pointers beside a retriever of RPT leave its keys as they are
     c.retrieval = RetrievalKind::kLambdaRank;
+    c.read_upper = false;
     c.validate();
     EXPECT_EQ(c.key_width(), c.dim);
     EXPECT_TRUE(c.has_chunk_keys() && c.has_pointers());

@@ -1,0 +1,142 @@
+// Neighbours read through the upper layers: any pieces against one mask over the whole document.
+#include <algorithm>
+
+#include "lab/network/model_weights.h"
+#include "lab/network/upper_reading.h"
+#include "tests/unit/lab/engine/engine_fixture.h"
+
+namespace rpt::engine {
+namespace {
+
+constexpr int64_t kBlocks = 5;
+
+// A document, and stored states for the neighbours of its chunks.
+struct Document {
+    std::vector<int32_t> ids;
+    std::vector<std::vector<std::pair<at::Tensor, at::Tensor>>> neighbours;  // chunk, successor
+    at::Tensor logits;  // [T, V], from the twin
+};
+
+// None, one or two neighbours a chunk, some of them short or without a successor.
+Document make_document(const model::RptModel& model, bool read) {
+    const c10::NoGradGuard no_grad;
+    const model::ModelConfig& c = model.config();
+    const at::Tensor tokens = model::tiny_tokens(c, 1, kBlocks * c.stride);
+    Document d;
+    d.ids = to_ids(tokens[0]);
+    std::vector<std::vector<at::Tensor>> texts;
+    for (int64_t chunk = 0; chunk < kBlocks * c.chunks_per_block(); ++chunk) {
+        d.neighbours.emplace_back();
+        texts.emplace_back();
+        for (int64_t i = 0; read && i < chunk % 3; ++i) {
+            const int64_t rows = chunk % 4 == 2 ? c.chunk - 1 : c.chunk;
+            const int64_t more = i == 1 ? 0 : c.chunk - chunk % 2;
+            const at::Tensor states = at::randn({rows + more, c.dim});
+            d.neighbours.back().emplace_back(states.narrow(0, 0, rows).contiguous(),
+                                             states.narrow(0, rows, more).contiguous());
+            texts.back().push_back(states * model.weights().state_scale);
+        }
+    }
+    const at::Tensor low = model.lower_hidden(tokens)[0];
+    d.logits = model.logits(model::upper_reading_slow(c, model.weights(), low, texts));
+    return d;
+}
+
+std::span<const float> numbers(const at::Tensor& t) {
+    return {t.const_data_ptr<float>(), static_cast<size_t>(t.numel())};
+}
+
+void set_all(Stream& stream, const Document& d, std::span<const EncodedChunk> chunks) {
+    for (const EncodedChunk& chunk : chunks) {
+        std::vector<Neighbour> set;
+        for (const auto& [states, successor] : d.neighbours[chunk.index])
+            set.push_back({numbers(states), numbers(successor)});
+        EXPECT_EQ(stream.set_neighbours(chunk.index, set).size(), set.size());
+    }
+}
+
+// Furthest distance of any logit.
+double distance(Stream& stream, const Document& d, size_t piece) {
+    double most = 0;
+    for (size_t p = 0; p < d.ids.size();) {
+        const size_t n = std::min({piece, stream.room(), d.ids.size() - p});
+        set_all(stream, d, stream.advance_lower(std::span(d.ids).subspan(p, n)));
+        stream.advance_upper_rows([&](size_t first, std::span<const float> logits) {
+            const int64_t vocab = d.logits.size(1), row = static_cast<int64_t>(p + first);
+            const at::Tensor wanted =
+                d.logits.narrow(0, row, static_cast<int64_t>(logits.size()) / vocab);
+            most = std::max(most, furthest({logits.begin(), logits.end()}, floats(wanted)));
+        });
+        p += n;
+    }
+    return most;
+}
+
+TEST_F(EngineTest, upper_reading_equals_one_mask_over_the_document_for_any_pieces) {
+    for (auto [name, config] : model::frozen_variants()) {
+        if (!config.has_pointers()) continue;
+        config.read_upper = true;
+        for (const bool carry : {true, false}) {
+            config.carry_neighbours = carry;
+            const model::RptModel model(with_bytes(config), 3);
+            model::roughen(model);
+            const auto engine = open(model);
+            const Document d = make_document(model, true);
+            for (const size_t piece : {size_t{100}, size_t{1}, size_t{3}, size_t{5}}) {
+                EXPECT_LT(distance(*engine->new_stream(), d, piece), 1e-4)
+                    << name << " by " << piece << " carry " << carry;
+            }
+            if (!carry) continue;
+            // a copy goes on as the original would
+            const auto stream = engine->new_stream();
+            set_all(*stream, d, stream->advance_lower(std::span(d.ids).first(8)));
+            stream->advance_upper({});
+            const auto fork = stream->fork();
+            std::vector<float> logits(262);
+            fork->advance_lower(std::span(d.ids).subspan(8, 1));
+            fork->advance_upper(logits);
+            EXPECT_LT(furthest(logits, floats(d.logits[8])), 1e-4) << name;
+        }
+    }
+}
+
+TEST_F(EngineTest, upper_reading_matters_and_changes_nothing_without_neighbours) {
+    model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
+    config.read_upper = true;
+    const model::RptModel model(config, 3);
+    const auto engine = open(model);
+    const Document with = make_document(model, true), without = make_document(model, false);
+    EXPECT_GT((with.logits - without.logits).abs().max().item<double>(), 1e-2);
+    EXPECT_LT(distance(*engine->new_stream(), without, 5), 1e-4);
+    // the same as a model that never reads neighbours
+    config.read_upper = false;
+    const model::RptModel plain(config, 3);
+    EXPECT_LT(distance(*open(plain)->new_stream(), without, 100), 1e-4);
+    EXPECT_LT(distance(*open(plain)->new_stream(), {with.ids, with.neighbours, without.logits}, 3),
+              1e-4);
+}
+
+TEST_F(EngineTest, upper_reading_of_opening_neighbours_reaches_the_first_tokens) {
+    model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
+    config.read_upper = true;
+    const model::RptModel model(config, 3);
+    const auto engine = open(model);
+    const at::Tensor states = at::randn({config.chunk, config.dim});
+    const Neighbour one{numbers(states), {}};
+    const std::vector<int32_t> ids{9, 8, 7};
+    const auto logits_of = [&](bool opening, size_t piece) {
+        const auto stream = engine->new_stream();
+        if (opening) stream->set_opening_neighbours({&one, 1});
+        std::vector<float> logits(262);
+        for (size_t at = 0; at < ids.size(); at += piece) {
+            stream->advance_lower(std::span(ids).subspan(at, std::min(piece, ids.size() - at)));
+            stream->advance_upper(logits);
+        }
+        return logits;
+    };
+    EXPECT_GT(furthest(logits_of(true, 3), logits_of(false, 3)), 1e-3);
+    EXPECT_LT(furthest(logits_of(true, 3), logits_of(true, 1)), 1e-4);
+}
+
+}  // namespace
+}  // namespace rpt::engine
