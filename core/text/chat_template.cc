@@ -26,8 +26,8 @@ bool trims(std::string_view jinja) {
     return contains(jinja, "| trim") || contains(jinja, "|trim");
 }
 
-// The text between `open` and a line end, and `close`, in a string literal; line ends may be
-// written as \n. Empty if there is none.
+// The text, without < and braces, between `open` with a line end and `close`, in a string literal;
+// the line end may be written as \n. Empty if there is none.
 std::string literal_between(std::string_view jinja, std::string_view open, std::string_view close) {
     for (size_t at = jinja.find(open); at != std::string_view::npos;
          at = jinja.find(open, at + 1)) {
@@ -38,10 +38,8 @@ std::string literal_between(std::string_view jinja, std::string_view open, std::
             rest.remove_prefix(2);
         else
             continue;
-        const std::string_view text = rest.substr(0, rest.find(close));
-        if (text.size() == rest.size() || text.empty() ||
-            text.find_first_of("'\"{}\\") != std::string_view::npos)
-            continue;
+        const std::string_view text = rest.substr(0, rest.find_first_of("<'\"{}\\"));
+        if (text.empty() || !rest.substr(text.size()).starts_with(close)) continue;
         return std::string(text);
     }
     return {};
@@ -194,8 +192,8 @@ void ChatTemplate::render_mistral(std::span<const ChatMessage> messages, Writer&
             writer.add(end_);
         } else {
             throw Error(Status::kArgument, "rpt",
-                        "chat: this model's form has no role \"" + message.role.substr(0, 40) +
-                            "\" here; it has user and assistant, and one system message first");
+                        "chat: this model's form has no role " + shown_name(message.role) +
+                            " here; it has user and assistant, and one system message first");
         }
     }
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/text/byte_alphabet.h"
+#include "core/text/utf8_gate.h"
 
 namespace rpt::text {
 namespace {
@@ -41,7 +42,7 @@ PieceRule piece_rule(const std::string& pre) {
         if (entry.name == pre) return entry.rule;
         known += (known.empty() ? "" : ", ") + std::string(entry.name);
     }
-    unsupported("its pre-tokenizer \"" + pre.substr(0, 40) + "\" is not known; known are " + known);
+    unsupported("its pre-tokenizer " + shown_name(pre) + " is not known; known are " + known);
 }
 
 // Values of ggml.token_type.
@@ -78,6 +79,8 @@ void take_tokens(GgufTokenizer& file, Vocabulary& vocabulary) {
             case kUnused:
                 (file.types[id] == kUserDefined ? vocabulary.added : vocabulary.special)
                     .push_back(int32_t(id));
+                if (valid_utf8_prefix(file.tokens[id]) != file.tokens[id].size())
+                    corrupt(name + " is not utf-8");
                 vocabulary.tokens.push_back(std::move(file.tokens[id]));
                 break;
             default:
@@ -133,8 +136,8 @@ Roles told_roles(GgufTokenizer& file) {
 
 Vocabulary gguf_vocabulary(GgufTokenizer file) {
     if (file.model != "gpt2")
-        unsupported("its kind \"" + file.model.substr(0, 40) +
-                    "\" is not supported; byte-level BPE (\"gpt2\") is");
+        unsupported("its kind " + shown_name(file.model) +
+                    " is not supported; byte-level BPE (\"gpt2\") is");
     Vocabulary vocabulary;
     vocabulary.pieces = piece_rule(file.pre);
     vocabulary.ignore_merges = vocabulary.pieces == PieceRule::kLlama3;

@@ -76,6 +76,12 @@ std::string unused_token_name(size_t id) {
     return "<|unused_" + std::to_string(id) + "|>";
 }
 
+std::string shown_name(std::string_view name) {
+    std::string shown = "\"";
+    for (char c : name.substr(0, 40)) shown += c >= ' ' && c <= '~' ? c : '?';
+    return shown + "\"";
+}
+
 Roles read_roles(std::string_view json, std::span<const SpecialName> special) {
     using Json = nlohmann::json;
     const Json root = Json::parse(json, nullptr, false);
@@ -83,7 +89,7 @@ Roles read_roles(std::string_view json, std::span<const SpecialName> special) {
     Roles roles = kNoRoles;
     for (const auto& [key, value] : root.items()) {
         const auto role = std::ranges::find(kNames, key);
-        if (role == kNames.end()) corrupt("\"" + key.substr(0, 40) + "\" is no role");
+        if (role == kNames.end()) corrupt(shown_name(key) + " is no role");
         const int32_t id = value.is_string() ? find(special, value.get<std::string>()) : -1;
         if (id < 0) corrupt("\"" + key + "\" names no special token of the tokenizer");
         roles[static_cast<size_t>(role - kNames.begin())] = id;

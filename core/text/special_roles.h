@@ -40,6 +40,10 @@ bool is_control_name(std::string_view name);
 // For an id of an embedding that no token has.
 std::string unused_token_name(size_t id);
 
+// A name from a file as an error text shows it: in quotation marks, at most 40 bytes, what is no
+// printable ASCII as ?.
+std::string shown_name(std::string_view name);
+
 // Roles as the metadata of a model tells them: a JSON object of role names and names of special
 // tokens. kCorrupt for an unknown role, a role without a token of that name, or other JSON.
 Roles read_roles(std::string_view json, std::span<const SpecialName> special);

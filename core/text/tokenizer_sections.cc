@@ -66,7 +66,7 @@ PieceRule read_pre_tokenizer(const Json& section) {
     if (first == "Digits" && cuts && json_member(steps[0], "individual_digits") == true)
         return PieceRule::kSmolLm;
     if (first == "Split" && !cuts) return split_rule(steps[0]);
-    unsupported_tokenizer_file("pre_tokenizer: the sequence " + first.substr(0, 40) +
+    unsupported_tokenizer_file("pre_tokenizer: the sequence " + shown_name(first) +
                                ", ByteLevel is not known with these options");
 }
 
@@ -94,7 +94,7 @@ std::string read_post_processor(const Json& section) {
         if (kind == "TemplateProcessing")
             begin = template_begin(step);
         else if (kind != "ByteLevel")
-            unsupported_tokenizer_file("post_processor: " + kind.substr(0, 40) + " is not known");
+            unsupported_tokenizer_file("post_processor: " + shown_name(kind) + " is not known");
     }
     return begin;
 }

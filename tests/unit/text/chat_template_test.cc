@@ -57,6 +57,15 @@ TEST(ChatTemplate, has_the_default_system_of_the_file) {
               "{256}system\nBe short.{257}\n{256}user\nwho?{257}\n");
 }
 
+// Quadratic work would take hours here, not a moment.
+TEST(ChatTemplate, a_program_of_many_beginnings_is_read_in_linear_time) {
+    const auto tokenizer = tokenizer_with({"<|im_start|>", "<|im_end|>"});
+    std::string jinja = "<|im_end|>";
+    while (jinja.size() < (size_t(16) << 20)) jinja += "<|im_start|>system\nx";
+    EXPECT_EQ(ChatTemplate(jinja, *tokenizer).default_system(), "");
+    EXPECT_EQ(ChatTemplate(jinja + "<|im_end|>", *tokenizer).default_system(), "x");
+}
+
 TEST(ChatTemplate, no_message_becomes_a_special_token) {
     const auto tokenizer = tokenizer_with({"<|im_start|>", "<|im_end|>"});
     const std::vector<ChatMessage> messages = {

@@ -133,6 +133,8 @@ TEST(GgufVocabulary, names_what_is_broken) {
         {"kind \"\"", Status::kUnsupported, [](auto& f) { f.model.clear(); }},
         {"\"bloom\" is not known; known are gpt-2, smollm, llama-bpe, qwen2", Status::kUnsupported,
          [](auto& f) { f.pre = "bloom"; }},
+        {"\"a?b??\" is not known", Status::kUnsupported, [](auto& f) { f.pre = "a\nb\u00e9"; }},
+        {"token 3 is not utf-8", Status::kCorrupt, [](auto& f) { f.tokens[3] = "<\xFF>"; }},
         {"no tokens", Status::kCorrupt, [](auto& f) { f.tokens.clear(); }},
         {"types", Status::kCorrupt, [](auto& f) { f.types.pop_back(); }},
         {"token 5 is of type 6", Status::kUnsupported, [](auto& f) { f.types[5] = 6; }},
