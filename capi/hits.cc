@@ -37,6 +37,7 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
     out.text = borrow(chunk.text);
     out.next_text = borrow(chunk.next_text);
     out.timestamp_ms = info.timestamp_ms;
+    out.copied = chunk.copied;
     return out;
 }
 
@@ -120,7 +121,7 @@ size_t rpt_hits_count(const rpt_hits* hits) {
 
 rpt_status rpt_hits_get(const rpt_hits* hits, size_t index, rpt_hit* hit, rpt_error* err) {
     return guard(err, [&] {
-        const Result<rpt_hit> result(hit, "hit");
+        const Result<rpt_hit> result(hit, "hit", false, offsetof(rpt_hit, copied));
         const auto& found = require(hits, "hits").found;
         if (index >= found.size()) {
             throw rpt::Error(

@@ -21,6 +21,8 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
             read_options(options, "options", offsetof(rpt_session_options, neighbours));
         check_flags(o.flags, RPT_SESSION_SELF_MEMORY, "options.flags");
         check_reserved(o.reserved0, "options.reserved0");
+        check_reserved(o.reserved1, "options.reserved1");
+        check_flags(o.reading, RPT_READ_CCA | RPT_READ_COPY, "options.reading");
         if (o.neighbours > kMaxHits) {
             throw rpt::Error(rpt::Status::kArgument, "rpt",
                              "options.neighbours is " + std::to_string(o.neighbours) +
@@ -37,6 +39,7 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
         reader::SessionOptions choices;
         choices.self_memory = o.flags & RPT_SESSION_SELF_MEMORY;
         choices.retrieve.k = o.neighbours;
+        choices.reading = o.reading;
         Call control(nullptr, environment->ending());
         std::unique_ptr<reader::Session> session;
         environment->compute(control, [&] {

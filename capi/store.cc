@@ -212,6 +212,7 @@ rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats, rpt_err
         out.budget_bytes = s.budget;
         out.document_chunks = s.document_chunks;
         out.document_tokens = s.document_tokens;
+        out.pointer_bytes = s.pointer_bytes;
         std::copy(s.model_fingerprint.begin(), s.model_fingerprint.end(), out.model_fingerprint);
         result.set(out);
     });

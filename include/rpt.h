@@ -343,6 +343,7 @@ typedef struct rpt_store_stats {
     uint64_t budget_bytes;                     /* 0: none */
     uint64_t document_chunks, document_tokens; /* sums over all documents; `chunks` and `tokens`
                                                   count once what documents share */
+    uint64_t pointer_bytes;                    /* pointer keys of tokens, for models that copy */
 } rpt_store_stats;
 /* Reads counters that the store keeps, all of one moment. Cheap. */
 RPT_API rpt_status rpt_store_get_stats(rpt_store* store, rpt_store_stats* stats, rpt_error* err);
@@ -616,6 +617,10 @@ typedef struct rpt_hit {
     rpt_str owner, collection, key, uri; /* live as long as the hits */
     rpt_str text, next_text;             /* likewise; empty without RPT_RETRIEVE_TEXT */
     int64_t timestamp_ms;
+    /* If struct_size ends here, the library does not fill the fields below. */
+    float copied; /* share of the probability of a range of tokens that was copied from the chunk, 0
+                     to 1; 0 for a chunk that was read otherwise. Then score has no meaning */
+    uint32_t reserved1;
 } rpt_hit;
 
 /* Finds what the model would retrieve after `text`. The last chunk_tokens tokens of the text are
@@ -637,6 +642,10 @@ RPT_API void rpt_hits_free(rpt_hits* hits);
 /* The session can retrieve its own text after it left the window. Kept in memory, for this session
  * alone. */
 #define RPT_SESSION_SELF_MEMORY 0x1u
+/* Ways to read the memory. CCA: a search finds chunks, and cross-attention reads them. COPY: tokens
+ * that followed places like this one are mixed into the prediction. */
+#define RPT_READ_CCA 0x1u
+#define RPT_READ_COPY 0x2u
 typedef struct rpt_session_options {
     uint32_t struct_size;
     uint32_t flags;           /* RPT_SESSION_* */
@@ -645,9 +654,12 @@ typedef struct rpt_session_options {
     uint32_t neighbours;      /* chunks retrieved for each chunk that is read, at most 1024; 0: the
                                  number in rpt_model_info. More predict better and cost time */
     uint32_t reserved0;
+    uint32_t reading; /* RPT_READ_*, summed; 0: all that the model is made for. UNSUPPORTED for a way
+                         that the model lacks */
+    uint32_t reserved1;
 } rpt_session_options;
 #define RPT_SESSION_OPTIONS_INIT \
-    { sizeof(rpt_session_options), 0, NULL, 0, 0, 0 }
+    { sizeof(rpt_session_options), 0, NULL, 0, 0, 0, 0, 0 }
 
 /* Begins a session of `model` with an empty text. Sessions write nothing to a store. */
 RPT_API rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
@@ -719,14 +731,16 @@ typedef struct rpt_generate_result {
 } rpt_generate_result;
 
 #define RPT_EVENT_TEXT 1 /* has text: whole characters, never a part of a stop string that came */
-#define RPT_EVENT_HITS 2 /* has hits: comes before the first text that they shaped */
+#define RPT_EVENT_HITS 2 /* has hits: comes before the first text that they shaped. Hits with \
+                            `copied` come behind the text, for the tokens from at_token on */
 #define RPT_EVENT_END 3  /* has status: comes once and last, whatever happened */
 typedef struct rpt_event {
     uint32_t struct_size;
     int32_t type;         /* RPT_EVENT_* */
     rpt_str text;         /* valid in the callback */
     const rpt_hits* hits; /* likewise */
-    uint64_t at_token;    /* tokens generated before this event, in every event */
+    uint64_t at_token;    /* tokens generated before this event, in every event but HITS of what
+                             was copied */
     rpt_status status;    /* END: what rpt_session_generate returns */
     uint32_t reserved0;
 } rpt_event;

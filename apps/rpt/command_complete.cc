@@ -1,6 +1,6 @@
 // rpt complete STORE: continue a text, streaming, and tell which chunks shaped it.
-#include <CLI/App.hpp>
 #include <unistd.h>
+#include <CLI/App.hpp>
 
 #include <algorithm>
 #include <random>
@@ -147,7 +147,8 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
         place.open_store(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
     }
-    const Session session = place.new_session(!options.no_memory, settings.neighbours);
+    const Session session =
+        place.new_session(!options.no_memory, settings.neighbours, settings.reading);
     {
         Progress progress("reading the prompt", prompt.size(), Progress::Unit::kBytes,
                           settings.quiet);
@@ -253,6 +254,7 @@ void register_complete(Registry& registry) {
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     add_neighbours_option(*command, registry.settings);
+    add_reading_option(*command, registry.settings);
     command->callback([&registry, options, prompt] {
         const bool has_prompt = prompt->count() > 0;
         registry.action = [options, has_prompt](const Settings& settings) {

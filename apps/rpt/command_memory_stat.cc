@@ -34,6 +34,7 @@ int run(const Settings& settings, const Options& options) {
                     {"state_bytes_raw", stats.state_bytes_raw},
                     {"meta_bytes", stats.meta_bytes},
                     {"reclaimable_bytes", stats.reclaimable_bytes},
+                    {"pointer_bytes", stats.pointer_bytes},
                     {"budget_bytes", stats.budget_bytes},
                     {"document_chunks", stats.document_chunks},
                     {"document_tokens", stats.document_tokens}});
@@ -53,6 +54,7 @@ int run(const Settings& settings, const Options& options) {
     row("states", format_size(stats.state_bytes_disk) + " on disk, " +
                       format_size(stats.state_bytes_raw) + " as fp32");
     row("keys", format_size(stats.key_bytes));
+    if (stats.pointer_bytes > 0) row("pointer keys", format_size(stats.pointer_bytes));
     row("index", format_size(stats.index_bytes));
     const double tokens = static_cast<double>(std::max<uint64_t>(1, stats.tokens));
     row("disk", format_size(stats.disk_bytes) + " in all, " +

@@ -86,8 +86,8 @@ void print_rows(const std::vector<Row>& rows) {
               " nats  perplexity " + format_fixed(perplexity(row.nats, row.tokens), 2));
         for (const HitRecord& hit : row.hits) {
             print("  <- " + (hit.own ? std::string("this text") : printable(hit.key)) + " [" +
-                  std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ") gate " +
-                  format_fixed(hit.gate, 2));
+                  std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ") " +
+                  use_of(hit, 2));
         }
         print("\n");
     }
@@ -101,7 +101,8 @@ int run(const Settings& settings, const Options& options) {
         place.open_store(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
     }
-    const Session session = place.new_session(!options.no_memory, settings.neighbours);
+    const Session session =
+        place.new_session(!options.no_memory, settings.neighbours, settings.reading);
     rpt_score score = {};
     score.struct_size = sizeof(score);
     Progress progress("scoring", text.size(), Progress::Unit::kBytes, settings.quiet);
@@ -149,6 +150,7 @@ void register_score(Registry& registry) {
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     add_neighbours_option(*command, registry.settings);
+    add_reading_option(*command, registry.settings);
     command->callback([&registry, options] {
         registry.action = [options](const Settings& settings) { return run(settings, *options); };
     });

@@ -20,6 +20,7 @@ std::vector<HitRecord> copy_hits(const rpt_hits* hits) {
         record.own = (hit.flags & RPT_HIT_OWN) != 0;
         record.score = hit.score;
         record.gate = hit.gate;
+        record.copied = hit.copied;
         record.owner = view(hit.owner);
         record.collection = view(hit.collection);
         record.key = view(hit.key);
@@ -48,15 +49,21 @@ nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint
         for (const char* name : {"owner", "collection", "key"}) out[name] = nullptr;
     }
     out["gate"] = hit.gate;
+    out["copied"] = hit.copied;
     out["own"] = hit.own;
     return out;
 }
 
+std::string use_of(const HitRecord& hit, int decimals) {
+    return hit.copied > 0 ? "copied " + format_fixed(100.0 * double(hit.copied), 1) + " %"
+                          : "gate " + format_fixed(hit.gate, decimals);
+}
+
 std::string hit_line(const HitRecord& hit) {
     const std::string where = hit.own ? "this text" : printable(hit.key);
-    return where + " [" + std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  score " +
-           format_fixed(hit.score, 3) + "  gate " + format_fixed(hit.gate, 3) + "  \"" +
-           first_line(hit.text, 60) + "\"";
+    const std::string score = hit.copied > 0 ? "" : "score " + format_fixed(hit.score, 3) + "  ";
+    return where + " [" + std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  " +
+           score + use_of(hit, 3) + "  \"" + first_line(hit.text, 60) + "\"";
 }
 
 std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space,

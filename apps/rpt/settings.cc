@@ -1,9 +1,11 @@
 #include "apps/rpt/settings.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
 
 #include "apps/rpt/quantities.h"
+#include "include/rpt.h"
 
 namespace rpt::cli {
 namespace {
@@ -83,6 +85,30 @@ void add_neighbours_option(CLI::App& command, Settings& settings) {
                     "little more and cost time")
         ->type_name("N")
         ->check(CLI::Range(1, 1024));
+}
+
+void add_reading_option(CLI::App& command, Settings& settings) {
+    const auto read = [&settings](const std::string& names) {
+        settings.reading = 0;
+        for (size_t begin = 0; begin <= names.size();) {
+            const size_t end = std::min(names.find(',', begin), names.size());
+            const std::string name = names.substr(begin, end - begin);
+            begin = end + 1;
+            if (name == "cca") {
+                settings.reading |= RPT_READ_CCA;
+            } else if (name == "copy") {
+                settings.reading |= RPT_READ_COPY;
+            } else {
+                throw CLI::ValidationError("--read", "\"" + name +
+                                                         "\" is not a way to read; "
+                                                         "use cca, copy or both with a comma");
+            }
+        }
+    };
+    command
+        .add_option_function<std::string>(
+            "--read", read, "Ways to read the memory: cca, copy (default: the model's)")
+        ->type_name("WAYS");
 }
 
 void add_space_options(CLI::App& command, Settings& settings, bool several) {

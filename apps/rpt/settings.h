@@ -23,6 +23,7 @@ struct Settings {
     std::vector<std::string> collections = {"default"};
     int64_t timeout_ms = 0;  // of the whole command, from `start`; 0: none
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    uint32_t reading = 0;      // RPT_READ_*, summed; 0: the model's choice
     uint32_t neighbours = 0;   // chunks retrieved for each chunk; 0: the model's choice
     uint64_t cache_bytes = 0;  // decoded states of the store; 0: the library's choice
     uint32_t threads = 0;      // 0: one
@@ -51,6 +52,8 @@ void add_wait_option(CLI::App& command, Settings& settings);
 // --encoding and --lossy.
 void add_text_options(CLI::App& command, Settings& settings);
 void add_neighbours_option(CLI::App& command, Settings& settings);
+// --read
+void add_reading_option(CLI::App& command, Settings& settings);
 // --owner and one --collection; with `several` it may be given again to read from more than one.
 void add_space_options(CLI::App& command, Settings& settings, bool several);
 CLI::Option* add_size_option(CLI::App& command, const std::string& name, uint64_t& target,

@@ -98,7 +98,7 @@ std::vector<rpt_space*> Workplace::borrowed_spaces() const {
     return out;
 }
 
-Session Workplace::new_session(bool with_memory, uint32_t neighbours) const {
+Session Workplace::new_session(bool with_memory, uint32_t neighbours, uint32_t reading) const {
     const auto borrowed = borrowed_spaces();
     rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
     if (with_memory) {
@@ -106,6 +106,7 @@ Session Workplace::new_session(bool with_memory, uint32_t neighbours) const {
         options.spaces = borrowed.data();
         options.n_spaces = borrowed.size();
         options.neighbours = neighbours;
+        options.reading = reading;
     }
     rpt_session* opened = nullptr;
     Error error;

@@ -45,8 +45,8 @@ struct Workplace {
     // failure.
     void open_spaces(const Settings& settings, bool create);
     // Without memory: no spaces and not even the text's own past. `neighbours` 0: the model's
-    // choice.
-    Session new_session(bool with_memory, uint32_t neighbours = 0) const;
+    // choice. `reading`: RPT_READ_*, 0: the model's choice.
+    Session new_session(bool with_memory, uint32_t neighbours = 0, uint32_t reading = 0) const;
     std::vector<rpt_space*> borrowed_spaces() const;
     const rpt_model_info& model_info();
     // Says whether the last bytes reached the disk.

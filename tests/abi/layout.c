@@ -99,6 +99,7 @@ int main(void) {
     AT(rpt_store_stats, budget_bytes);
     AT(rpt_store_stats, document_chunks);
     AT(rpt_store_stats, document_tokens);
+    AT(rpt_store_stats, pointer_bytes);
     SIZE(rpt_finding);
     AT(rpt_finding, struct_size);
     AT(rpt_finding, severity);
@@ -171,6 +172,8 @@ int main(void) {
     AT(rpt_hit, text);
     AT(rpt_hit, next_text);
     AT(rpt_hit, timestamp_ms);
+    AT(rpt_hit, copied);
+    AT(rpt_hit, reserved1);
     SIZE(rpt_session_options);
     AT(rpt_session_options, struct_size);
     AT(rpt_session_options, flags);
@@ -178,6 +181,8 @@ int main(void) {
     AT(rpt_session_options, n_spaces);
     AT(rpt_session_options, neighbours);
     AT(rpt_session_options, reserved0);
+    AT(rpt_session_options, reading);
+    AT(rpt_session_options, reserved1);
     SIZE(rpt_generate_options);
     AT(rpt_generate_options, struct_size);
     AT(rpt_generate_options, flags);

@@ -248,6 +248,41 @@ static void check_neighbours(const place* p, rpt_space* alice, const char* text)
     EXPECT(session == NULL && strstr(err.message, "1025") != NULL);
 }
 
+/* Ways of reading: what the model has not is refused; an older host does not choose, and its hits
+ * end before `copied`. */
+static void check_reading(const place* p, rpt_space* alice, const char* text) {
+    rpt_error err = RPT_ERROR_INIT;
+    rpt_session_options options = RPT_SESSION_OPTIONS_INIT;
+    rpt_session* session = NULL;
+    rpt_hits* hits = NULL;
+    rpt_hit hit;
+    options.spaces = &alice;
+    options.n_spaces = 1;
+    options.reading = RPT_READ_COPY;
+    EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_UNSUPPORTED);
+    EXPECT(session == NULL && strstr(err.message, "pointer keys") != NULL);
+    options.reading = 0x80u;
+    EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_ARGUMENT);
+    EXPECT(strstr(err.message, "options.reading") != NULL);
+    options.struct_size = (uint32_t)offsetof(rpt_session_options, reading);
+    EXPECT_OK(rpt_session_new(p->model, &options, &session, &err));
+    rpt_session_free(session);
+    options.struct_size = sizeof options;
+    options.reading = RPT_READ_CCA;
+    EXPECT_OK(rpt_session_new(p->model, &options, &session, &err));
+    EXPECT_OK(rpt_session_read(session, text, 301, NULL, &err));
+    EXPECT_OK(rpt_session_retrieve(session, NULL, NULL, &hits, &err));
+    memset(&hit, 0xee, sizeof hit);
+    hit.struct_size = (uint32_t)offsetof(rpt_hit, copied);
+    EXPECT_OK(rpt_hits_get(hits, 0, &hit, &err));
+    EXPECT(hit.reserved1 == 0xeeeeeeeeu && hit.rank == 0);
+    hit.struct_size = sizeof hit;
+    EXPECT_OK(rpt_hits_get(hits, 0, &hit, &err));
+    EXPECT(hit.copied == 0 && hit.reserved1 == 0);
+    rpt_hits_free(hits);
+    rpt_session_free(session);
+}
+
 /* What is delivered joins the session, the suffix does not; an older host has no suffix. */
 static void check_gap(const place* p, rpt_space* alice, const char* text) {
     rpt_error err = RPT_ERROR_INIT;
@@ -308,6 +343,7 @@ int main(int argc, char** argv) {
     check_search(alice, bob, text, size);
     check_session(&p, alice, text);
     check_neighbours(&p, alice, text);
+    check_reading(&p, alice, text);
     check_gap(&p, alice, text);
     EXPECT_OK(rpt_store_rebuild_index(store, NULL, &err));
     check_search(alice, bob, text, size);

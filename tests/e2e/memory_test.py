@@ -88,7 +88,7 @@ def test_memory_compact_backup_restore_and_check(rpt, store, tmp_path, text):
     assert rpt("memory", "upgrade", "again", "--json").json["format_version"] == 5
     database = tmp_path / "again" / "store.sqlite"
     damaged = bytearray(database.read_bytes())
-    for at in range(len(damaged) // 2, len(damaged) - 4096, 4096):
+    for at in range(len(damaged) * 3 // 4 // 4096 * 4096, len(damaged) - 4096, 4096):  # rows, not the schema
         damaged[at + 2000] ^= 1
     database.write_bytes(damaged)
     assert rpt("memory", "check", "again", "--json", code=1).json["damaged"] > 0

@@ -157,3 +157,13 @@ def test_reading_where_there_is_no_store_fails_and_makes_none(rpt, tmp_path):
     rpt("search", "nowhere", "ship", code=1)
     rpt("memory", "list", "nowhere", code=1)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_ways_of_reading_are_chosen_by_name(rpt, store, tmp_path):
+    (tmp_path / "t.txt").write_text("The ship was called Pequod. " * 30)
+    usual = rpt("score", store, "t.txt", "--json").json
+    assert rpt("score", store, "t.txt", "--read", "cca", "--json").json["nats"] == usual["nats"]
+    assert "pointer keys" in rpt("score", store, "t.txt", "--read", "cca,copy", code=1).err
+    assert "pointer keys" in rpt("complete", store, "--prompt", "The ship", "--read", "copy", code=1).err
+    for wrong in ("", "cca,", "all", "copy,,cca"):
+        assert "--read" in rpt("score", store, "t.txt", "--read", wrong, code=2).err

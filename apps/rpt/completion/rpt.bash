@@ -32,6 +32,7 @@ _rpt() {
         --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
         --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
+        --read) COMPREPLY=($(compgen -W "cca copy" -- "$current")); return ;;
         --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
 
@@ -40,8 +41,8 @@ _rpt() {
         add) first="$common $space $model --key --replace --prune --watch --states --encoding --lossy --html-source --wait" ;;
         search) first="$common $space $model --file -k --exact" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
-            --repeat-penalty --seed --stop --explain --no-memory --neighbours" ;;
-        score) first="$common $space $model --no-memory --by-chunk --neighbours" ;;
+            --repeat-penalty --seed --stop --explain --no-memory --neighbours --read" ;;
+        score) first="$common $space $model --no-memory --by-chunk --neighbours --read" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
         memory) first="list stat show delete drop rebuild-index budget compact backup restore check upgrade --help" ;;
         "memory list") first="$common $space" ;;
