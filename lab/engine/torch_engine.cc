@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/engine/pooled_pointer.h"
+#include "core/weights/dequantise.h"
 #include "lab/engine/torch_stream.h"
 #include "lab/network/layers.h"
 #include "lab/network/pointers.h"
@@ -17,12 +18,31 @@ std::vector<float> to_floats(const at::Tensor& t) {
     return {p, p + c.numel()};
 }
 
+namespace {
+
+// Numbers of the gate of copying; none in the package, none here.
+std::vector<float> copy_numbers_of(const weights::Package& package) {
+    const auto found = package.tensors().find("memory.copy");
+    if (found == package.tensors().end()) return {};
+    constexpr int64_t kMost = 1024;
+    if (found->second.shape.size() != 1 || found->second.shape[0] > kMost)
+        throw Error(Status::kCorrupt, "rpt",
+                    "model package: tensor memory.copy is not a list of at most " +
+                        std::to_string(kMost) + " numbers; fit the memory file again");
+    std::vector<float> numbers(static_cast<size_t>(found->second.shape[0]));
+    weights::read_floats(package, "memory.copy", numbers);
+    return numbers;
+}
+
+}  // namespace
+
 TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
     : device_(device),
       model_(model::load_model(package, device)),
       rope_(model_->config(), device),
       tokenizer_(text::Tokenizer::from_json(package.tokenizer_json(), package.roles_json())),
-      fingerprint_(package.fingerprint()) {
+      fingerprint_(package.fingerprint()),
+      copy_numbers_(copy_numbers_of(package)) {
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +

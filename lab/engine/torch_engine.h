@@ -32,6 +32,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                              std::span<const int32_t> tokens) const override;
     std::unique_ptr<Stream> new_stream() const override;
+    std::span<const float> copy_numbers() const override { return copy_numbers_; }
 
     const model::RptModel& model() const { return *model_; }
     const model::ModelWeights& weights() const { return model_->weights(); }
@@ -59,6 +60,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     model::RopeTable rope_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     Digest fingerprint_;
+    std::vector<float> copy_numbers_;
     std::unique_ptr<const TokenStep> token_step_;
 };
 

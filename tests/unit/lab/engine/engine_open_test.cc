@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "core/weights/package_writer.h"
 #include "tests/unit/lab/engine/engine_fixture.h"
 
 namespace rpt::engine {
@@ -31,4 +32,40 @@ TEST_F(EngineTest, open_refuses_a_memory_of_another_kind_by_its_name) {
 }
 
 }  // namespace
+// A package's own numbers of the gate of copying; none, or as they are.
+TEST_F(EngineTest, open_reads_numbers_of_the_copy_gate) {
+    const c10::NoGradGuard no_grad;
+    const model::RptModel model(with_bytes(model::frozen_variants().front().second), 3);
+    EXPECT_TRUE(open(model)->copy_numbers().empty());
+    const auto with = [&](const std::vector<float>& numbers, const std::vector<int64_t>& shape) {
+        const std::string bare = save(model), path = (folder_ / "fitted.safetensors").string();
+        const auto package = weights::Package::open(bare);
+        std::map<std::string, std::vector<std::byte>> bytes;
+        std::map<std::string, weights::TensorData> tensors;
+        for (const auto& [name, info] : package->tensors()) {
+            bytes[name].resize(info.bytes);
+            package->read(name, bytes[name]);
+            tensors[name] = {info.dtype, info.shape, bytes[name]};
+        }
+        tensors["memory.copy"] = {weights::DType::kF32, shape, std::as_bytes(std::span(numbers))};
+        weights::write_package(
+            path, tensors,
+            {{"config", package->config_json()}, {"tokenizer", package->tokenizer_json()}});
+        EngineOptions options;
+        options.device = Device::kCpu;
+        return open_torch_engine(path, options);
+    };
+    const std::vector<float> numbers{20, 0.5f, -1, 3};
+    const auto engine = with(numbers, {4});
+    const std::span<const float> read = engine->copy_numbers();
+    EXPECT_EQ(std::vector<float>(read.begin(), read.end()), numbers);
+    try {
+        with(numbers, {2, 2});
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kCorrupt);
+        EXPECT_NE(std::string(error.what()).find("memory.copy"), std::string::npos);
+    }
+}
+
 }  // namespace rpt::engine
