@@ -48,6 +48,11 @@ std::span<const int32_t> SpacePlaces::slots(size_t part) const {
 
 void SpacePlaces::scores(size_t part, const CopyQuery& query, float* out) const {
     const storage::PointerRows& rows = *snapshot_->parts[part].rows;
+    if (part + 1 < snapshot_->parts.size()) {
+        // The next part stands elsewhere in memory, where no processor looks ahead by itself.
+        const std::vector<uint8_t>& next = snapshot_->parts[part + 1].rows->nibbles;
+        for (size_t at = 0; at < next.size(); at += 64) __builtin_prefetch(next.data() + at);
+    }
     scan_pointers(rows.nibbles.data(), rows.scales.data(), rows.scales.size(), query.whole, out);
 }
 
