@@ -75,4 +75,35 @@ TEST(whole_document, session_scores_as_the_training_forward) {
     }
 }
 
+// A frozen decoder copies from its own past; where the text is cut into context and question
+// changes nothing.
+TEST(whole_document, frozen_model_copies_alike_however_the_text_is_cut) {
+    std::string text;
+    for (int i = 0; i < 12; ++i)
+        text +=
+            "the reader " + std::to_string(i * i) + " reads the chunk " + std::to_string(i) + "; ";
+    for (const int64_t layer : {1, 3}) {
+        model::ModelConfig config = tiny_model_config();
+        config.retrieval = model::RetrievalKind::kPointer;
+        config.cca_layers.clear();
+        config.pointer_layer = layer;
+        config.pointer_width = 12;
+        config.sink = true;
+        const std::string path = testing::TempDir() + "reader_frozen_model.safetensors";
+        save_tiny_model(model::RptModel(config, 7), path);
+        const auto engine = engine::open_torch_engine(path, {});
+        const Score whole = Session(engine, nullptr, {}, {}).score(text, false);
+        EXPECT_GT(std::abs(whole.nats - Session(engine, nullptr, {}, {}).score(text, true).nats),
+                  0.01);
+        for (size_t cut = text.find(' ', 50); cut != text.npos; cut = text.find(' ', cut + 60)) {
+            const Score first = Session(engine, nullptr, {}, {}).score(text.substr(0, cut), false);
+            Session session(engine, nullptr, {}, {});
+            for (const char c : text.substr(0, cut)) session.read(std::string_view(&c, 1));
+            const Score second = session.score(text.substr(cut), false);
+            ASSERT_EQ(first.tokens + second.tokens, whole.tokens);
+            EXPECT_NEAR(first.nats + second.nats, whole.nats, 1e-4 * double(whole.tokens)) << cut;
+        }
+    }
+}
+
 }  // namespace rpt::reader
