@@ -1,12 +1,14 @@
 // Writes model packages (docs/format/package.md).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/weights/package.h"
+#include "core/weights/package_layout.h"
 
 namespace rpt::weights {
 
@@ -20,11 +22,18 @@ struct TensorData {
 // "format", "sha256" (of the tensor bytes) and "fingerprint" to the metadata. Wide types first,
 // then by name, without holes: every tensor is aligned to its element.
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
-                   std::map<std::string, std::string> metadata);
+                   Metadata metadata);
 
 // The same of a model that is open, whatever its file: a megabyte is in memory at a time. The
 // fingerprint stays. `control` is told the progress in bytes. kCorrupt if the source changed
 // meanwhile.
 void write_package(const std::string& path, const Package& package, const CallControl& control);
+
+// Any file of ours: a package, or another kind with a fingerprint of its own.
+using FingerprintRule =
+    std::function<Digest(const Metadata& metadata, const std::map<std::string, TensorEntry>& places,
+                         const std::string& data_hex)>;
+void write_safetensors(const std::string& path, const std::map<std::string, TensorData>& tensors,
+                       const FileKind& kind, Metadata metadata, const FingerprintRule& rule);
 
 }  // namespace rpt::weights

@@ -1,0 +1,177 @@
+#include "core/weights/memory_file.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "core/model/config.h"
+#include "core/weights/package_layout.h"
+#include "core/weights/safetensors_file.h"
+
+namespace rpt::weights {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMostKeys = 1000;
+
+// Keys that say what the model's own tensors are.
+constexpr std::string_view kOfWeights[] = {"vocab",
+                                           "dim",
+                                           "n_heads",
+                                           "n_kv_heads",
+                                           "head_dim",
+                                           "ffn",
+                                           "ffn_dim",
+                                           "rope_theta",
+                                           "rope_pairing",
+                                           "norm_eps",
+                                           "tied_output",
+                                           "final_norm",
+                                           "null_self_kv",
+                                           "scale_logits",
+                                           "scale_embedding",
+                                           "attention_bias",
+                                           "query_key_norm",
+                                           "rope_scaling",
+                                           "rope_factor",
+                                           "rope_low_frequency",
+                                           "rope_high_frequency",
+                                           "rope_original_context"};
+
+// The keys of the memory over those of the model. A new split moves the border between the halves.
+std::string join_configs(const std::string& path, const std::string& model_json,
+                         const std::string& memory_json) {
+    const Json memory = Json::parse(memory_json, nullptr, false);
+    if (!memory.is_object() || memory.size() > kMostKeys)
+        throw_corrupt_model(path, "\"memory\" of its metadata is no JSON object");
+    for (const auto& [key, value] : memory.items())
+        if (std::ranges::find(kOfWeights, key) != std::end(kOfWeights))
+            throw_corrupt_model(path, "\"memory\" of its metadata changes \"" + key +
+                                          "\", which tells what the model's weights are");
+    Json config;
+    int64_t layers = 0, joined_layers = 0;
+    try {
+        layers = model::ModelConfig::from_json(model_json).layers();
+        config = Json::parse(model_json);
+        config.update(memory);
+        if (memory.contains("n_lower") && !memory.contains("n_upper"))
+            config["n_upper"] = layers - memory.at("n_lower").get<int64_t>();
+        joined_layers = model::ModelConfig::from_json(config.dump()).layers();
+    } catch (const Error& error) {
+        throw_corrupt_model(path, error.what());
+    } catch (const Json::exception&) {
+        throw_corrupt_model(path,
+                            "\"memory\" of its metadata has an \"n_lower\" that is no number");
+    }
+    if (joined_layers != layers)
+        throw_corrupt_model(path, "\"memory\" of its metadata changes the number of layers");
+    return config.dump();
+}
+
+// As a package's, with the keys of a memory file in place of configuration and tokenizer.
+Digest memory_fingerprint(const Metadata& metadata,
+                          const std::map<std::string, TensorEntry>& places,
+                          const std::string& data_hex) {
+    return fingerprint_of(
+        {{"config", metadata.at("memory")}, {"tokenizer", metadata.at("weights")}}, places,
+        data_hex);
+}
+
+class JoinedPackage final : public Package {
+  public:
+    JoinedPackage(std::shared_ptr<const Package> model, std::shared_ptr<const SafetensorsFile> file,
+                  Metadata metadata, const Digest& fingerprint)
+        : model_(std::move(model)),
+          file_(std::move(file)),
+          metadata_(std::move(metadata)),
+          fingerprint_(fingerprint),
+          tensors_(model_->tensors()) {
+        for (const auto& tensor : file_->tensors()) tensors_.insert(tensor);
+    }
+    const std::map<std::string, TensorInfo>& tensors() const override { return tensors_; }
+    void read_at(const std::string& name, uint64_t offset,
+                 std::span<std::byte> out) const override {
+        if (file_->tensors().contains(name)) return file_->read_at(name, offset, out);
+        model_->read_at(name, offset, out);
+    }
+    const Metadata& metadata() const override { return metadata_; }
+    const Digest& fingerprint() const override { return fingerprint_; }
+
+  private:
+    const std::shared_ptr<const Package> model_;
+    const std::shared_ptr<const SafetensorsFile> file_;
+    const Metadata metadata_;
+    const Digest fingerprint_;
+    std::map<std::string, TensorInfo> tensors_;
+};
+
+// The fingerprint, after the bytes were compared with it.
+Digest check_memory(const std::string& path, const SafetensorsFile& file, const Package& model,
+                    bool verify, const CallControl& control) {
+    const Metadata& metadata = file.header().metadata;
+    for (const char* key : {"memory", "weights", "sha256", "fingerprint"})
+        if (!metadata.contains(key))
+            throw_corrupt_model(path, std::string("its metadata has no \"") + key + "\"");
+    const std::string own = to_hex(model.fingerprint());
+    if (metadata.at("weights") != own)
+        throw Error(Status::kModelMismatch, "rpt",
+                    "memory file \"" + path + "\" belongs to the weights " +
+                        metadata.at("weights").substr(0, 64) + ", the model beside it has " + own +
+                        "; move it away or fit one for this model");
+    for (const auto& [name, info] : file.tensors())
+        if (!name.starts_with("memory.") || model.tensors().contains(name))
+            throw_corrupt_model(path, "tensor \"" + name + "\" has no place in a memory file");
+    const auto& places = file.header().tensors;
+    const std::string& hex = metadata.at("sha256");
+    if (verify && hash_tensors(file, places, control) != hex)
+        throw_corrupt_model(path,
+                            "its tensor bytes do not match their SHA-256, so some were changed");
+    const Digest fingerprint = memory_fingerprint(metadata, places, hex);
+    if (metadata.at("fingerprint") != to_hex(fingerprint))
+        throw_corrupt_model(path,
+                            "its keys or tensor names do not match its fingerprint, so some "
+                            "bytes were changed");
+    return fingerprint;
+}
+
+}  // namespace
+
+std::string memory_path_of(const std::string& model_path) {
+    std::string name = model_path;
+    while (name.size() > 1 && name.back() == '/') name.pop_back();
+    for (const std::string_view ending : {".gguf", ".safetensors"})
+        if (name.ends_with(ending)) {
+            name.resize(name.size() - ending.size());
+            break;
+        }
+    return name + ".memory.safetensors";
+}
+
+std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
+                                           const std::string& memory_path, bool verify,
+                                           const CallControl& control) {
+    auto file = std::make_shared<const SafetensorsFile>(memory_path, kMemoryFile);
+    const Digest memory = check_memory(memory_path, *file, *model, verify, control);
+    Metadata metadata = model->metadata();
+    metadata["config"] =
+        join_configs(memory_path, model->config_json(), file->header().metadata.at("memory"));
+    Sha256 both;
+    both.update(model->fingerprint().data(), model->fingerprint().size());
+    both.update(memory.data(), memory.size());
+    return std::make_shared<const JoinedPackage>(std::move(model), std::move(file),
+                                                 std::move(metadata), both.finish());
+}
+
+void write_memory_file(const std::string& path, const std::map<std::string, TensorData>& tensors,
+                       const std::string& memory_json, const Digest& model_fingerprint,
+                       Metadata others) {
+    others["memory"] = memory_json;
+    others["weights"] = to_hex(model_fingerprint);
+    write_safetensors(path, tensors, kMemoryFile, others,
+                      [](const Metadata& metadata, const auto& places, const std::string& hex) {
+                          return memory_fingerprint(metadata, places, hex);
+                      });
+}
+
+}  // namespace rpt::weights
