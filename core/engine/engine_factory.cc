@@ -1,6 +1,7 @@
 #include "core/engine/engine_factory.h"
 
 #include "base/error.h"
+#include "core/weights/model_file.h"
 #include "core/weights/package_config.h"
 
 namespace rpt::engine {
@@ -27,7 +28,7 @@ const EngineFactory& engine_for(const model::ModelConfig& config, const EngineOp
 std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineOptions& options,
                                           const CallControl& control) {
     control.check();
-    const auto package = weights::Package::open(path);
+    const auto package = weights::open_model(path, true, control);
     control.check();
     return choose("model \"" + path + "\"", weights::config_of(*package), options)
         .open(*package, options);

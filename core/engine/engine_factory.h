@@ -50,9 +50,9 @@ class EngineFactory {
 // names no engine.
 std::span<const EngineFactory* const> linked_engines();
 
-// Opens a package with the first engine that does not refuse it. Throws what Package::open and the
-// engine throw; kUnsupported with every refusal if all refuse; kDevice for a device that is not
-// there.
+// Opens a model with the first engine that does not refuse it. Throws what weights::open_model()
+// and the engine throw; kUnsupported with every refusal if all refuse; kDevice for a device that is
+// not there.
 std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineOptions& options,
                                           const CallControl& control = {});
 // The engine that would run this model with default options; kUnsupported as above.

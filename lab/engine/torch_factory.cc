@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/weights/model_file.h"
 #include "core/weights/package_config.h"
 #include "lab/engine/torch_engine.h"
 #include "lab/network/float_products.h"
@@ -68,7 +69,7 @@ std::shared_ptr<const Engine> TorchFactory::open(const weights::Package& package
 
 std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
                                                 const EngineOptions& options) {
-    const auto package = weights::Package::open(path);
+    const auto package = weights::open_model(path);
     const TorchFactory factory;
     if (const auto refusal = factory.refusal(weights::config_of(*package), options);
         !refusal.empty())
