@@ -11,7 +11,7 @@
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
 #include "core/text/tokenizer.h"
-#include "core/weights/package.h"
+#include "core/weights/model_file.h"
 #include "lab/eval/paired_bootstrap.h"
 #include "lab/memory/copy_fit.h"
 #include "lab/memory/memory_file.h"
@@ -42,7 +42,7 @@ struct LoadedModel {
 
 LoadedModel load(const MemoryArguments& args, int64_t window) {
     LoadedModel out;
-    out.package = weights::Package::open(args.model);
+    out.package = weights::open_model_alone(args.model);
     const auto whole = model::load_model(*out.package, at::kCPU);
     model::ModelConfig config = whole->config();
     config.stride = window / 2;

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "core/model/config.h"
 #include "core/weights/package_layout.h"
-#include "core/weights/safetensors_file.h"
 
 namespace rpt::weights {
 namespace {
@@ -69,18 +68,9 @@ std::string join_configs(const std::string& path, const std::string& model_json,
     return config.dump();
 }
 
-// As a package's, with the keys of a memory file in place of configuration and tokenizer.
-Digest memory_fingerprint(const Metadata& metadata,
-                          const std::map<std::string, TensorEntry>& places,
-                          const std::string& data_hex) {
-    return fingerprint_of(
-        {{"config", metadata.at("memory")}, {"tokenizer", metadata.at("weights")}}, places,
-        data_hex);
-}
-
 class JoinedPackage final : public Package {
   public:
-    JoinedPackage(std::shared_ptr<const Package> model, std::shared_ptr<const SafetensorsFile> file,
+    JoinedPackage(std::shared_ptr<const Package> model, std::shared_ptr<const Package> file,
                   Metadata metadata, const Digest& fingerprint)
         : model_(std::move(model)),
           file_(std::move(file)),
@@ -100,39 +90,27 @@ class JoinedPackage final : public Package {
 
   private:
     const std::shared_ptr<const Package> model_;
-    const std::shared_ptr<const SafetensorsFile> file_;
+    const std::shared_ptr<const Package> file_;
     const Metadata metadata_;
     const Digest fingerprint_;
     std::map<std::string, TensorInfo> tensors_;
 };
 
-// The fingerprint, after the bytes were compared with it.
-Digest check_memory(const std::string& path, const SafetensorsFile& file, const Package& model,
-                    bool verify, const CallControl& control) {
-    const Metadata& metadata = file.header().metadata;
-    for (const char* key : {"memory", "weights", "sha256", "fingerprint"})
-        if (!metadata.contains(key))
-            throw_corrupt_model(path, std::string("its metadata has no \"") + key + "\"");
+void check_memory(const std::string& path, const Package& file, const Package& model) {
+    if (!is_memory_file(file))
+        throw_corrupt_model(path,
+                            "its metadata has no \"memory\" and \"weights\", so it is no memory "
+                            "file");
     const std::string own = to_hex(model.fingerprint());
-    if (metadata.at("weights") != own)
+    const std::string& other = file.metadata().at("weights");
+    if (other != own)
         throw Error(Status::kModelMismatch, "rpt",
-                    "memory file \"" + path + "\" belongs to the weights " +
-                        metadata.at("weights").substr(0, 64) + ", the model beside it has " + own +
+                    "memory file \"" + path + "\" belongs to the weights " + other.substr(0, 64) +
+                        ", the model beside it has " + own +
                         "; move it away or fit one for this model");
     for (const auto& [name, info] : file.tensors())
         if (!name.starts_with("memory.") || model.tensors().contains(name))
             throw_corrupt_model(path, "tensor \"" + name + "\" has no place in a memory file");
-    const auto& places = file.header().tensors;
-    const std::string& hex = metadata.at("sha256");
-    if (verify && hash_tensors(file, places, control) != hex)
-        throw_corrupt_model(path,
-                            "its tensor bytes do not match their SHA-256, so some were changed");
-    const Digest fingerprint = memory_fingerprint(metadata, places, hex);
-    if (metadata.at("fingerprint") != to_hex(fingerprint))
-        throw_corrupt_model(path,
-                            "its keys or tensor names do not match its fingerprint, so some "
-                            "bytes were changed");
-    return fingerprint;
 }
 
 }  // namespace
@@ -148,30 +126,24 @@ std::string memory_path_of(const std::string& model_path) {
     return name + ".memory.safetensors";
 }
 
+bool is_memory_file(const Package& package) {
+    return package.metadata().contains("memory") && package.metadata().contains("weights");
+}
+
 std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
                                            const std::string& memory_path, bool verify,
                                            const CallControl& control) {
-    auto file = std::make_shared<const SafetensorsFile>(memory_path, kMemoryFile);
-    const Digest memory = check_memory(memory_path, *file, *model, verify, control);
-    Metadata metadata = model->metadata();
-    metadata["config"] =
-        join_configs(memory_path, model->config_json(), file->header().metadata.at("memory"));
-    Sha256 both;
-    both.update(model->fingerprint().data(), model->fingerprint().size());
-    both.update(memory.data(), memory.size());
+    auto file = Package::open(memory_path, verify, control);
+    check_memory(memory_path, *file, *model);
+    const std::string& keys = file->metadata().at("memory");
+    auto metadata = model->metadata();
+    metadata["config"] = join_configs(memory_path, model->config_json(), keys);
+    const Digest of_keys = sha256(keys.data(), keys.size());
+    Sha256 all;
+    for (const Digest& digest : {model->fingerprint(), file->fingerprint(), of_keys})
+        all.update(digest.data(), digest.size());
     return std::make_shared<const JoinedPackage>(std::move(model), std::move(file),
-                                                 std::move(metadata), both.finish());
-}
-
-void write_memory_file(const std::string& path, const std::map<std::string, TensorData>& tensors,
-                       const std::string& memory_json, const Digest& model_fingerprint,
-                       Metadata others) {
-    others["memory"] = memory_json;
-    others["weights"] = to_hex(model_fingerprint);
-    write_safetensors(path, tensors, kMemoryFile, others,
-                      [](const Metadata& metadata, const auto& places, const std::string& hex) {
-                          return memory_fingerprint(metadata, places, hex);
-                      });
+                                                 std::move(metadata), all.finish());
 }
 
 }  // namespace rpt::weights

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/error.h"
 #include "core/weights/folder_model.h"
 #include "core/weights/gguf_file.h"
 #include "core/weights/gguf_model.h"
@@ -14,7 +15,11 @@ std::shared_ptr<const Package> open_model_alone(const std::string& path, bool ve
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) return open_folder_model(path, control);
     if (is_gguf(path)) return open_gguf_model(path, control);
-    return Package::open(path, verify, control);
+    auto package = Package::open(path, verify, control);
+    if (is_memory_file(*package))
+        throw Error(Status::kUnsupported, "rpt",
+                    "model \"" + path + "\" is a memory file; open the model beside it");
+    return package;
 }
 
 std::shared_ptr<const Package> open_model(const std::string& path, bool verify,

@@ -60,17 +60,17 @@ std::string quantised_text(const Places& places) {
     return quantised.empty() ? "" : quantised.dump();
 }
 
-void write_file(const std::string& path, const TensorSource& source, const FileKind& kind,
-                Metadata metadata, const FingerprintRule& rule, const CallControl& control) {
+void write_file(const std::string& path, const TensorSource& source, Metadata metadata,
+                const CallControl& control) {
     const Places places = lay_out(source.tensors());
     for (const auto& [name, entry] : places) check_tensor_name(path, name);
     metadata.erase("quantised");
     const std::string quantised = quantised_text(places);
     if (!quantised.empty()) metadata["quantised"] = quantised;
     metadata["format"] =
-        std::string(kind.format) + std::to_string(quantised.empty() ? 1 : kQuantisedSince);
+        std::string(kPackageFile.format) + std::to_string(quantised.empty() ? 1 : kQuantisedSince);
     if (!metadata.contains("sha256")) metadata["sha256"] = hash_tensors(source, places, control);
-    metadata["fingerprint"] = to_hex(rule(metadata, places, metadata["sha256"]));
+    metadata["fingerprint"] = to_hex(fingerprint_of(metadata, places, metadata["sha256"]));
     const std::string header = header_text(places, metadata);
 
     AtomicFile file(path);
@@ -93,17 +93,12 @@ void write_file(const std::string& path, const TensorSource& source, const FileK
 
 void write_package(const std::string& path, const std::map<std::string, TensorData>& tensors,
                    Metadata metadata) {
-    write_safetensors(path, tensors, kPackageFile, std::move(metadata), fingerprint_of);
+    metadata.erase("sha256");
+    write_file(path, InMemory(path, tensors), std::move(metadata), {});
 }
 
 void write_package(const std::string& path, const Package& package, const CallControl& control) {
-    write_file(path, package, kPackageFile, package.metadata(), fingerprint_of, control);
-}
-
-void write_safetensors(const std::string& path, const std::map<std::string, TensorData>& tensors,
-                       const FileKind& kind, Metadata metadata, const FingerprintRule& rule) {
-    metadata.erase("sha256");
-    write_file(path, InMemory(path, tensors), kind, std::move(metadata), rule, {});
+    write_file(path, package, package.metadata(), control);
 }
 
 }  // namespace rpt::weights

@@ -1,7 +1,6 @@
 // Writes model packages (docs/format/package.md).
 #pragma once
 
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -28,12 +27,5 @@ void write_package(const std::string& path, const std::map<std::string, TensorDa
 // fingerprint stays. `control` is told the progress in bytes. kCorrupt if the source changed
 // meanwhile.
 void write_package(const std::string& path, const Package& package, const CallControl& control);
-
-// Any file of ours: a package, or another kind with a fingerprint of its own.
-using FingerprintRule =
-    std::function<Digest(const Metadata& metadata, const std::map<std::string, TensorEntry>& places,
-                         const std::string& data_hex)>;
-void write_safetensors(const std::string& path, const std::map<std::string, TensorData>& tensors,
-                       const FileKind& kind, Metadata metadata, const FingerprintRule& rule);
 
 }  // namespace rpt::weights

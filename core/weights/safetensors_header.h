@@ -19,7 +19,6 @@ struct FileKind {
     std::string_view name;  // as error lines call it
 };
 inline constexpr FileKind kPackageFile = {"rpt-package-", 2, "model package"};
-inline constexpr FileKind kMemoryFile = {"rpt-memory-", 1, "memory file"};
 inline constexpr FileKind kAnyFile = {};
 
 // The version of a package from which on `quantised` in its metadata tells of blocks.

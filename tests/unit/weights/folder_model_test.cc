@@ -51,8 +51,7 @@ class FolderModel : public ::testing::Test {
         std::map<std::string, TensorData> data;
         for (const auto& [tensor, value] : tensors)
             data[tensor] = {DType::kF32, value.first, std::as_bytes(std::span(value.second))};
-        write_safetensors(folder_ + "/" + name, data, kAnyFile, {},
-                          [](const auto&, const auto&, const auto&) { return Digest{}; });
+        write_package(folder_ + "/" + name, data, {});
     }
     void write_tokenizer() const {
         text::GgufTokenizer file;
