@@ -17,6 +17,7 @@
 #include "storage/codec/pointer_codec.h"
 #include "storage/codec/state_codec.h"
 #include "tests/fakes/synthetic_segments.h"
+#include "tests/fakes/tiny_decoder.h"
 
 namespace rpt::fuzz {
 namespace {
@@ -72,6 +73,28 @@ void package_seeds(const Seeds& seeds) {
         R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
         R"("b":{"dtype":"I8","shape":[2],"data_offsets":[8,10]}})";
     seeds.add("package", "short_form", short_form + std::string(1, '\0') + "0123456789");
+}
+
+// A whole model, and small files of single parts that fuzzers change more easily.
+void gguf_seeds(const Seeds& seeds) {
+    seeds.add("gguf", "llama", fakes::TinyDecoder{}.gguf().build().bytes);
+    fakes::GgufBuilder keys;
+    keys.text("general.architecture", "qwen2").f32("qwen2.rope.freq_base", 5000);
+    seeds.add("gguf", "keys", keys.truth("flag", true).build().bytes);
+    fakes::GgufBuilder arrays;
+    arrays.texts("tokenizer.ggml.tokens", {"a", "", "bc"})
+        .integers("tokenizer.ggml.token_type", {1, 3, 1})
+        .texts("other", {"x"});
+    seeds.add("gguf", "arrays", arrays.build().bytes);
+    fakes::GgufBuilder tensors;
+    tensors.u32("general.alignment", 8).floats("norm", {3}, {1, 2, 3});
+    tensors.alignment = 8;
+    for (const auto& [type, size] : {std::pair{2u, 18u}, {8u, 34u}, {12u, 144u}, {14u, 210u}})
+        tensors.tensor("blocks" + std::to_string(type), {1, type < 12 ? 32u : 256u}, type,
+                       std::string(size, char(type)));
+    seeds.add("gguf", "tensors", tensors.build().bytes);
+    tensors.version = 2;
+    seeds.add("gguf", "version_2", tensors.build().bytes);
 }
 
 void tokenizer_seeds(const Seeds& seeds) {
@@ -184,6 +207,7 @@ int main(int argc, char** argv) {
         const rpt::fuzz::Seeds seeds{argv[1]};
         rpt::fuzz::utf8_seeds(seeds);
         rpt::fuzz::package_seeds(seeds);
+        rpt::fuzz::gguf_seeds(seeds);
         rpt::fuzz::tokenizer_seeds(seeds);
         rpt::fuzz::blob_seeds(seeds);
         rpt::fuzz::damage_seeds(seeds);
