@@ -6,6 +6,7 @@
 #include "capi/records.h"
 #include "core/engine/engine_factory.h"
 #include "core/engine/model_cost.h"
+#include "core/weights/model_import.h"
 
 using namespace rpt::capi;
 namespace engine = rpt::engine;
@@ -72,6 +73,26 @@ rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_
             static_cast<uint64_t>(config.chunk * config.dim) * sizeof(float);
         std::copy(e.fingerprint().begin(), e.fingerprint().end(), out.fingerprint);
         result.set(out);
+    });
+}
+
+rpt_status rpt_model_import(rpt_env* env, const char* path, const char* out_path,
+                            const rpt_call* call, rpt_import_result* result, rpt_error* err) {
+    return guard(err, [&] {
+        const Result<rpt_import_result> filled(result, "result", true);
+        const EnvironmentRef environment = require(env, "env").environment;
+        const std::string from = read_name(path, kMaxPath, "path");
+        const std::string to = read_name(out_path, kMaxPath, "out_path");
+        Call control(call, environment->ending());
+        rpt::weights::ImportResult done;
+        environment->compute(
+            control, [&] { done = rpt::weights::import_model(from, to, control.control()); });
+        rpt_import_result out{};
+        out.layers = static_cast<uint32_t>(done.layers);
+        out.parameters = done.parameters;
+        out.file_bytes = done.file_bytes;
+        std::copy(done.fingerprint.begin(), done.fingerprint.end(), out.fingerprint);
+        filled.set(out);
     });
 }
 

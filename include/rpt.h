@@ -256,11 +256,31 @@ typedef struct rpt_model_info {
     uint8_t fingerprint[32]; /* SHA-256 over config, tokenizer, weights; a store belongs to one */
 } rpt_model_info;
 
-/* Loads a model package, which is one file, and verifies its checksum. Progress counts the bytes
- * that were verified. NOT_FOUND, CORRUPT, VERSION, DEVICE, NO_MEMORY. */
+/* Loads a model and verifies its checksum. `path` is a model package of this library, a GGUF file,
+ * or a folder with config.json, tokenizer.json and safetensors; docs/models.md names what is read.
+ * A memory file beside it (NAME.memory.safetensors) belongs to it. Progress counts the bytes
+ * that were verified. NOT_FOUND, CORRUPT, VERSION, DEVICE, NO_MEMORY; UNSUPPORTED for a model that
+ * others made and this library does not compute; MODEL_MISMATCH for a memory file of another
+ * model. */
 RPT_API rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_options* options,
                                   const rpt_call* call, rpt_model** out, rpt_error* err);
 RPT_API rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_error* err);
+
+typedef struct rpt_import_result {
+    uint32_t struct_size;
+    uint32_t layers;
+    uint64_t parameters;
+    uint64_t file_bytes;     /* of the package */
+    uint8_t fingerprint[32]; /* of the source and of the package; without a memory file */
+} rpt_import_result;
+/* Writes the model of `path`, which is anything that rpt_model_open takes, as a package to
+ * `out_path`: one file that opens faster. Tensors stay as they are stored. A file that is there is
+ * replaced; on failure or cancel it stays as it was. Memory files are left alone. `result` may be
+ * NULL. Blocks for as long as reading the source twice takes; progress counts those bytes.
+ * NOT_FOUND, CORRUPT, VERSION, UNSUPPORTED, IO, NO_SPACE, READ_ONLY. */
+RPT_API rpt_status rpt_model_import(rpt_env* env, const char* path, const char* out_path,
+                                    const rpt_call* call, rpt_import_result* result,
+                                    rpt_error* err);
 
 /* How fast this machine can be with this model at best: compare measured speeds with it. */
 typedef struct rpt_machine_rates {

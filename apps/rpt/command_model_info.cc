@@ -1,4 +1,4 @@
-// rpt model info [MODEL]: what a model package holds.
+// rpt model info [MODEL]: what a model holds.
 #include <CLI/App.hpp>
 
 #include "apps/rpt/memory_access.h"
@@ -51,9 +51,11 @@ int run(Settings settings, const std::string& model) {
 
 void register_model_info(Registry& registry, CLI::App& model) {
     auto name = std::make_shared<std::string>();
-    CLI::App* command = add_command(registry, model, "info", "Show what a model package holds",
+    CLI::App* command = add_command(registry, model, "info", "Show what a model holds",
                                     "rpt model info models/nano.safetensors");
-    command->add_option("MODEL", *name, "Path or name (default: the shipped model)");
+    command->add_option(
+        "MODEL", *name,
+        "Path or name: a package, a GGUF file, a folder (default: the shipped model)");
     add_model_options(*command, registry.settings);
     command->callback([&registry, name] {
         registry.action = [name](const Settings& settings) { return run(settings, *name); };

@@ -57,10 +57,12 @@ int parse_and_run(int argc, char** argv) {
     register_memory_copy(registry, *memory);
     register_memory_check(registry, *memory);
     register_memory_upgrade(registry, *memory);
-    CLI::App* model = app.add_subcommand("model", "Model packages");
+    CLI::App* model = app.add_subcommand("model", "Models: import, list, facts");
     model->require_subcommand(1);
-    model->footer("Example:\n  rpt model info");
+    model->footer("Example:\n  rpt model import SmolLM2-135M-Instruct.Q4_1.gguf");
     register_model_info(registry, *model);
+    register_model_import(registry, *model);
+    register_model_list(registry, *model);
     register_bench(registry);
 
     try {

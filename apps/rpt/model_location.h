@@ -1,6 +1,7 @@
 // Where model packages are found by name.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,26 @@ namespace rpt::cli {
 // Files shipped beside the program: <program>/../share/rpt/<name>, then the source tree this
 // program was built from. Empty if there is none.
 std::string find_shipped(const std::string& folder, const std::string& file);
-// `wanted` is a path, a name ("small"), or empty for the shipped model. Throws Failure naming the
-// places looked at.
+// Where imported models are kept: $XDG_DATA_HOME/rpt/models, or ~/.local/share/rpt/models. Empty if
+// neither variable is set.
+std::string user_models();
+// `wanted` is a path, a name ("small"), or empty for the shipped model. A name is looked for among
+// the user's models, then among the shipped ones. Throws Failure naming the places looked at.
 std::string find_model(const std::string& wanted);
+
+struct FoundModel {
+    std::string name, path;
+    bool shipped = false;
+    uint64_t bytes = 0;
+    std::string memory;  // path of the memory file beside it; empty if there is none
+};
+// By name, the user's first. Of two with one name, what find_model() takes comes first.
+std::vector<FoundModel> list_models();
+// Memory files among the user's models and the shipped ones.
+std::vector<std::string> list_memory_files();
+// "a/NAME.memory.safetensors" for the model "a/NAME.gguf", "a/NAME.safetensors" or "a/NAME".
+std::string memory_beside(const std::string& model);
+// The last part of a model's path without its ending.
+std::string model_name(const std::string& path);
 
 }  // namespace rpt::cli

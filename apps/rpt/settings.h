@@ -78,6 +78,8 @@ void register_memory_copy(Registry& registry, CLI::App& memory);
 void register_memory_check(Registry& registry, CLI::App& memory);
 void register_memory_upgrade(Registry& registry, CLI::App& memory);
 void register_model_info(Registry& registry, CLI::App& model);
+void register_model_import(Registry& registry, CLI::App& model);
+void register_model_list(Registry& registry, CLI::App& model);
 void register_bench(Registry& registry);
 
 }  // namespace rpt::cli

@@ -58,6 +58,12 @@ int main(void) {
     AT(rpt_model_info, weight_bytes);
     AT(rpt_model_info, state_bytes_per_chunk);
     AT(rpt_model_info, fingerprint);
+    SIZE(rpt_import_result);
+    AT(rpt_import_result, struct_size);
+    AT(rpt_import_result, layers);
+    AT(rpt_import_result, parameters);
+    AT(rpt_import_result, file_bytes);
+    AT(rpt_import_result, fingerprint);
     SIZE(rpt_machine_rates);
     AT(rpt_machine_rates, struct_size);
     AT(rpt_machine_rates, reserved0);

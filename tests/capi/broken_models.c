@@ -1,6 +1,38 @@
 /* Every way in which a file is no model: the exact status, never a crash. */
 #include "expect.h"
 
+/* An import is the same model, or leaves what was there. */
+static void import_models(place* p) {
+    rpt_error err = RPT_ERROR_INIT;
+    rpt_model_info info = {.struct_size = sizeof info};
+    rpt_import_result result = {.struct_size = sizeof result};
+    rpt_model* model = NULL;
+    size_t size, kept_size;
+    char out[512], source[512], *kept;
+    snprintf(out, sizeof out, "%s", place_path(p, "imported"));
+    snprintf(source, sizeof source, "%s", place_path(p, "GGUF"));
+    EXPECT_OK(rpt_model_import(p->env, p->model_path, out, NULL, &result, &err));
+    EXPECT_OK(rpt_model_open(p->env, out, NULL, NULL, &model, &err));
+    EXPECT_OK(rpt_model_get_info(model, &info, &err));
+    EXPECT(memcmp(info.fingerprint, result.fingerprint, sizeof info.fingerprint) == 0);
+    EXPECT(info.parameters == result.parameters && info.layers == result.layers);
+    kept = read_whole(out, &size);
+    EXPECT(size == result.file_bytes);
+    rpt_model_close(model);
+
+    write_whole(source, "GGUF\3\0\0\0\1\0\0\0\0\0\0\0", 16);
+    EXPECT_FAILS(rpt_model_import(p->env, source, out, NULL, NULL, &err), RPT_ERR_CORRUPT, "GGUF");
+    EXPECT_FAILS(rpt_model_open(p->env, source, NULL, NULL, &model, &err), RPT_ERR_CORRUPT, "GGUF");
+    EXPECT_FAILS(rpt_model_import(p->env, place_path(p, "absent"), out, NULL, NULL, &err),
+                 RPT_ERR_NOT_FOUND, "absent");
+    EXPECT_FAILS(rpt_model_import(p->env, p->model_path, NULL, NULL, NULL, &err), RPT_ERR_ARGUMENT,
+                 "out_path");
+    free(kept);
+    kept = read_whole(out, &kept_size);
+    EXPECT(kept_size == size);
+    free(kept);
+}
+
 int main(int argc, char** argv) {
     place p = place_open(argc, argv);
     rpt_error err = RPT_ERROR_INIT;
@@ -56,6 +88,7 @@ int main(int argc, char** argv) {
         bytes[at] = (char)(bytes[at] ^ 0x20);
     }
     EXPECT(rpt_model_open(p.env, p.folder, NULL, NULL, &model, &err) < 0 && model == NULL);
+    import_models(&p);
     EXPECT_FAILS(rpt_model_open(p.env, NULL, NULL, NULL, &model, &err), RPT_ERR_ARGUMENT, "path");
     EXPECT_FAILS(rpt_model_open(p.env, "", NULL, NULL, &model, &err), RPT_ERR_ARGUMENT, "path");
     EXPECT_FAILS(rpt_model_open(p.env, "a\tb", NULL, NULL, &model, &err), RPT_ERR_ARGUMENT,

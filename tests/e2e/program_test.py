@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMANDS = [["add"], ["search"], ["complete"], ["score"], ["bench"], ["memory", "list"], ["memory", "stat"],
             ["memory", "show"], ["memory", "delete"], ["memory", "drop"], ["memory", "rebuild-index"],
-            ["model", "info"]]
+            ["model", "info"], ["model", "import"], ["model", "list"]]
 
 
 @pytest.mark.parametrize("command", [[], ["memory"], ["model"], *COMMANDS], ids=" ".join)

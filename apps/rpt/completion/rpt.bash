@@ -26,7 +26,7 @@ _rpt() {
     done
 
     case $previous in
-        --file|-f|--suffix-file|--text) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
+        --file|-f|--suffix-file|--text|--out) [[ $command != "memory show" ]] && { COMPREPLY=($(compgen -f -- "$current")); return; } ;;
         --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
@@ -53,8 +53,10 @@ _rpt() {
         "memory show") first="$common $space --chunk --record --segments --text" ;;
         "memory delete") first="$common $space --wait" ;;
         "memory drop") first="$common $space --yes --all-collections --wait" ;;
-        model) first="info --help" ;;
+        model) first="info import list --help" ;;
         "model info") first="$common $model" ;;
+        "model import") first="$common --out --replace" ;;
+        "model list") first="$common" ;;
     esac
 
     if [[ $current == -* || $command == "" || $command == memory || $command == model ]]; then

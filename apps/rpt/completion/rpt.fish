@@ -19,11 +19,13 @@ complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a search -d 'Sho
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a complete -d 'Continue a text with what the memory holds'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a score -d 'Measure how surprising a text is'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a memory -d 'Administration of a memory'
-complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a model -d 'Model packages'
+complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a model -d 'Import, list and describe models'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a bench -d 'Measure this machine'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Print versions'
 complete -c rpt -n "__rpt_at memory; and not __fish_seen_subcommand_from $memory" -f -a "$memory"
-complete -c rpt -n "__rpt_at model; and not __fish_seen_subcommand_from info" -f -a info
+complete -c rpt -n "__rpt_at model; and not __fish_seen_subcommand_from info import list" -f -a 'info import list'
+complete -c rpt -n "__rpt_at model import" -r -l out -d 'The package to write'
+complete -c rpt -n "__rpt_at model import" -l replace -d 'Replace a package that is there'
 
 complete -c rpt -s h -l help -d 'Show help'
 complete -c rpt -l json -d 'Print one JSON object and nothing else'

@@ -1,0 +1,42 @@
+// rpt model list: the models that can be named.
+#include <CLI/App.hpp>
+
+#include "apps/rpt/handles.h"
+#include "apps/rpt/model_location.h"
+#include "apps/rpt/output.h"
+#include "apps/rpt/quantities.h"
+
+namespace rpt::cli {
+namespace {
+
+int run(const Settings& settings) {
+    const std::vector<FoundModel> models = list_models();
+    if (settings.json) {
+        auto list = nlohmann::ordered_json::array();
+        for (const FoundModel& model : models)
+            list.push_back({{"name", model.name},
+                            {"path", model.path},
+                            {"shipped", model.shipped},
+                            {"bytes", model.bytes},
+                            {"memory", model.memory}});
+        print_json({{"models", list}, {"folder", user_models()}});
+        return kExitDone;
+    }
+    for (const FoundModel& model : models)
+        print_line(model.name + "  " + (model.shipped ? "shipped" : "imported") + "  " +
+                   format_size(model.bytes) + (model.memory.empty() ? "" : ", memory file") + "  " +
+                   model.path);
+    flush_output();
+    return kExitDone;
+}
+
+}  // namespace
+
+void register_model_list(Registry& registry, CLI::App& model) {
+    CLI::App* command =
+        add_command(registry, model, "list", "Show the models that can be named: shipped, imported",
+                    "rpt model list");
+    command->callback([&registry] { registry.action = run; });
+}
+
+}  // namespace rpt::cli
