@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "lab/network/cross_attention.h"
+#include "lab/network/block_attention.h"
 #include "lab/network/layers.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/neighbours.h"
@@ -192,9 +193,10 @@ class MemoryReader : public ContextReader {
         for (size_t i = static_cast<size_t>(config_.n_lower); i < w.layers.size(); ++i) {
             const LayerWeights& layer = w.layers[i];
             const size_t place = i - static_cast<size_t>(config_.n_lower);
-            const model::Projected p = model::split_heads(
-                config_, at::linear(model::rms_norm(h, layer.attention.norm, config_.norm_eps),
-                                    layer.attention.qkv));
+            const model::Projected p = model::part_heads(
+                config_, model::project_heads(
+                             config_, layer.attention,
+                             model::rms_norm(h, layer.attention.norm, config_.norm_eps)));
             const at::Tensor q = rope_.rotate(p.q, before);
             at::Tensor k = rope_.rotate(p.k, before), v = p.v;
             if (keep != nullptr) {

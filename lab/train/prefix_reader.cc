@@ -1,6 +1,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
+#include "lab/network/block_attention.h"
 #include "lab/network/layers.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rope.h"
@@ -87,9 +88,10 @@ class PrefixReader : public ContextReader {
         if (past != nullptr) visible = at::cat({at::ones_like(own), own}, 1);
         for (size_t i = 0; i < w.layers.size(); ++i) {
             const LayerWeights& layer = w.layers[i];
-            const at::Tensor heads = at::linear(
-                model::rms_norm(h, layer.attention.norm, config_.norm_eps), layer.attention.qkv);
-            const model::Projected p = model::split_heads(config_, heads);
+            const at::Tensor heads = model::project_heads(
+                config_, layer.attention,
+                model::rms_norm(h, layer.attention.norm, config_.norm_eps));
+            const model::Projected p = model::part_heads(config_, heads);
             at::Tensor q = rope_.rotate(p.q, first), k = rope_.rotate(p.k, first), v = p.v;
             if (keep != nullptr) {
                 keep->k.push_back(k);
