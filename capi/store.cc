@@ -72,7 +72,8 @@ storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     if (!engine.config().has_retriever()) {
         throw rpt::Error(
             rpt::Status::kUnsupported, "rpt",
-            "the model has no retriever and can fill no store; use a model with a memory");
+            "the model has no retriever and can fill no store; use a model with a memory, or "
+            "fit a memory file for this one (rpt-lab memory fit)");
     }
     storage::ModelBinding binding;
     binding.fingerprint = engine.fingerprint();

@@ -35,8 +35,9 @@ int run(Settings settings, const std::string& model) {
     print_line("fingerprint  " + fingerprint);
     print_line("parameters   " + format_count(info.parameters) + ", " +
                format_size(info.weight_bytes) + " in memory");
+    const uint64_t width = info.state_bytes_per_chunk / sizeof(float) / info.chunk_tokens;
     print_line("layers       " + std::to_string(info.layers) + " of width " +
-               std::to_string(info.key_dim));
+               std::to_string(width) + ", keys of " + std::to_string(info.key_dim) + " numbers");
     print_line("vocabulary   " + format_count(info.vocab_size) + " tokens");
     print_line("chunk        " + std::to_string(info.chunk_tokens) + " tokens, " +
                format_size(info.state_bytes_per_chunk) + " of states before compression");

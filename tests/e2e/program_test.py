@@ -85,6 +85,8 @@ def test_program_model_info_describes_a_package(rpt, models):
     other = rpt("model", "info", "--model", models[1], "--json").json
     assert other["fingerprint"] != got["fingerprint"]
     assert got["fingerprint"] in rpt("model", "info", models[0]).out
+    wide = rpt("model", "info", models[0].parent / "wide_keys.safetensors").out
+    assert "of width 32, keys of 48 numbers" in wide
 
 
 def test_program_missing_model_says_where_it_looked(rpt):
