@@ -14,51 +14,52 @@ namespace rpt::memory {
 namespace {
 
 struct Place {
-    const DocumentCache* document;
+    size_t document;
     int64_t block;
 };
 
-// Blocks of queries from `first_token` on that have far tokens.
+// The first block that counts and has far tokens.
+int64_t first_block(int64_t stride, int64_t first_token) {
+    return std::max<int64_t>(2, first_token / stride);
+}
+
 std::vector<Place> places_of(const std::vector<DocumentCache>& documents, int64_t stride,
                              int64_t first_token) {
     std::vector<Place> out;
-    for (const DocumentCache& document : documents)
-        for (int64_t block = std::max<int64_t>(2, first_token / stride);
-             block < blocks_of(document, stride); ++block)
-            out.push_back({&document, block});
+    for (size_t d = 0; d < documents.size(); ++d)
+        for (int64_t block = first_block(stride, first_token);
+             block < blocks_of(documents[d], stride); ++block)
+            out.push_back({d, block});
     return out;
 }
 
-// What a place copies from: its document's far past, or all of another document.
-using Source = std::function<FarTokens(const Place&)>;
-
-FarTokens whole(const DocumentCache& document) {
-    const int64_t n = document.size() - 1;
-    return {document.states.narrow(0, 0, n), document.tokens.narrow(0, 1, n)};
+std::vector<MappedDocument> mapped(const CopyParameters& p,
+                                   const std::vector<DocumentCache>& documents) {
+    const at::NoGradGuard guard;
+    std::vector<MappedDocument> out;
+    for (const DocumentCache& document : documents) out.emplace_back(p, document);
+    return out;
 }
 
-Source own_past(int64_t stride) {
-    return
-        [stride](const Place& place) { return far_of_block(*place.document, place.block, stride); };
-}
-
-at::Tensor nll_of(const CopyParameters& p, const Place& place, int64_t stride,
-                  const Source& source) {
-    return mixture_nll(p, queries_of_block(*place.document, place.block, stride), source(place));
-}
+// What block `block` of document `d` copies from.
+using Source = std::function<FarTokens(size_t d, int64_t block)>;
 
 std::vector<CorpusLoss> losses_from(const CopyParameters& p,
-                                    const std::vector<DocumentCache>& documents, int64_t stride,
+                                    const std::vector<MappedDocument>& documents, int64_t stride,
                                     int64_t first_token, const Source& source) {
     const at::NoGradGuard guard;
     std::map<std::string, CorpusLoss> by_corpus;
-    for (const Place& place : places_of(documents, stride, first_token)) {
-        CorpusLoss& sum = by_corpus[place.document->corpus];
-        const CopyQueries queries = queries_of_block(*place.document, place.block, stride);
-        sum.corpus = place.document->corpus;
-        sum.tokens += queries.nll.size(0);
-        sum.without += queries.nll.sum().item<double>();
-        sum.with += mixture_nll(p, queries, source(place)).sum().item<double>();
+    for (size_t d = 0; d < documents.size(); ++d) {
+        const DocumentCache& document = *documents[d].document;
+        CorpusLoss& sum = by_corpus[document.corpus];
+        sum.corpus = document.corpus;
+        for (int64_t block = first_block(stride, first_token); block < blocks_of(document, stride);
+             ++block) {
+            const CopyQueries queries = documents[d].queries_of_block(block, stride);
+            sum.tokens += queries.nll.size(0);
+            sum.without += queries.nll.sum().item<double>();
+            sum.with += mixture_nll(p, queries, source(d, block)).sum().item<double>();
+        }
     }
     std::vector<CorpusLoss> out;
     for (auto& [name, sum] : by_corpus) {
@@ -70,14 +71,15 @@ std::vector<CorpusLoss> losses_from(const CopyParameters& p,
 }
 
 // The gate's inputs get mean 0 and deviation 1 over some blocks of the training documents.
-void standardise(CopyParameters& p, const std::vector<Place>& places, int64_t stride,
-                 std::mt19937_64& random) {
+void standardise(CopyParameters& p, const std::vector<DocumentCache>& documents,
+                 const std::vector<Place>& places, int64_t stride, std::mt19937_64& random) {
     const at::NoGradGuard guard;
     std::vector<at::Tensor> rows;
     for (int i = 0; i < 24; ++i) {
         const Place& place = places[random() % places.size()];
-        rows.push_back(copy_scores(p, queries_of_block(*place.document, place.block, stride),
-                                   far_of_block(*place.document, place.block, stride))
+        const DocumentCache& document = documents[place.document];
+        rows.push_back(copy_scores(p, queries_of_block(p, document, place.block, stride),
+                                   far_of_block(p, document, place.block, stride))
                            .inputs);
     }
     const at::Tensor all = at::cat(rows);
@@ -109,16 +111,18 @@ train::TrainOptions adam_options() {
 
 std::vector<CorpusLoss> losses(const CopyParameters& p, const std::vector<DocumentCache>& documents,
                                int64_t stride, int64_t first_token) {
-    return losses_from(p, documents, stride, first_token, own_past(stride));
+    const std::vector<MappedDocument> rows = mapped(p, documents);
+    return losses_from(p, rows, stride, first_token, [&](size_t d, int64_t block) {
+        return rows[d].far_of_block(block, stride);
+    });
 }
 
 std::vector<CorpusLoss> losses_beside_others(const CopyParameters& p,
                                              const std::vector<DocumentCache>& documents,
                                              int64_t stride, int64_t first_token) {
-    return losses_from(p, documents, stride, first_token, [&](const Place& place) {
-        const auto next = static_cast<size_t>(place.document - documents.data()) + 1;
-        return whole(documents[next % documents.size()]);
-    });
+    const std::vector<MappedDocument> rows = mapped(p, documents);
+    return losses_from(p, rows, stride, first_token,
+                       [&](size_t d, int64_t) { return rows[(d + 1) % rows.size()].whole(); });
 }
 
 FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
@@ -131,14 +135,13 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
                         std::to_string(std::max(options.first_token, 2 * stride)) +
                         " tokens; give longer ones, or a smaller --first-token");
     std::mt19937_64 random(options.seed);
-    standardise(p, places, stride, random);
+    standardise(p, train, places, stride, random);
     train::AdamW maps({{"query", p.query}, {"key", p.key}}, adam_options());
     train::AdamW gate({{"temperature", p.temperature}, {"bias", p.bias}, {"weights", p.weights}},
                       adam_options());
     std::vector<at::Tensor> leaves;
     for (const auto& [name, tensor] : trained(p)) leaves.push_back(tensor);
 
-    const Source past = own_past(stride);
     FitStep best;
     std::vector<at::Tensor> kept = copies(p);
     for (int64_t step = 0; step <= options.steps; ++step) {
@@ -154,9 +157,14 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
         }
         if (step == options.steps) break;
         at::Tensor loss = at::zeros({});
-        for (int64_t i = 0; i < options.blocks; ++i)
-            loss = loss + nll_of(p, places[random() % places.size()], stride, past).mean() /
+        for (int64_t i = 0; i < options.blocks; ++i) {
+            const Place& place = places[random() % places.size()];
+            const DocumentCache& document = train[place.document];
+            loss = loss + mixture_nll(p, queries_of_block(p, document, place.block, stride),
+                                      far_of_block(p, document, place.block, stride))
+                                  .mean() /
                               static_cast<double>(options.blocks);
+        }
         const std::vector<at::Tensor> gradients = train::gradients_of(loss, leaves);
         maps.clear_gradients();
         gate.clear_gradients();
@@ -185,22 +193,25 @@ CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<Docum
     train::AdamW gate({{"temperature", p.temperature}, {"bias", p.bias}, {"weights", p.weights}},
                       adam_options());
     std::mt19937_64 random(options.seed + 1);
-    const Source past = own_past(stride);
-    for (int64_t step = 0; step < options.steps; ++step) {
+    const std::vector<MappedDocument> rows = mapped(p, train);
+    for (int64_t step = 0; step < options.space_steps; ++step) {
         at::Tensor loss = at::zeros({});
         for (int64_t i = 0; i < options.blocks; ++i) {
             const Place& place = places[random() % places.size()];
-            const DocumentCache& other = train[random() % train.size()];
-            const bool related = i % 2 == 0 || &other == place.document;
-            const Source foreign = [&](const Place&) { return whole(other); };
-            loss = loss + nll_of(p, place, stride, related ? past : foreign).mean() /
-                              static_cast<double>(options.blocks);
+            const MappedDocument& document = rows[place.document];
+            const MappedDocument& other = rows[random() % rows.size()];
+            const bool related = i % 2 == 0 || &other == &document;
+            const FarTokens far =
+                related ? document.far_of_block(place.block, stride) : other.whole();
+            loss =
+                loss + mixture_nll(p, document.queries_of_block(place.block, stride), far).mean() /
+                           static_cast<double>(options.blocks);
         }
         const std::vector<at::Tensor> gradients = train::gradients_of(loss, leaves);
         gate.clear_gradients();
         gate.add_gradients(gradients);
-        gate.step(options.gate_rate *
-                  (1.0 - 0.9 * static_cast<double>(step) / static_cast<double>(options.steps)));
+        gate.step(options.gate_rate * (1.0 - 0.9 * static_cast<double>(step) /
+                                                 static_cast<double>(options.space_steps)));
     }
     return p;
 }

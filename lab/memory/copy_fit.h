@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "lab/memory/copy_reader.h"
+#include "lab/memory/copy_distribution.h"
 
 namespace rpt::memory {
 
 struct FitOptions {
     int64_t steps = 600;
+    int64_t space_steps = 200;   // of the gate of spaces
     int64_t blocks = 2;          // of queries a step
     int64_t first_token = 2048;  // queries begin there
     int64_t every = 50;          // steps between looks at the validation documents

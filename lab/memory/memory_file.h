@@ -6,7 +6,7 @@
 #include "base/sha256.h"
 #include "core/model/config.h"
 #include "core/weights/tensor_source.h"
-#include "lab/memory/copy_reader.h"
+#include "lab/memory/copy_distribution.h"
 
 namespace rpt::memory {
 

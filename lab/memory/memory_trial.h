@@ -1,30 +1,51 @@
 // What a memory is worth on documents that it was not fitted on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "lab/memory/copy_reader.h"
+#include "lab/memory/copy_distribution.h"
 
 namespace rpt::memory {
 
-// Nats of the tokens of one document whose block begins at or behind the first token that counts,
-// under several ways of reading.
+// Ways of reading a document from the first token that counts on.
+enum class Way {
+    kNone,          // no memory
+    kOwn,           // copies from its far past
+    kOwnFourBits,   // the same, keys as a store keeps them
+    kMixedUp,       // the same places, followed by one another's tokens: a control
+    kOther,         // a space with another document, alone
+    kOwnAndOther,   // that space and the far past
+    kWide,          // no memory, a longer window
+    kFirstPart,     // a space with what stands before the first token that counts, alone
+    kPastOfSecond,  // the far past from that token on
+    kFirstAndPast,  // both
+};
+const char* name_of(Way way);
+
+// Nats of the tokens of one document whose block begins at or behind the first token that counts.
 struct DocumentTrial {
     std::string corpus, id;
     int64_t tokens = 0;
-    double without = 0;  // no memory
-    double own = 0;      // copies from its far past
-    double random = 0;   // the same places, followed by one another's tokens: a control
-    double other = 0;    // a space with another document, alone
-    double wide = 0;     // no memory, a longer window; 0 where it was not measured
+    std::vector<std::pair<Way, double>> nats;
+    double of(Way way) const;  // the way was tried
+};
+
+struct TrialOptions {
+    int64_t stride = 256;
+    int64_t first_token = 4096;
+    // As if the document began anew at its middle, with its first half in a space: the ways
+    // kNone, kFirstPart, kPastOfSecond, kFirstAndPast, of the second half's tokens that have far
+    // ones in it.
+    bool halves = false;
 };
 
 // `wide`: the same documents read with a longer window, or none. Each document's space holds the
 // next document of the list, but for a list of one.
 std::vector<DocumentTrial> try_memory(const CopyParameters& own, const CopyParameters& spaces,
                                       const std::vector<DocumentCache>& documents,
-                                      const std::vector<DocumentCache>& wide, int64_t stride,
-                                      int64_t first_token);
+                                      const std::vector<DocumentCache>& wide,
+                                      const TrialOptions& options);
 
 }  // namespace rpt::memory

@@ -10,7 +10,7 @@ namespace {
 
 FitOptions quick() {
     FitOptions options;
-    options.steps = 60;
+    options.steps = options.space_steps = 60;
     options.every = 20;
     options.first_token = 64;
     options.gate_rate = 0.1;

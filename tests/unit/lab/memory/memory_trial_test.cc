@@ -29,24 +29,41 @@ TEST(MemoryTrial, tells_what_the_past_is_worth_and_what_a_wrong_one_is) {
     std::vector<DocumentCache> wide = documents;
     for (DocumentCache& document : wide) document.nll = document.nll / 2;
     const CopyParameters p = fitted(documents);
-    const std::vector<DocumentTrial> trials = try_memory(p, p, documents, wide, 16, 70);
+    const std::vector<DocumentTrial> trials = try_memory(p, p, documents, wide, {16, 70, false});
     ASSERT_EQ(trials.size(), 2u);
     for (const DocumentTrial& trial : trials) {
         EXPECT_EQ(trial.tokens, 299 - 80);  // from the first whole block on
-        EXPECT_NEAR(trial.without, 219 * std::log(50.0), 0.1);
-        EXPECT_NEAR(trial.wide, trial.without / 2, 1e-3);
-        EXPECT_LT(trial.own, 0.5 * trial.without);
-        EXPECT_GT(trial.random, 0.9 * trial.without);
-        EXPECT_GT(trial.other, 0.9 * trial.without);
+        const double without = trial.of(Way::kNone);
+        EXPECT_NEAR(without, 219 * std::log(50.0), 0.1);
+        EXPECT_NEAR(trial.of(Way::kWide), without / 2, 1e-3);
+        EXPECT_LT(trial.of(Way::kOwn), 0.5 * without);
+        EXPECT_NEAR(trial.of(Way::kOwnFourBits), trial.of(Way::kOwn), 0.05 * without);
+        EXPECT_GT(trial.of(Way::kMixedUp), 0.9 * without);
+        EXPECT_GT(trial.of(Way::kOther), 0.9 * without);
+        EXPECT_LT(trial.of(Way::kOwnAndOther), 0.6 * without);
     }
-    EXPECT_EQ(try_memory(p, p, {documents[0]}, {}, 16, 70)[0].other, 0);
+    // one document has no other
+    for (const auto& [way, nats] : try_memory(p, p, {documents[0]}, {}, {16, 70, false})[0].nats)
+        EXPECT_TRUE(way != Way::kOther && way != Way::kOwnAndOther && way != Way::kWide);
+}
+
+TEST(MemoryTrial, first_half_in_a_space_is_worth_as_much_as_if_it_had_been_read) {
+    // the second half says again what the first one said, and nothing twice by itself
+    const std::vector<DocumentCache> documents = {repeating_document(320, 160, 24, 1)};
+    const CopyParameters p = fitted({repeating_document(300, 70, 24, 2)});
+    const DocumentTrial trial = try_memory(p, p, documents, {}, {16, 0, true})[0];
+    EXPECT_EQ(trial.tokens, 319 - 160 - 32);
+    const double without = trial.of(Way::kNone);
+    EXPECT_LT(trial.of(Way::kFirstPart), 0.5 * without);
+    EXPECT_GT(trial.of(Way::kPastOfSecond), 0.9 * without);
+    EXPECT_LT(trial.of(Way::kFirstAndPast), 0.6 * without);
 }
 
 TEST(MemoryTrial, memory_file_gives_back_what_was_written) {
     const std::vector<DocumentCache> documents = {repeating_document(300, 70, 24, 1)};
     const CopyParameters own = fitted(documents);
     FitOptions options;
-    options.steps = 5;
+    options.space_steps = 5;
     options.first_token = 64;
     const CopyParameters spaces = fit_space_gate(own, documents, 16, options);
     const std::string path = testing::TempDir() + "/made.memory.safetensors";

@@ -1,4 +1,4 @@
-#include "lab/memory/copy_reader.h"
+#include "lab/memory/copy_distribution.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -60,10 +60,17 @@ std::vector<std::pair<std::string, at::Tensor>> trained(const CopyParameters& p)
             {"weights", p.weights}};
 }
 
+at::Tensor query_rows(const CopyParameters& p, const at::Tensor& states) {
+    return unit(p.query, p.mean, states);
+}
+
+at::Tensor key_rows(const CopyParameters& p, const at::Tensor& states) {
+    return unit(p.key, p.mean, states);
+}
+
 CopyScores copy_scores(const CopyParameters& p, const CopyQueries& queries, const FarTokens& far) {
-    const int64_t n = queries.states.size(0), places = far.states.size(0);
-    const at::Tensor cosine =
-        at::mm(unit(p.query, p.mean, queries.states), unit(p.key, p.mean, far.states).t());
+    const int64_t n = queries.rows.size(0), places = far.rows.size(0);
+    const at::Tensor cosine = at::mm(queries.rows, far.rows.t());
     const at::Tensor scores = cosine * factor_of(p);
     const auto [distinct, slot] = at::_unique(far.next, /*sorted=*/true, /*return_inverse=*/true);
     const int64_t words = distinct.size(0);
@@ -95,20 +102,64 @@ at::Tensor mixture_nll(const CopyParameters& p, const CopyQueries& queries, cons
         .neg();
 }
 
-CopyQueries queries_of_block(const DocumentCache& document, int64_t block, int64_t stride) {
-    const int64_t begin = block * stride;
-    const int64_t n = std::min(stride, document.size() - 1 - begin);
-    return {document.states.narrow(0, begin, n), document.tokens.narrow(0, begin + 1, n),
-            document.nll.narrow(0, begin, n), document.entropy.narrow(0, begin, n)};
+namespace {
+
+// The tokens of a block, [first, first + n).
+struct Block {
+    int64_t first, n;
+};
+
+Block block_at(const DocumentCache& document, int64_t block, int64_t stride) {
+    const int64_t first = block * stride;
+    return {first, std::min(stride, document.size() - 1 - first)};
 }
 
-FarTokens far_of_block(const DocumentCache& document, int64_t block, int64_t stride) {
-    const int64_t n = std::max<int64_t>(0, (block - 1) * stride);
-    return {document.states.narrow(0, 0, n), document.tokens.narrow(0, 1, n)};
+int64_t far_end(int64_t block, int64_t stride) {
+    return std::max<int64_t>(0, (block - 1) * stride);
+}
+
+CopyQueries queries_at(const DocumentCache& document, Block at, at::Tensor rows) {
+    return {std::move(rows), document.tokens.narrow(0, at.first + 1, at.n),
+            document.nll.narrow(0, at.first, at.n), document.entropy.narrow(0, at.first, at.n)};
+}
+
+}  // namespace
+
+CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
+                             int64_t stride) {
+    const Block at = block_at(document, block, stride);
+    return queries_at(document, at, query_rows(p, document.states.narrow(0, at.first, at.n)));
+}
+
+FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
+                       int64_t stride) {
+    const int64_t n = far_end(block, stride);
+    return {key_rows(p, document.states.narrow(0, 0, n)), document.tokens.narrow(0, 1, n)};
 }
 
 int64_t blocks_of(const DocumentCache& document, int64_t stride) {
     return (document.size() - 1 + stride - 1) / stride;
+}
+
+MappedDocument::MappedDocument(const CopyParameters& p, const DocumentCache& of)
+    : document(&of), queries(query_rows(p, of.states)), keys(key_rows(p, of.states)) {}
+
+CopyQueries MappedDocument::queries_of_block(int64_t block, int64_t stride) const {
+    const Block at = block_at(*document, block, stride);
+    return queries_at(*document, at, queries.narrow(0, at.first, at.n));
+}
+
+FarTokens MappedDocument::far_of_block(int64_t block, int64_t stride) const {
+    return part(0, far_end(block, stride));
+}
+
+FarTokens MappedDocument::part(int64_t begin, int64_t end) const {
+    return {keys.narrow(0, begin, end - begin), document->tokens.narrow(0, begin + 1, end - begin)};
+}
+
+FarTokens MappedDocument::stored_part(int64_t begin, int64_t end) const {
+    return {stored_keys.narrow(0, begin, end - begin),
+            document->tokens.narrow(0, begin + 1, end - begin)};
 }
 
 }  // namespace rpt::memory

@@ -36,16 +36,20 @@ at::Tensor factor_of(const CopyParameters& p);
 // Those that are trained, by name.
 std::vector<std::pair<std::string, at::Tensor>> trained(const CopyParameters& p);
 
-// Queries of consecutive tokens that have the same far tokens.
+// Unit pointer queries and keys [n, w] of tokens with these states [n, d].
+at::Tensor query_rows(const CopyParameters& p, const at::Tensor& states);
+at::Tensor key_rows(const CopyParameters& p, const at::Tensor& states);
+
+// Consecutive tokens that have the same far tokens.
 struct CopyQueries {
-    at::Tensor states;   // [n, d]
+    at::Tensor rows;     // [n, w] unit pointer queries
     at::Tensor next;     // int64 [n], the tokens to be predicted
     at::Tensor nll;      // [n] without a memory
     at::Tensor entropy;  // [n]
 };
 struct FarTokens {
-    at::Tensor states;  // [N, d]
-    at::Tensor next;    // int64 [N], the token that followed each
+    at::Tensor rows;  // [N, w] unit pointer keys
+    at::Tensor next;  // int64 [N], the token that followed each
 };
 
 // What the gate sees of each query [n, 5], and the copy's share of the token that came [n].
@@ -60,9 +64,27 @@ at::Tensor gate_logit(const CopyParameters& p, const at::Tensor& inputs);
 at::Tensor mixture_nll(const CopyParameters& p, const CopyQueries& queries, const FarTokens& far);
 
 // Block `block` of a document, whose tokens see the block before it and their own; the far tokens
-// are all before those. Empty far tokens where there are none.
-CopyQueries queries_of_block(const DocumentCache& document, int64_t block, int64_t stride);
-FarTokens far_of_block(const DocumentCache& document, int64_t block, int64_t stride);
+// are all before those. Empty far tokens where there are none. With gradients to the maps of `p`.
+CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
+                             int64_t stride);
+FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
+                       int64_t stride);
 int64_t blocks_of(const DocumentCache& document, int64_t stride);
+
+// A document with all its rows made once, for reading without gradients.
+struct MappedDocument {
+    MappedDocument(const CopyParameters& p, const DocumentCache& document);
+    const DocumentCache* document;
+    at::Tensor queries, keys;  // [T, w]
+    at::Tensor stored_keys;    // [T, w], as a store keeps them; whoever needs them fills them in
+
+    // As above.
+    CopyQueries queries_of_block(int64_t block, int64_t stride) const;
+    FarTokens far_of_block(int64_t block, int64_t stride) const;
+    // The tokens [begin, end), end < T.
+    FarTokens part(int64_t begin, int64_t end) const;
+    FarTokens stored_part(int64_t begin, int64_t end) const;
+    FarTokens whole() const { return part(0, document->size() - 1); }
+};
 
 }  // namespace rpt::memory

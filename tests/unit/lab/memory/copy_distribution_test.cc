@@ -1,4 +1,4 @@
-#include "lab/memory/copy_reader.h"
+#include "lab/memory/copy_distribution.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ reader::CopyNumbers numbers_of(const CopyParameters& p) {
 }
 
 // The reader's plain twin, from the cosines of this mixture and logits that give its predictions.
-TEST(CopyReader, gives_what_the_plain_reader_gives) {
+TEST(CopyDistribution, gives_what_the_plain_reader_gives) {
     const int64_t stride = 16, dim = 24;
     const DocumentCache document = repeating_document(120, 37, dim, 5);
     CopyParameters p = untrained({document}, 8, 120);
@@ -30,19 +30,15 @@ TEST(CopyReader, gives_what_the_plain_reader_gives) {
     p.shift = at::arange(1, 6) * 0.2;
     p.scale = at::arange(1, 6) * 0.5;
     const int64_t block = 5;
-    const CopyQueries queries = queries_of_block(document, block, stride);
-    const FarTokens far = far_of_block(document, block, stride);
-    ASSERT_EQ(far.states.size(0), (block - 1) * stride);
+    const CopyQueries queries = queries_of_block(p, document, block, stride);
+    const FarTokens far = far_of_block(p, document, block, stride);
+    ASSERT_EQ(far.rows.size(0), (block - 1) * stride);
     const at::Tensor got = mixture_nll(p, queries, far);
-    const auto unit = [&](const at::Tensor& matrix, const at::Tensor& states) {
-        const at::Tensor rows = at::linear(states.to(at::kFloat) - p.mean, matrix);
-        return rows / rows.norm(2, {-1}, true);
-    };
-    const at::Tensor cosines = at::mm(unit(p.query, queries.states), unit(p.key, far.states).t());
+    const at::Tensor cosines = at::mm(queries.rows, far.rows.t());
     const std::vector<float> logits(kVocab, 0.0f);
-    for (int64_t i = 0; i < queries.states.size(0); ++i) {
+    for (int64_t i = 0; i < queries.rows.size(0); ++i) {
         reader::plain::Source source{numbers_of(p), {}};
-        for (int64_t j = 0; j < far.states.size(0); ++j)
+        for (int64_t j = 0; j < far.rows.size(0); ++j)
             source.places.emplace_back(cosines[i][j].item<double>(),
                                        static_cast<int32_t>(far.next[j].item<int64_t>()));
         const std::vector<double> want = reader::plain::mix(logits, {&source, 1});
@@ -52,7 +48,7 @@ TEST(CopyReader, gives_what_the_plain_reader_gives) {
     }
 }
 
-TEST(CopyReader, begins_with_orthonormal_directions_of_most_variance) {
+TEST(CopyDistribution, begins_with_orthonormal_directions_of_most_variance) {
     const DocumentCache document = repeating_document(400, 300, 16, 3);
     const CopyParameters p = untrained({document}, 6, 400);
     EXPECT_LT((at::mm(p.key, p.key.t()) - at::eye(6)).abs().max().item<double>(), 1e-4);
@@ -65,14 +61,25 @@ TEST(CopyReader, begins_with_orthonormal_directions_of_most_variance) {
     EXPECT_GT(kept, at::linear(centred, basis).square().sum().item<double>());
 }
 
-TEST(CopyReader, blocks_see_the_one_before_them) {
+TEST(CopyDistribution, blocks_see_the_one_before_them) {
     const DocumentCache document = repeating_document(50, 20, 8, 1);
+    const CopyParameters p = untrained({document}, 4, 50);
+    const at::NoGradGuard guard;
     EXPECT_EQ(blocks_of(document, 16), 4);
-    EXPECT_EQ(far_of_block(document, 0, 16).states.size(0), 0);
-    EXPECT_EQ(far_of_block(document, 1, 16).states.size(0), 0);
-    EXPECT_EQ(far_of_block(document, 3, 16).states.size(0), 32);
-    EXPECT_EQ(queries_of_block(document, 3, 16).states.size(0), 1);  // the last token predicts none
-    EXPECT_TRUE(far_of_block(document, 3, 16).next.equal(document.tokens.narrow(0, 1, 32)));
+    EXPECT_EQ(far_of_block(p, document, 0, 16).rows.size(0), 0);
+    EXPECT_EQ(far_of_block(p, document, 1, 16).rows.size(0), 0);
+    EXPECT_EQ(far_of_block(p, document, 3, 16).rows.size(0), 32);
+    EXPECT_EQ(queries_of_block(p, document, 3, 16).rows.size(0),
+              1);  // the last token predicts none
+    EXPECT_TRUE(far_of_block(p, document, 3, 16).next.equal(document.tokens.narrow(0, 1, 32)));
+    // all at once is the same
+    const MappedDocument rows(p, document);
+    EXPECT_TRUE(rows.far_of_block(3, 16).next.equal(document.tokens.narrow(0, 1, 32)));
+    EXPECT_LT((rows.queries_of_block(2, 16).rows - queries_of_block(p, document, 2, 16).rows)
+                  .abs()
+                  .max()
+                  .item<double>(),
+              1e-5);
 }
 
 }  // namespace

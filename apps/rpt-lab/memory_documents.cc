@@ -1,0 +1,135 @@
+#include "apps/rpt-lab/memory_documents.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "base/error.h"
+#include "core/weights/model_file.h"
+#include "lab/network/model_weights.h"
+#include "lab/train/json_lines.h"
+
+namespace rpt::lab {
+namespace {
+
+using memory::DocumentCache;
+using Clock = std::chrono::steady_clock;
+
+struct Corpus {
+    std::string name, path;
+};
+
+Corpus corpus_of(const std::string& input) {
+    const size_t cut = input.find('=');
+    if (cut == std::string::npos || cut == 0)
+        throw Error(Status::kArgument, "rpt",
+                    "corpus \"" + input + "\": write NAME=FILE, such as books=train.jsonl.zst");
+    return {input.substr(0, cut), input.substr(cut + 1)};
+}
+
+// The begin token and `tokens` more; fewer where the text is shorter.
+std::vector<int32_t> first_tokens(const text::Tokenizer& tokenizer, const std::string& text,
+                                  int64_t tokens) {
+    // eight bytes a token are more than enough of them
+    std::string begin = text.substr(0, static_cast<size_t>(tokens) * 8);
+    while (!begin.empty() && (static_cast<uint8_t>(begin.back()) & 0xC0) == 0x80) begin.pop_back();
+    if (!begin.empty() && static_cast<uint8_t>(begin.back()) >= 0xC0) begin.pop_back();
+    std::vector<int32_t> ids = {tokenizer.bos()};
+    for (const text::Token& token : tokenizer.encode(begin)) {
+        if (static_cast<int64_t>(ids.size()) > tokens) break;
+        ids.push_back(token.id);
+    }
+    return ids;
+}
+
+// What is known of how long the rest takes.
+class Pace {
+  public:
+    explicit Pace(int64_t documents) : left_(documents) {}
+    void read_back() { --left_; }
+    void computed(int64_t tokens) {
+        --left_;
+        ++computed_;
+        tokens_ += tokens;
+    }
+    std::string text() const {
+        if (computed_ == 0) return "";
+        const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+        char out[80];
+        std::snprintf(out, sizeof out, ", %.0f tokens/s, %.0f min left",
+                      static_cast<double>(tokens_) / seconds,
+                      seconds / static_cast<double>(computed_) * static_cast<double>(left_) / 60);
+        return out;
+    }
+
+  private:
+    Clock::time_point start_ = Clock::now();
+    int64_t left_, computed_ = 0, tokens_ = 0;
+};
+
+}  // namespace
+
+FrozenModel load_frozen(const std::string& path, int64_t window) {
+    FrozenModel out;
+    out.package = weights::open_model_alone(path);
+    const auto whole = model::load_model(*out.package, at::kCPU);
+    model::ModelConfig config = whole->config();
+    config.stride = window / 2;
+    config.validate();
+    out.network = std::make_unique<model::RptModel>(config, whole->weights(), at::kCPU);
+    out.tokenizer =
+        text::Tokenizer::from_json(out.package->tokenizer_json(), out.package->roles_json());
+    return out;
+}
+
+std::vector<DocumentCache> cached_documents(const FrozenModel& model,
+                                            const DocumentRequest& request,
+                                            const std::vector<std::string>& corpora,
+                                            ProgressLine& progress) {
+    std::filesystem::create_directories(request.cache);
+    const std::string window = std::to_string(2 * model.network->config().stride);
+    const std::string made_by = to_hex(model.package->fingerprint()) + " layer " +
+                                std::to_string(request.layer) + " window " + window + " tokens " +
+                                std::to_string(request.tokens) +
+                                (request.rounded_products ? " rounded products" : "");
+    std::vector<DocumentCache> out;
+    Pace pace(request.documents * static_cast<int64_t>(corpora.size()));
+    for (const std::string& input : corpora) {
+        const Corpus corpus = corpus_of(input);
+        const auto lines = train::LineReader::open(corpus.path);
+        std::string line;
+        int64_t taken = 0, number = 0;
+        while (taken < request.documents && lines->next(line)) {
+            train::CorpusDocument document =
+                train::parse_document(line, corpus.path + ":" + std::to_string(++number));
+            if (document.text.size() < static_cast<size_t>(request.tokens) * 2) continue;
+            const std::string file = request.cache + "/" + corpus.name + "-" +
+                                     std::filesystem::path(corpus.path).filename().string() + "-" +
+                                     window + "-" + std::to_string(request.layer) + "-" +
+                                     std::to_string(number) + ".safetensors";
+            DocumentCache cache;
+            if (memory::load_cache(file, made_by, cache)) {
+                pace.read_back();
+            } else {
+                const std::vector<int32_t> ids =
+                    first_tokens(*model.tokenizer, document.text, request.tokens);
+                if (static_cast<int64_t>(ids.size()) <= request.tokens) continue;
+                cache = memory::cache_document(*model.network, request.layer, ids, corpus.name,
+                                               document.id);
+                memory::save_cache(cache, made_by, file);
+                pace.computed(request.tokens);
+            }
+            out.push_back(std::move(cache));
+            ++taken;
+            progress.show(corpus.name + ": " + std::to_string(taken) + " of " +
+                          std::to_string(request.documents) + " documents" + pace.text());
+        }
+        if (taken == 0)
+            throw Error(Status::kArgument, "rpt",
+                        "corpus \"" + corpus.path + "\": no document has " +
+                            std::to_string(request.tokens) +
+                            " tokens; give --tokens a smaller number");
+    }
+    return out;
+}
+
+}  // namespace rpt::lab

@@ -1,0 +1,40 @@
+// What a frozen model makes of the first documents of corpora, kept in a folder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/rpt-lab/progress_line.h"
+#include "core/text/tokenizer.h"
+#include "core/weights/package.h"
+#include "lab/memory/document_cache.h"
+#include "lab/network/rpt_model.h"
+
+namespace rpt::lab {
+
+struct FrozenModel {
+    std::shared_ptr<const weights::Package> package;
+    std::unique_ptr<model::RptModel> network;  // with the window asked for
+    std::shared_ptr<const text::Tokenizer> tokenizer;
+};
+FrozenModel load_frozen(const std::string& path, int64_t window);
+
+struct DocumentRequest {
+    std::string cache;              // folder, made if need be
+    int64_t documents = 4;          // of each corpus
+    int64_t tokens = 12288;         // of each document
+    int64_t layer = 0;              // whose states are kept
+    bool rounded_products = false;  // matrix products were allowed to round to bf16
+};
+
+// Of each of `corpora` (NAME=FILE) the first documents that have so many tokens. What the folder
+// holds of the same model and request is read, the rest computed and kept there, one file a
+// document: a run that was stopped goes on. kArgument for a corpus without such a document.
+std::vector<memory::DocumentCache> cached_documents(const FrozenModel& model,
+                                                    const DocumentRequest& request,
+                                                    const std::vector<std::string>& corpora,
+                                                    ProgressLine& progress);
+
+}  // namespace rpt::lab
