@@ -21,7 +21,7 @@ test:
 sanitize:
 	@setup/prepare.sh sanitize
 	@cmake --build build/asan --parallel $(JOBS) --target tests_unit tests_property tests_capi
-	@ctest --test-dir build/asan --output-on-failure --label-regex '^(unit|property|capi)$$' --label-exclude '^long$$'
+	@ctest --test-dir build/asan --parallel $(JOBS) --output-on-failure --label-regex '^(unit|property|capi)$$' --label-exclude '^long$$'
 	@cmake --build build/tsan --parallel $(JOBS) --target tests_many
 	@ctest --test-dir build/tsan --output-on-failure --label-regex '^many$$'
 

@@ -13,7 +13,7 @@
 #include "lab/memory/copy_fit.h"
 #include "lab/memory/memory_file.h"
 #include "lab/memory/memory_trial.h"
-#include "lab/network/float_products.h"
+#include "lab/network/bf16_scope.h"
 
 namespace rpt::lab {
 namespace {
@@ -75,9 +75,15 @@ void tell_spaces(const char* what, const std::vector<memory::CorpusLoss>& corpor
     print_corpora(corpora);
 }
 
+void check_precision(const DocumentRequest& request) {
+    if (request.bf16 && !model::has_bf16_products())
+        throw Error(Status::kUnsupported, "rpt",
+                    "--bf16 needs a processor with AVX512-BF16; leave it out");
+}
+
 int run_fit(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
-    if (args.documents.rounded_products) model::round_float_products();
+    check_precision(args.documents);
     const FrozenModel model = load_frozen(args.model, args.window);
     const int64_t layers = model.network->config().layers();
     int64_t& layer = args.documents.layer;
@@ -155,7 +161,7 @@ void report(const std::vector<memory::DocumentTrial>& trials, const Common& comm
 
 int run_eval(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
-    if (args.documents.rounded_products) model::round_float_products();
+    check_precision(args.documents);
     FrozenModel model = load_frozen(args.model, args.window);
     args.documents.layer = model.network->config().pointer_layer;
     const memory::CopyParameters own = memory::read_memory(*model.package, false);
@@ -180,8 +186,8 @@ void add_documents(CLI::App& command, DocumentRequest& request) {
         ->check(CLI::Range(1, 100000));
     command.add_option("--tokens", request.tokens, "Of each document")
         ->check(CLI::Range(1024, 1 << 20));
-    command.add_flag("--round-products", request.rounded_products,
-                     "Let fp32 matrix products round to bf16: faster where the processor has AMX");
+    command.add_flag("--bf16", request.bf16,
+                     "Matrix products in bf16: faster where the processor has AMX");
 }
 
 }  // namespace

@@ -89,8 +89,7 @@ std::vector<DocumentCache> cached_documents(const FrozenModel& model,
     const std::string window = std::to_string(2 * model.network->config().stride);
     const std::string made_by = to_hex(model.package->fingerprint()) + " layer " +
                                 std::to_string(request.layer) + " window " + window + " tokens " +
-                                std::to_string(request.tokens) +
-                                (request.rounded_products ? " rounded products" : "");
+                                std::to_string(request.tokens) + (request.bf16 ? " bf16" : "");
     std::vector<DocumentCache> out;
     Pace pace(request.documents * static_cast<int64_t>(corpora.size()));
     for (const std::string& input : corpora) {
@@ -114,7 +113,7 @@ std::vector<DocumentCache> cached_documents(const FrozenModel& model,
                     first_tokens(*model.tokenizer, document.text, request.tokens);
                 if (static_cast<int64_t>(ids.size()) <= request.tokens) continue;
                 cache = memory::cache_document(*model.network, request.layer, ids, corpus.name,
-                                               document.id);
+                                               document.id, request.bf16);
                 memory::save_cache(cache, made_by, file);
                 pace.computed(request.tokens);
             }

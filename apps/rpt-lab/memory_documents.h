@@ -22,11 +22,11 @@ struct FrozenModel {
 FrozenModel load_frozen(const std::string& path, int64_t window);
 
 struct DocumentRequest {
-    std::string cache;              // folder, made if need be
-    int64_t documents = 4;          // of each corpus
-    int64_t tokens = 12288;         // of each document
-    int64_t layer = 0;              // whose states are kept
-    bool rounded_products = false;  // matrix products were allowed to round to bf16
+    std::string cache;       // folder, made if need be
+    int64_t documents = 4;   // of each corpus
+    int64_t tokens = 12288;  // of each document
+    int64_t layer = 0;       // whose states are kept
+    bool bf16 = false;       // matrix products in bf16
 };
 
 // Of each of `corpora` (NAME=FILE) the first documents that have so many tokens. What the folder

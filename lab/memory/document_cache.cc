@@ -1,11 +1,12 @@
 #include "lab/memory/document_cache.h"
 
-#include <c10/core/InferenceMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "core/weights/package_writer.h"
+#include "lab/network/bf16_scope.h"
 #include "lab/network/layers.h"
 #include "lab/network/model_weights.h"
 
@@ -28,10 +29,11 @@ weights::TensorData data_of(const at::Tensor& t, weights::DType type) {
 }  // namespace
 
 DocumentCache cache_document(const model::RptModel& model, int64_t layer,
-                             const std::vector<int32_t>& tokens, std::string corpus,
-                             std::string id) {
+                             const std::vector<int32_t>& tokens, std::string corpus, std::string id,
+                             bool bf16) {
     RPT_CHECK(tokens.size() > 1);
-    const c10::InferenceMode guard;
+    const at::NoGradGuard guard;  // inference mode would cast the weights for each product
+    const model::Bf16Scope products(at::kCPU, bf16);
     const model::ModelConfig& c = model.config();
     DocumentCache out;
     out.corpus = std::move(corpus);
@@ -53,7 +55,8 @@ DocumentCache cache_document(const model::RptModel& model, int64_t layer,
     out.entropy = at::empty({n}, at::kFloat);
     for (int64_t begin = 0; begin < n; begin += kRows) {
         const int64_t count = std::min(kRows, n - begin);
-        const at::Tensor log_p = at::log_softmax(model.logits(last.narrow(0, begin, count)), -1);
+        const at::Tensor log_p =
+            at::log_softmax(model.logits(last.narrow(0, begin, count)).to(at::kFloat), -1);
         const at::Tensor next = out.tokens.narrow(0, begin + 1, count).unsqueeze(1);
         out.nll.narrow(0, begin, count).copy_(log_p.gather(1, next).squeeze(1).neg());
         out.entropy.narrow(0, begin, count).copy_((log_p.exp() * log_p).sum(-1).neg());

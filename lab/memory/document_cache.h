@@ -24,10 +24,11 @@ struct DocumentCache {
     int64_t size() const { return tokens.size(0); }
 };
 
-// One pass of the model over `tokens`, whole, in blocks of its stride.
+// One pass of the model over `tokens`, whole, in blocks of its stride. `bf16`: with products in
+// bf16, which CPUs with AMX do much faster.
 DocumentCache cache_document(const model::RptModel& model, int64_t layer,
-                             const std::vector<int32_t>& tokens, std::string corpus,
-                             std::string id);
+                             const std::vector<int32_t>& tokens, std::string corpus, std::string id,
+                             bool bf16 = false);
 
 // One safetensors file. `made_by` says what made it (model, layer, window): load() gives false for
 // a file that is not there or was made otherwise.

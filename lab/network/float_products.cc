@@ -52,10 +52,6 @@ bool use_fast_float_products() {
     return on;
 }
 
-void round_float_products() {
-    allow_rounding(true);
-}
-
 bool fast_float_products_on() {
     return is_on;
 }

@@ -9,11 +9,7 @@ namespace rpt::model {
 // try it once, and keep it if the products stay as exact as before (relative error below 2e-6),
 // else put everything back. Process-wide inside LibTorch. Returns whether it is on.
 bool use_fast_float_products();
-// From now on fp32 products go through bf16 where the CPU has instructions for that (AMX: about 3.7
-// times as fast), with an error of 2^-8 relative in each factor. For what is measured or fitted,
-// not for what is stored. Process-wide inside LibTorch.
-void round_float_products();
-// Whether the fast ones were switched on.
+// Whether they were switched on.
 bool fast_float_products_on();
 
 }  // namespace rpt::model

@@ -26,8 +26,9 @@ at::Tensor embed(const ModelConfig& config, const ModelWeights& w, const at::Ten
 
 namespace {
 
-constexpr int64_t kFeedForwardSlice = 8192;  // tokens
-constexpr int64_t kScoresAtOnce = 1 << 24;   // attention scores of a slice
+// What a layer makes on the way should stay in the processor's caches.
+constexpr int64_t kFeedForwardSlice = 1024;  // tokens
+constexpr int64_t kScoresAtOnce = 1 << 21;   // attention scores of a slice
 
 at::Tensor feed_rows(const ModelConfig& config, const FeedForwardWeights& w, const at::Tensor& x) {
     const at::Tensor inner = at::linear(rms_norm(x, w.norm, config.norm_eps), w.in);

@@ -1,6 +1,5 @@
 #include "lab/train/trainer.h"
 
-#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "lab/network/bf16_scope.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/retriever.h"
 #include "lab/train/exploration.h"
@@ -30,43 +30,6 @@ double lap(Clock::time_point& since) {
     since = now;
     return seconds;
 }
-
-bool has_bf16_products() {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
-}
-
-// bf16 products inside, fp32 parameters; nothing when fp32 is asked for. LibTorch keeps casts of
-// parameters for all threads together, and forgets them at the end of any scope: with `alone` false
-// they are not kept, so that what a thread computes does not depend on the others.
-class AutocastScope {
-  public:
-    AutocastScope(at::Device device, Precision precision, bool alone = true)
-        : type_(device.type()), on_(precision == Precision::kBf16) {
-        if (!on_) return;
-        was_ = at::autocast::is_autocast_enabled(type_);
-        kept_ = at::autocast::is_autocast_cache_enabled();
-        at::autocast::set_autocast_cache_enabled(alone);
-        at::autocast::set_autocast_enabled(type_, true);
-        at::autocast::set_autocast_dtype(type_, at::kBFloat16);
-    }
-    ~AutocastScope() {
-        if (!on_) return;
-        at::autocast::clear_cache();
-        at::autocast::set_autocast_cache_enabled(kept_);
-        at::autocast::set_autocast_enabled(type_, was_);
-    }
-    AutocastScope(const AutocastScope&) = delete;
-    AutocastScope& operator=(const AutocastScope&) = delete;
-
-  private:
-    at::DeviceType type_;
-    bool on_;
-    bool was_ = false, kept_ = true;
-};
 
 at::Tensor stack_rows(std::span<const Sample> samples, std::vector<int64_t> Sample::*field,
                       at::Device device) {
@@ -104,7 +67,8 @@ Trainer::Trainer(const TrainConfig& config, model::RptModel& model, at::Device d
       model_(model),
       device_(device),
       optimizer_(model.parameters(), config.train) {
-    if (config.train.precision == Precision::kBf16 && device.is_cpu() && !has_bf16_products()) {
+    if (config.train.precision == Precision::kBf16 && device.is_cpu() &&
+        !model::has_bf16_products()) {
         throw Error(Status::kUnsupported, "rpt",
                     "train.precision bf16 needs a processor with AVX512-BF16; use fp32");
     }
@@ -217,7 +181,8 @@ void Trainer::run(Pass& pass, const Batch& batch) const {
     auto since = Clock::now();
     at::Tensor loss;
     {
-        const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
+        const model::Bf16Scope bf16(device_, config_.train.precision == Precision::kBf16,
+                                    config_.train.workers == 1);
         const at::Tensor inputs = stack_rows(samples, &Sample::inputs, device_);
         const at::Tensor targets = stack_rows(samples, &Sample::targets, device_);
         const model::LowerOutput low = lower(inputs);
@@ -275,7 +240,8 @@ void Trainer::rank_only(Pass& pass, const Batch& batch) const {
     auto since = Clock::now();
     at::Tensor loss;
     {
-        const AutocastScope autocast(device_, config_.train.precision, config_.train.workers == 1);
+        const model::Bf16Scope bf16(device_, config_.train.precision == Precision::kBf16,
+                                    config_.train.workers == 1);
         const model::LowerOutput low = lower(stack_rows(pass.samples, &Sample::inputs, device_));
         pass.report.lower += lap(since);
         loss = ranking_loss(pass, batch, model_.retrieval_scores(low));
@@ -373,7 +339,7 @@ ValidationReport Trainer::validate(std::span<const Sample> samples) const {
     const bool reads = model.retrieval != model::RetrievalKind::kNone && !model.cca_layers.empty();
     ValidationReport report;
     for (const Sample& sample : samples) {
-        const AutocastScope autocast(device_, config_.train.precision);
+        const model::Bf16Scope bf16(device_, config_.train.precision == Precision::kBf16);
         const std::span<const Sample> one(&sample, 1);
         const at::Tensor targets = stack_rows(one, &Sample::targets, device_);
         const model::LowerOutput low = model_.lower(stack_rows(one, &Sample::inputs, device_));

@@ -10,6 +10,7 @@
 #include "tests/fakes/stored_document.h"
 #include "tests/fakes/watched_store.h"
 #include "tests/property/random_texts.h"
+#include "tests/property/rounds.h"
 
 namespace rpt::reader {
 
@@ -71,7 +72,7 @@ void run(const Plan& plan) {
     // Keeps what earlier rounds left, so that segments are shared with what was replaced.
     const Workshop changed{engine, plan.context_tokens, plan.borders, mode,
                            changed_store->open_space("o", "c", true)};
-    for (int round = 0; round < plan.rounds; ++round) {
+    for (int round = 0; round < rounds(plan.rounds); ++round) {
         const bool periodic = !plan.broken && random() % 4 == 0;
         const size_t most = random() % 4 == 0 ? 3000 : 700;
         auto writer = changed.begin();
@@ -169,7 +170,7 @@ TEST(ReaderSplicesTest, change_of_the_first_token_reaches_all_that_see_it) {
     const auto engine = std::make_shared<fakes::FakeEngine>();
     const auto changed_store = std::make_shared<fakes::WatchedStore>(*engine, 64u, 0),
                fresh_store = std::make_shared<fakes::WatchedStore>(*engine, 64u, 0);
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < rounds(100); ++round) {
         const std::string owner = "round " + std::to_string(round);
         const Workshop changed{
             engine, 64, {2, 8}, Mode::kRefuse, changed_store->open_space(owner, "c", true)},

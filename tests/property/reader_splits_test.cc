@@ -9,6 +9,7 @@
 #include "tests/fakes/stored_document.h"
 #include "tests/fakes/watched_store.h"
 #include "tests/property/random_texts.h"
+#include "tests/property/rounds.h"
 
 namespace rpt::reader {
 
@@ -57,7 +58,7 @@ std::string generate(Session& session, uint32_t n) {
 TEST(ReaderSplitsTest, documents_do_not_depend_on_splits_and_flushes) {
     Random random(1);
     Reader whole;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < rounds(60); ++round) {
         const bool broken = round % 3 == 2;
         const std::string text = round % 7 == 6 ? periodic_text(random, below(random, 900))
                                                 : random_text(random, below(random, 900), broken);
@@ -82,7 +83,7 @@ TEST(ReaderSplitsTest, sessions_do_not_depend_on_splits_questions_and_rewinds) {
     Random random(2);
     Reader reader;
     reader.write({random_text(random, 2000, false)}, false, nullptr);
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < rounds(50); ++round) {
         const std::string text = random_text(random, below(random, 1500), false);
         auto plain = reader.session();
         plain->read(text);

@@ -9,6 +9,7 @@
 #include "core/text/tokenizer_impl.h"
 #include "core/text/tokenizer_sections.h"
 #include "core/text/utf8_gate.h"
+#include "tests/property/rounds.h"
 
 namespace rpt::text {
 
@@ -70,7 +71,7 @@ class TextProperty : public ::testing::TestWithParam<PieceRule> {
 
 TEST_P(TextProperty, any_split_gives_the_same_tokens) {
     const auto tokenizer = train(600);
-    for (int round = 0; round < 4000; ++round) {
+    for (int round = 0; round < rounds(4000); ++round) {
         const std::string text = random_text(1 + random() % 40);
         const size_t most = 1 + random() % 12;  // bytes a part: cuts fall inside code points too
         Utf8Gate gate;
@@ -100,7 +101,7 @@ TEST_P(TextProperty, any_split_gives_the_same_tokens) {
 TEST_P(TextProperty, encoder_begins_a_new_text_after_finish) {
     const auto tokenizer = train(600);
     IncrementalEncoder encoder(tokenizer);
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < rounds(500); ++round) {
         const std::string text = random_text(random() % 10);
         std::vector<Token> tokens;
         encoder.append(text, tokens);
@@ -112,7 +113,7 @@ TEST_P(TextProperty, encoder_begins_a_new_text_after_finish) {
 TEST_P(TextProperty, encode_equals_its_plain_twin_and_decodes_back) {
     for (const int32_t vocab_size : {262, 300, 600, 1200}) {
         const auto tokenizer = train(vocab_size);
-        for (int round = 0; round < 500; ++round) {
+        for (int round = 0; round < rounds(500); ++round) {
             const std::string text =
                 random_text(random() % (round % 20 ? 30 : 2000));  // the long ones use the cache
             const std::vector<Token> tokens = tokenizer->encode(text);
@@ -146,7 +147,7 @@ TEST_P(TextProperty, bytes_without_a_token_equal_the_plain_twin) {
     for (const bool ignore_merges : {false, true}) {
         vocabulary.ignore_merges = ignore_merges;
         const auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
-        for (int round = 0; round < 1000; ++round) {
+        for (int round = 0; round < rounds(1000); ++round) {
             std::string text;
             for (size_t n = 1 + random() % (round % 20 ? 20 : 3000); n > 0; --n)
                 text += std::array{"a", "b",          "!",          " ", "\x04", "\x13",
@@ -184,7 +185,7 @@ TEST_P(TextProperty, whole_pieces_without_merges_equal_the_plain_twin) {
     EXPECT_EQ(tokenizer->encode("bab").size(), 1u);
     EXPECT_EQ(tokenizer->encode("babab").size(), 3u) << "b, ab, ab";
     EXPECT_EQ(tokenizer->encode(std::string(2000, 'a')).size(), 1u);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < rounds(300); ++round) {
         std::string text;
         for (size_t n = 1 + random() % 30; n > 0; --n)
             text += std::array{"ab", "bab", " ", "!!", "\n", "a", "1"}[random() % 7];
@@ -195,7 +196,7 @@ TEST_P(TextProperty, whole_pieces_without_merges_equal_the_plain_twin) {
 
 TEST_P(TextProperty, long_pieces_equal_the_plain_twin) {
     const auto tokenizer = train(900);
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < rounds(200); ++round) {
         std::string text;
         const size_t size = 60 + random() % 400;
         const auto letters = 1 + random() % 5;
@@ -207,7 +208,7 @@ TEST_P(TextProperty, long_pieces_equal_the_plain_twin) {
 // A list of merges in which a token is used before the merge that makes it again: two merges may
 // yield one token.
 TEST_P(TextProperty, merges_out_of_order_equal_the_plain_twin) {
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < rounds(300); ++round) {
         Vocabulary vocabulary;
         vocabulary.pieces = GetParam();
         for (int byte = 0; byte < 256; ++byte) vocabulary.tokens.emplace_back(1, char(byte));
@@ -299,7 +300,7 @@ std::vector<Token> encode_cut_slow(const Tokenizer& tokenizer, std::string_view 
 
 TEST_P(TextProperty, any_split_gives_the_same_tokens_where_long_words_are_cut) {
     const auto tokenizer = train(600);
-    for (int round = 0; round < 2000; ++round) {
+    for (int round = 0; round < rounds(2000); ++round) {
         const size_t most = 4 + random() % 9;
         std::string text = random_text(1 + random() % 30);
         for (int i = 0; i < 3; ++i) {

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "storage/sqlite/page_gaps.h"
 #include "tests/fakes/synthetic_segments.h"
+#include "tests/property/rounds.h"
 
 namespace rpt::storage {
 namespace {
@@ -308,7 +309,7 @@ TEST_P(ForgetSeeds, forget_anything_compacted_no_byte_left) {
     store->close();
     expect_forgotten();
 }
-INSTANTIATE_TEST_SUITE_P(seeds, ForgetSeeds, testing::Range(1, 13));
+INSTANTIATE_TEST_SUITE_P(seeds, ForgetSeeds, testing::Range(1, 1 + rounds(12)));
 
 // Leftovers of a process that was killed while it saved an index.
 TEST_F(Forget, forget_index_file_of_killed_process_goes_with_compaction) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "lab/network/bf16_scope.h"
 #include "tests/unit/lab/network/tiny_models.h"
 
 namespace rpt::memory {
@@ -36,6 +37,18 @@ TEST(DocumentCache, holds_what_the_model_makes_of_the_text) {
             << name;
         EXPECT_EQ(cache.states.sizes(), (at::IntArrayRef{21, config.dim})) << name;
     }
+}
+
+TEST(DocumentCache, products_in_bf16_give_nearly_the_same) {
+    if (!model::has_bf16_products()) GTEST_SKIP() << "this processor has no products in bf16";
+    const model::ModelConfig config = model::frozen_variants().front().second;
+    const model::RptModel network(config, 7);
+    const std::vector<int32_t> tokens = some_tokens(21, config.vocab);
+    const DocumentCache exact = cache_document(network, 2, tokens, "c", "d");
+    const DocumentCache rounded = cache_document(network, 2, tokens, "c", "d", true);
+    EXPECT_LT((exact.nll - rounded.nll).abs().max().item<double>(), 0.05);
+    EXPECT_LT((exact.entropy - rounded.entropy).abs().max().item<double>(), 0.05);
+    EXPECT_FALSE(exact.nll.equal(rounded.nll));
 }
 
 TEST(DocumentCache, is_read_back_only_by_who_made_it) {
