@@ -33,7 +33,7 @@ SpacePlaces::SpacePlaces(std::shared_ptr<const storage::PointerSnapshot> snapsho
     slots_.reserve(snapshot_->tokens);
     for (const storage::PointerSnapshot::Part& part : snapshot_->parts) {
         begins_.push_back(slots_.size());
-        const std::vector<int32_t>& tokens = part.rows->tokens;
+        const std::span<const int32_t> tokens = part.rows().tokens;
         for (size_t t = 0; t < tokens.size(); ++t) {
             const int32_t next = t + 1 < tokens.size() ? tokens[t + 1] : part.next;
             slots_.push_back(tokens[t] == bos ? FollowerSlots::kNone : followers_.put(next));
@@ -47,12 +47,7 @@ std::span<const int32_t> SpacePlaces::slots(size_t part) const {
 }
 
 void SpacePlaces::scores(size_t part, const CopyQuery& query, float* out) const {
-    const storage::PointerRows& rows = *snapshot_->parts[part].rows;
-    if (part + 1 < snapshot_->parts.size()) {
-        // The next part stands elsewhere in memory, where no processor looks ahead by itself.
-        const std::vector<uint8_t>& next = snapshot_->parts[part + 1].rows->nibbles;
-        for (size_t at = 0; at < next.size(); at += 64) __builtin_prefetch(next.data() + at);
-    }
+    const storage::PointerSlice rows = snapshot_->parts[part].rows();
     scan_pointers(rows.nibbles.data(), rows.scales.data(), rows.scales.size(), query.whole, out);
 }
 

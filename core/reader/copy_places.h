@@ -63,7 +63,7 @@ class SpacePlaces final : public CopyPlaces {
 
     bool is_own() const override { return false; }
     size_t parts() const override { return snapshot_->parts.size(); }
-    uint64_t chunk(size_t part) const override { return snapshot_->parts[part].rows->chunk; }
+    uint64_t chunk(size_t part) const override { return snapshot_->parts[part].chunk(); }
     std::span<const int32_t> slots(size_t part) const override;
     void scores(size_t part, const CopyQuery& query, float* out) const override;
 

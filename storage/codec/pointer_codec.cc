@@ -107,7 +107,7 @@ bool unpack_pointers(std::string_view blob, size_t n, uint32_t width, PointerRow
     return true;
 }
 
-std::vector<float> expand_pointers(const PointerRows& rows, uint32_t width) {
+std::vector<float> expand_pointers(const PointerSlice& rows, uint32_t width) {
     const size_t row_bytes = pointer_row_bytes(width);
     std::vector<float> values(rows.scales.size() * width);
     for (size_t t = 0; t < rows.scales.size(); ++t) {

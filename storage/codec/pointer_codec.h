@@ -22,7 +22,7 @@ std::string encode_pointers(std::span<const float> rows, uint32_t width);
 // kVersion for a codec that this build does not know.
 bool unpack_pointers(std::string_view blob, size_t n, uint32_t width, PointerRows& rows);
 // As numbers, [n, width].
-std::vector<float> expand_pointers(const PointerRows& rows, uint32_t width);
+std::vector<float> expand_pointers(const PointerSlice& rows, uint32_t width);
 
 namespace plain {
 // The slow twin of both, value by value. Empty if the bytes are damaged.

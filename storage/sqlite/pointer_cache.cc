@@ -13,15 +13,44 @@ namespace rpt::storage {
 namespace {
 
 // The chunk with its tokens, from the database.
-std::shared_ptr<const PointerRows> load(Connection& connection, uint64_t chunk, uint32_t width) {
+PointerRows load(Connection& connection, uint64_t chunk, uint32_t width) {
     const auto row = read_chunk_row(connection, chunk);
     if (!row)
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": chunk " + std::to_string(chunk) +
                         " is in an index and has no row; restore a backup");
-    auto rows = std::make_shared<PointerRows>(read_pointers(connection, *row, width));
-    rows->tokens = read_tokens(connection, *row);
+    PointerRows rows = read_pointers(connection, *row, width);
+    rows.tokens = read_tokens(connection, *row);
     return rows;
+}
+
+uint64_t page_number(uint64_t chunk) {
+    return chunk / PointerPage::kChunks;
+}
+
+bool has_just(const PointerPage& page, std::span<const VisibleChunk> chunks) {
+    if (page.chunks() != chunks.size()) return false;
+    for (size_t i = 0; i < chunks.size(); ++i)
+        if (page.chunk(i) != chunks[i].chunk) return false;
+    return true;
+}
+
+// A page of `chunks`: rows of `known`, unless it is null, and the others from the database.
+std::shared_ptr<const PointerPage> make_page(Connection& connection, uint32_t width,
+                                             std::span<const VisibleChunk> chunks,
+                                             const PointerPage* known) {
+    std::vector<PointerRows> loaded;
+    loaded.reserve(chunks.size());  // slices borrow them
+    std::vector<PointerSlice> slices;
+    size_t at = 0;  // both ascend
+    for (const VisibleChunk& chunk : chunks) {
+        while (known != nullptr && at < known->chunks() && known->chunk(at) < chunk.chunk) ++at;
+        if (known != nullptr && at < known->chunks() && known->chunk(at) == chunk.chunk)
+            slices.push_back(known->slice(at));
+        else
+            slices.push_back(loaded.emplace_back(load(connection, chunk.chunk, width)));
+    }
+    return std::make_shared<const PointerPage>(slices);
 }
 
 }  // namespace
@@ -66,22 +95,27 @@ std::shared_ptr<const PointerSnapshot> PointerCache::read(
         throw Error(Status::kCorrupt, "rpt",
                     "store \"" + connection.label() + "\": the chunks of space " +
                         std::to_string(row.id) + " do not match its digest; restore a backup");
-    // Both ascend.
-    size_t known = 0, done = 0;
-    std::unordered_map<uint64_t, int32_t> first_token;  // of segments
+    size_t known = 0;  // page of the base; both ascend
     next->parts.reserve(chunks.size());
-    for (const VisibleChunk& chunk : chunks) {
-        if (done++ % 64 == 0) control.report(done - 1, chunks.size());
-        while (base && known < base->parts.size() && base->parts[known].rows->chunk < chunk.chunk)
+    for (size_t done = 0, end = 0; done < chunks.size(); done = end) {
+        control.report(done, chunks.size());
+        const uint64_t number = page_number(chunks[done].chunk);
+        while (end < chunks.size() && page_number(chunks[end].chunk) == number) ++end;
+        const auto here = std::span(chunks).subspan(done, end - done);
+        while (base && known < base->pages.size() &&
+               page_number(base->pages[known]->chunk(0)) < number)
             ++known;
-        const bool here =
-            base && known < base->parts.size() && base->parts[known].rows->chunk == chunk.chunk;
-        auto rows = here ? base->parts[known].rows : load(connection, chunk.chunk, width);
-        next->tokens += rows->tokens.size();
-        next->memory_bytes += rows->memory_bytes() + sizeof(PointerSnapshot::Part);
-        // The chunks of a segment have ascending numbers.
-        if (!rows->tokens.empty()) first_token.try_emplace(chunk.segment, rows->tokens.front());
-        next->parts.push_back({std::move(rows), -1});
+        const bool old = base && known < base->pages.size() &&
+                         page_number(base->pages[known]->chunk(0)) == number;
+        if (old && has_just(*base->pages[known], here))
+            next->add(base->pages[known]);
+        else
+            next->add(make_page(connection, width, here, old ? base->pages[known].get() : nullptr));
+    }
+    std::unordered_map<uint64_t, int32_t> first_token;  // of segments, whose chunks ascend
+    for (size_t i = 0; i < chunks.size(); ++i) {
+        const std::span<const int32_t> tokens = next->parts[i].rows().tokens;
+        if (!tokens.empty()) first_token.try_emplace(chunks[i].segment, tokens.front());
     }
     // What follows a segment's last chunk: the segment behind it where it stands first.
     std::unordered_map<uint64_t, uint64_t> behind;
@@ -111,7 +145,7 @@ std::shared_ptr<const PointerSnapshot> PointerCache::read(
     std::unordered_map<uint64_t, size_t> latest;  // part of a segment
     for (size_t i = 0; i < chunks.size(); ++i) {
         const auto before = latest.find(chunks[i].segment);
-        const std::vector<int32_t>& tokens = next->parts[i].rows->tokens;
+        const std::span<const int32_t> tokens = next->parts[i].rows().tokens;
         if (before != latest.end() && !tokens.empty())
             next->parts[before->second].next = tokens.front();
         latest[chunks[i].segment] = i;
@@ -154,14 +188,18 @@ void PointerCache::forget(uint64_t space, std::span<const uint64_t> chunks) {
     if (!found->second->kept) return;
     std::vector<uint64_t> gone(chunks.begin(), chunks.end());
     std::ranges::sort(gone);
-    auto next = std::make_shared<PointerSnapshot>(*found->second->kept);
-    std::erase_if(next->parts, [&](const PointerSnapshot::Part& part) {
-        if (!std::ranges::binary_search(gone, part.rows->chunk)) return false;
-        next->tokens -= part.rows->tokens.size();
-        next->memory_bytes -= part.rows->memory_bytes() + sizeof(PointerSnapshot::Part);
-        return true;
-    });
-    next->generation = 0;  // what follows what is not known: the next call finds out
+    auto next = std::make_shared<PointerSnapshot>();
+    next->width = found->second->kept->width;
+    for (const std::shared_ptr<const PointerPage>& page : found->second->kept->pages) {
+        std::vector<PointerSlice> stay;
+        for (size_t i = 0; i < page->chunks(); ++i)
+            if (!std::ranges::binary_search(gone, page->chunk(i))) stay.push_back(page->slice(i));
+        if (stay.size() == page->chunks())
+            next->add(page);
+        else if (!stay.empty())
+            next->add(std::make_shared<const PointerPage>(stay));
+    }
+    // Generation 0: what follows what is not known, the next call finds out.
     old = std::exchange(found->second->kept, std::move(next));
 }
 

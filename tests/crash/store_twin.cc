@@ -347,7 +347,7 @@ void add_document(std::string& words, const std::string& key, bool finished, uin
     words += "\n";
 }
 
-std::string bytes_of(const storage::PointerRows& rows) {
+std::string bytes_of(const storage::PointerSlice& rows) {
     std::string bytes(reinterpret_cast<const char*>(rows.tokens.data()), rows.tokens.size() * 4);
     bytes.append(reinterpret_cast<const char*>(rows.scales.data()), rows.scales.size() * 4);
     return bytes.append(rows.nibbles.begin(), rows.nibbles.end());
@@ -449,8 +449,9 @@ View view_of(Store& store) {
                          info.content_hash, segments, info.tokens);
         }
         std::vector<std::string> pointers;
-        for (const storage::PointerSnapshot::Part& part : store.pointers(space)->parts)
-            pointers.push_back(bytes_of(*part.rows));
+        const auto snapshot = store.pointers(space);
+        for (const storage::PointerSnapshot::Part& part : snapshot->parts)
+            pointers.push_back(bytes_of(part.rows()));
         add_pointer_sum(std::move(pointers), view.words);
         storage::SearchFilter exact;
         exact.exact = true;

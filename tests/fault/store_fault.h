@@ -94,11 +94,12 @@ class StoreFault : public StoreTest {
                     put(chunk->pointers);
                 }
             }
-            for (const PointerSnapshot::Part& part : store->pointers(space)->parts) {
-                put(part.rows->tokens);
-                put(part.rows->scales);
-                put(part.rows->nibbles);
-                all += std::to_string(part.rows->chunk) + " " + std::to_string(part.next) + "\n";
+            const auto snapshot = store->pointers(space);
+            for (const PointerSnapshot::Part& part : snapshot->parts) {
+                put(part.rows().tokens);
+                put(part.rows().scales);
+                put(part.rows().nibbles);
+                all += std::to_string(part.chunk()) + " " + std::to_string(part.next) + "\n";
             }
             for (const Hit& hit :
                  store->search({&space, 1}, std::vector<float>(kDim, 1), 1000, {})) {

@@ -73,9 +73,10 @@ bool search(Store& store, const std::vector<std::shared_ptr<Space>>& spaces) {
     bool whole = true;
     for (const std::shared_ptr<Space>& space : spaces)
         whole &= accepts([&] {
-            for (const PointerSnapshot::Part& part : store.pointers(space)->parts)
-                expect(part.rows->nibbles.size() ==
-                           part.rows->tokens.size() * pointer_row_bytes(kShape.pointer_dim),
+            const auto snapshot = store.pointers(space);
+            for (const PointerSnapshot::Part& part : snapshot->parts)
+                expect(part.rows().nibbles.size() ==
+                           part.rows().tokens.size() * pointer_row_bytes(kShape.pointer_dim),
                        "pointer keys that do not fit the tokens");
         });
     SearchFilter filter;

@@ -285,14 +285,14 @@ class Reader {
         const auto snapshot = timed(Call::kPointers, [&] { return store_->pointers(space_); });
         if (snapshot->parts.empty()) return;
         const storage::PointerSnapshot::Part& part = snapshot->parts[below(snapshot->parts.size())];
-        const auto line = hit_text(part.rows->chunk, false);
+        const auto line = hit_text(part.chunk(), false);
         if (!line) {
             ++figures_.gone;
             return;
         }
-        judge(pointers_fit(*part.rows, *line), "pointer keys are not of the chunk's line");
+        judge(pointers_fit(part.rows(), *line), "pointer keys are not of the chunk's line");
         // Segments are never moved here: what follows a line follows it for good, but for the last.
-        const auto next = hit_text(part.rows->chunk, true);
+        const auto next = hit_text(part.chunk(), true);
         if (next && part.next >= 0)
             judge(part.next == first_token_of_line(*next),
                   "the token after a chunk is not that of the line after it");

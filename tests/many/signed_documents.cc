@@ -167,13 +167,14 @@ int32_t first_token_of_line(std::string_view line) {
     return tokens_of_line(line).front();
 }
 
-bool pointers_fit(const storage::PointerRows& stored, std::string_view line) {
+bool pointers_fit(const storage::PointerSlice& stored, std::string_view line) {
     storage::PointerRows wanted;
     return storage::unpack_pointers(
                storage::encode_pointers(pointers_of_line(line), kSignedPointers), kSignedTokens,
                kSignedPointers, wanted) &&
-           stored.tokens == tokens_of_line(line) && stored.scales == wanted.scales &&
-           stored.nibbles == wanted.nibbles;
+           std::ranges::equal(stored.tokens, tokens_of_line(line)) &&
+           std::ranges::equal(stored.scales, wanted.scales) &&
+           std::ranges::equal(stored.nibbles, wanted.nibbles);
 }
 
 storage::SegmentRecord signed_segment(const std::string& text) {

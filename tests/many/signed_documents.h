@@ -47,7 +47,7 @@ bool states_fit(const std::vector<float>& stored, std::string_view line);
 
 int32_t first_token_of_line(std::string_view line);
 // That the rows and tokens are the line's.
-bool pointers_fit(const storage::PointerRows& stored, std::string_view line);
+bool pointers_fit(const storage::PointerSlice& stored, std::string_view line);
 
 storage::SegmentRecord signed_segment(const std::string& text);
 

@@ -50,6 +50,7 @@ CopyNumbers numbers_of(uint64_t seed) {
 std::shared_ptr<const storage::PointerSnapshot> snapshot_of(uint64_t seed, size_t chunks) {
     auto snapshot = std::make_shared<storage::PointerSnapshot>();
     snapshot->width = kWidth;
+    std::vector<storage::PointerRows> all;
     for (size_t c = 0; c < chunks; ++c) {
         const size_t n = 1 + fakes::mix(seed, c) % 9;
         storage::PointerRows rows;
@@ -58,10 +59,16 @@ std::shared_ptr<const storage::PointerSnapshot> snapshot_of(uint64_t seed, size_
         rows.chunk = 10 + c;
         rows.tokens = tokens_of(seed + c, n);
         if (c % 3 == 0) rows.tokens[0] = kBos;
-        snapshot->tokens += n;
-        snapshot->parts.push_back({std::make_shared<const storage::PointerRows>(std::move(rows)),
-                                   c % 2 == 0 ? -1 : int32_t(fakes::mix(seed, 100 + c) % kVocab)});
+        all.push_back(std::move(rows));
     }
+    // Pages of three chunks.
+    for (size_t first = 0; first < chunks; first += 3) {
+        std::vector<storage::PointerSlice> slices;
+        for (size_t c = first; c < std::min(first + 3, chunks); ++c) slices.push_back(all[c]);
+        snapshot->add(std::make_shared<const storage::PointerPage>(slices));
+    }
+    for (size_t c = 1; c < chunks; c += 2)
+        snapshot->parts[c].next = int32_t(fakes::mix(seed, 100 + c) % kVocab);
     return snapshot;
 }
 
@@ -69,8 +76,8 @@ plain::Source source_of(const storage::PointerSnapshot& snapshot, const CopyNumb
                         const float* query) {
     plain::Source source{numbers, {}};
     for (const storage::PointerSnapshot::Part& part : snapshot.parts) {
-        const std::vector<float> keys = storage::expand_pointers(*part.rows, kWidth);
-        const std::vector<int32_t>& tokens = part.rows->tokens;
+        const std::vector<float> keys = storage::expand_pointers(part.rows(), kWidth);
+        const std::span<const int32_t> tokens = part.rows().tokens;
         for (size_t t = 0; t < tokens.size(); ++t) {
             const int32_t next = t + 1 < tokens.size() ? tokens[t + 1] : part.next;
             if (tokens[t] != kBos && next > kBos)

@@ -87,9 +87,11 @@ class SessionCopy : public SessionFixture, public testing::WithParamInterface<bo
                            size_t position, const CopySettings& settings) const {
         plain::Source source{settings.spaces, {}};
         const int32_t bos = engine_->tokenizer()->bos();
-        for (const auto& part : store_->pointers(space)->parts) {
-            const std::vector<float> keys = storage::expand_pointers(*part.rows, uint32_t(width()));
-            const auto& tokens = part.rows->tokens;
+        const auto snapshot = store_->pointers(space);
+        for (const auto& part : snapshot->parts) {
+            const std::vector<float> keys =
+                storage::expand_pointers(part.rows(), uint32_t(width()));
+            const auto tokens = part.rows().tokens;
             for (size_t t = 0; t < tokens.size(); ++t) {
                 const int32_t next = t + 1 < tokens.size() ? tokens[t + 1] : part.next;
                 if (tokens[t] != bos && next >= 0 && next != bos)

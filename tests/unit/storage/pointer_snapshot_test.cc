@@ -21,13 +21,14 @@ class Pointers : public SharedSegments {
         Rows rows;
         uint64_t tokens = 0;
         for (const PointerSnapshot::Part& part : snapshot.parts) {
-            const std::vector<float> keys = expand_pointers(*part.rows, snapshot.width);
-            std::vector<Row>& out = rows[part.rows->chunk];
-            const size_t n = part.rows->tokens.size();
+            const std::vector<float> keys = expand_pointers(part.rows(), snapshot.width);
+            std::vector<Row>& out = rows[part.chunk()];
+            const std::span<const int32_t> tokens_here = part.rows().tokens;
+            const size_t n = tokens_here.size();
             tokens += n;
             for (size_t t = 0; t < n; ++t)
-                out.push_back({part.rows->tokens[t],
-                               t + 1 < n ? part.rows->tokens[t + 1] : part.next,
+                out.push_back({tokens_here[t],
+                               t + 1 < n ? tokens_here[t + 1] : part.next,
                                {keys.begin() + ptrdiff_t(t * snapshot.width),
                                 keys.begin() + ptrdiff_t((t + 1) * snapshot.width)}});
         }
@@ -117,12 +118,47 @@ TEST_F(Pointers, what_did_not_change_is_not_read_again) {
     add(*space_, "a", document_of({parts[0], parts[1]}));
     const auto before = store_->pointers(space_);
     EXPECT_EQ(store_->pointers(space_), before);  // the very same
+    // What is gone from the disk is not missed.
+    Connection(path_ + "/store.sqlite", Connection::Access::kReadWrite, "test")
+        .exec("DELETE FROM pointers");
     add(*space_, "b", document_of({parts[2]}));
     const auto after = store_->pointers(space_);
     ASSERT_EQ(before->parts.size(), 4u);
     ASSERT_EQ(after->parts.size(), 6u);
-    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(after->parts[i].rows, before->parts[i].rows);
     EXPECT_EQ(before->tokens, 4u * kTokens);  // immutable
+    Rows both = seen(*after);
+    for (const auto& [chunk, rows] : seen(*before)) EXPECT_EQ(both.at(chunk), rows);
+}
+
+TEST_F(Pointers, pages_without_a_change_are_shared) {
+    std::vector<std::string> keys;
+    for (size_t i = 0; i < 5; ++i) {
+        keys.push_back("d" + std::to_string(i));
+        add(*space_, keys.back(), document_of(make(8, 8)));  // 64 chunks
+    }
+    const auto before = store_->pointers(space_);
+    ASSERT_EQ(before->pages.size(), 2u);
+    EXPECT_EQ(before->pages[1]->chunk(0) % PointerPage::kChunks, 0u);
+    add(*space_, "e", document_of(make(1)));
+    const auto longer = store_->pointers(space_);
+    ASSERT_EQ(longer->pages.size(), 2u);
+    EXPECT_EQ(longer->pages[0], before->pages[0]);
+    EXPECT_NE(longer->pages[1], before->pages[1]);
+    expect_same("appended");
+    space_->delete_document(keys[1]);
+    const auto shorter = store_->pointers(space_);
+    EXPECT_NE(shorter->pages[0], before->pages[0]);
+    EXPECT_EQ(shorter->pages[1], longer->pages[1]);
+    expect_same("deleted");
+    for (size_t i = 0; i < 4; ++i)
+        if (i != 1) space_->delete_document(keys[i]);
+    expect_same("a page is empty");
+    EXPECT_EQ(store_->pointers(space_)->memory_bytes, [&] {
+        uint64_t bytes = 0;
+        const auto now = store_->pointers(space_);
+        for (const auto& page : now->pages) bytes += page->memory_bytes();
+        return bytes;
+    }());
 }
 
 TEST_F(Pointers, other_spaces_and_hidden_replacements_are_not_seen) {

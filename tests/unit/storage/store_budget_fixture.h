@@ -128,8 +128,9 @@ class StoreBudget : public StoreTest {
     }
     static std::vector<uint8_t> pointer_rows(Store& store, const std::shared_ptr<Space>& space) {
         std::vector<uint8_t> rows;
-        for (const PointerSnapshot::Part& part : store.pointers(space)->parts)
-            rows.insert(rows.end(), part.rows->nibbles.begin(), part.rows->nibbles.end());
+        const auto snapshot = store.pointers(space);
+        for (const PointerSnapshot::Part& part : snapshot->parts)
+            rows.insert(rows.end(), part.rows().nibbles.begin(), part.rows().nibbles.end());
         return rows;
     }
     static std::set<uint64_t> with_states(const std::string& path) {
