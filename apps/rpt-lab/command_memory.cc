@@ -24,7 +24,7 @@ using memory::DocumentCache;
 constexpr int64_t kDirectionTokens = 1024;
 
 struct MemoryArguments {
-    std::string model, out;
+    std::string model, out, start;
     std::vector<std::string> train, validation;  // CORPUS=FILE
     std::vector<std::string> test;
     DocumentRequest documents;
@@ -81,6 +81,12 @@ void check_precision(const DocumentRequest& request) {
                     "--bf16 needs a processor with AVX512-BF16; leave it out");
 }
 
+memory::CopyParameters started(const std::string& path) {
+    memory::CopyParameters p = memory::read_memory(*weights::Package::open(path), false);
+    memory::make_trainable(p);
+    return p;
+}
+
 int run_fit(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     check_precision(args.documents);
@@ -96,7 +102,9 @@ int run_fit(MemoryArguments& args, const Common& common) {
         cached_documents(model, args.documents, args.train, progress);
     const std::vector<DocumentCache> validation =
         cached_documents(model, args.documents, args.validation, progress);
-    memory::CopyParameters p = memory::untrained(train, args.width, kDirectionTokens);
+    memory::CopyParameters p = args.start.empty()
+                                   ? memory::untrained(train, args.width, kDirectionTokens)
+                                   : started(args.start);
     const int64_t stride = model.network->config().stride;
     const memory::FitStep best =
         memory::fit_copy(p, train, validation, stride, args.fit,
@@ -222,6 +230,12 @@ void add_memory_command(CLI::App& app, Common& common) {
         ->check(CLI::Range(1, 1000000));
     command->add_option("--space-steps", args->fit.space_steps, "Updates of the gate of spaces")
         ->check(CLI::Range(0, 1000000));
+    command
+        ->add_option("--foreign", args->fit.foreign,
+                     "Share of the blocks of that gate that see another document")
+        ->check(CLI::Range(0.0, 1.0));
+    command->add_option("--start", args->start,
+                        "Memory file to go on from, in place of principal directions");
     command->add_option("--seed", args->fit.seed, "Of the order of blocks");
     command->footer(
         "Example: rpt-lab memory fit SmolLM2-135M.gguf --train books=train.jsonl.zst --validation "

@@ -48,6 +48,11 @@ CopyParameters untrained(const std::vector<DocumentCache>& documents, int64_t wi
     return p;
 }
 
+void make_trainable(CopyParameters& p) {
+    for (at::Tensor* part : {&p.query, &p.key, &p.temperature, &p.bias, &p.weights})
+        *part = leaf(*part);
+}
+
 at::Tensor factor_of(const CopyParameters& p) {
     return p.temperature.clamp_max(std::log(kMostTemperature)).exp();
 }

@@ -31,6 +31,8 @@ struct CopyParameters {
 // temperature fitted yet, and a gate that hardly opens.
 CopyParameters untrained(const std::vector<DocumentCache>& documents, int64_t width,
                          int64_t most_tokens);
+// Gradients for what is trained, from now on.
+void make_trainable(CopyParameters& p);
 // What cosines are multiplied with; readers take no more than kMostTemperature.
 at::Tensor factor_of(const CopyParameters& p);
 // Those that are trained, by name.

@@ -70,7 +70,8 @@ std::vector<CorpusLoss> losses_from(const CopyParameters& p,
     return out;
 }
 
-// The gate's inputs get mean 0 and deviation 1 over some blocks of the training documents.
+// The gate's inputs get mean 0 and deviation 1 over some blocks of the training documents; the gate
+// itself stays what it was.
 void standardise(CopyParameters& p, const std::vector<DocumentCache>& documents,
                  const std::vector<Place>& places, int64_t stride, std::mt19937_64& random) {
     const at::NoGradGuard guard;
@@ -83,8 +84,11 @@ void standardise(CopyParameters& p, const std::vector<DocumentCache>& documents,
                            .inputs);
     }
     const at::Tensor all = at::cat(rows);
-    p.shift = all.mean(0);
-    p.scale = at::std(all, 0, true).clamp_min(1e-3);
+    const at::Tensor shift = all.mean(0), scale = at::std(all, 0, true).clamp_min(1e-3);
+    p.bias.add_((p.weights * (shift - p.shift) / p.scale).sum());
+    p.weights.mul_(scale / p.scale);
+    p.shift = shift;
+    p.scale = scale;
 }
 
 std::vector<at::Tensor> copies(const CopyParameters& p) {
@@ -193,6 +197,7 @@ CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<Docum
     train::AdamW gate({{"temperature", p.temperature}, {"bias", p.bias}, {"weights", p.weights}},
                       adam_options());
     std::mt19937_64 random(options.seed + 1);
+    std::uniform_real_distribution<double> share;
     const std::vector<MappedDocument> rows = mapped(p, train);
     for (int64_t step = 0; step < options.space_steps; ++step) {
         at::Tensor loss = at::zeros({});
@@ -200,7 +205,7 @@ CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<Docum
             const Place& place = places[random() % places.size()];
             const MappedDocument& document = rows[place.document];
             const MappedDocument& other = rows[random() % rows.size()];
-            const bool related = i % 2 == 0 || &other == &document;
+            const bool related = share(random) >= options.foreign || &other == &document;
             const FarTokens far =
                 related ? document.far_of_block(place.block, stride) : other.whole();
             loss =

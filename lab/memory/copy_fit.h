@@ -14,6 +14,7 @@ namespace rpt::memory {
 struct FitOptions {
     int64_t steps = 600;
     int64_t space_steps = 200;   // of the gate of spaces
+    double foreign = 0.5;        // share of its blocks that see another document
     int64_t blocks = 2;          // of queries a step
     int64_t first_token = 2048;  // queries begin there
     int64_t every = 50;          // steps between looks at the validation documents
@@ -44,9 +45,9 @@ FitStep fit_copy(CopyParameters& p, const std::vector<DocumentCache>& train,
                  const std::vector<DocumentCache>& validation, int64_t stride,
                  const FitOptions& options, const std::function<void(const FitStep&)>& tell);
 
-// A gate for spaces: half of the training blocks copy from their own document's far past, as if it
-// stood in a store, and half from another document, of which little is to be believed. The maps
-// stay those of `own`.
+// A gate for spaces: some of the training blocks copy from their own document's far past, as if it
+// stood in a store, and `foreign` of them from another document, of which little is to be believed.
+// The maps stay those of `own`.
 CopyParameters fit_space_gate(const CopyParameters& own, const std::vector<DocumentCache>& train,
                               int64_t stride, const FitOptions& options);
 

@@ -22,7 +22,7 @@ void write_memory(const CopyParameters& own, const CopyParameters& spaces,
                   const MemoryFacts& facts, const std::string& path);
 
 // What a model was opened with: the gate of the own past, or that of spaces. kCorrupt for tensors
-// that are missing or of another shape.
+// that are missing or of another shape. To go on fitting: make_trainable().
 CopyParameters read_memory(const weights::TensorSource& source, bool for_spaces);
 
 }  // namespace rpt::memory

@@ -43,6 +43,18 @@ TEST(CopyFit, finds_that_copying_does_not_help_where_nothing_repeats) {
     EXPECT_LT(best.gain, 0.05);
 }
 
+TEST(CopyFit, goes_on_from_what_was_fitted) {
+    const std::vector<DocumentCache> train = {repeating_document(300, 70, 24, 1)};
+    CopyParameters p = untrained(train, 12, 300);
+    const FitStep first = fit_copy(p, train, train, 16, quick(), [](const FitStep&) {});
+    FitOptions none = quick();
+    none.steps = 0;
+    none.seed = 77;  // standardises over other blocks
+    make_trainable(p);
+    const FitStep again = fit_copy(p, train, train, 16, none, [](const FitStep&) {});
+    EXPECT_NEAR(again.gain, first.gain, 1e-4);
+}
+
 TEST(CopyFit, gate_of_spaces_believes_what_belongs_and_not_what_does_not) {
     std::vector<DocumentCache> train, validation;
     for (uint64_t i = 0; i < 3; ++i) train.push_back(repeating_document(300, 70, 24, i));
@@ -56,7 +68,7 @@ TEST(CopyFit, gate_of_spaces_believes_what_belongs_and_not_what_does_not) {
     };
     EXPECT_GT(gain(losses(spaces, validation, 16, 64)), 1.0);
     const double beside = gain(losses_beside_others(spaces, validation, 16, 64));
-    EXPECT_GT(beside, -0.1);
+    EXPECT_GT(beside, -0.2);
     EXPECT_GT(beside, gain(losses_beside_others(own, validation, 16, 64)));
 }
 
