@@ -1,15 +1,20 @@
 #include "capi/model.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "capi/guard.h"
 #include "capi/records.h"
+#include "core/calibration/untrained_memory.h"
 #include "core/engine/engine_factory.h"
 #include "core/engine/model_cost.h"
+#include "core/weights/memory_file.h"
+#include "core/weights/model_file.h"
 #include "core/weights/model_import.h"
 
 using namespace rpt::capi;
 namespace engine = rpt::engine;
+namespace weights = rpt::weights;
 
 namespace {
 
@@ -48,16 +53,23 @@ rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_option
         const engine::EngineOptions choices = read_model_options(options);
         Call control(call, environment->ending());
         EngineRef opened;
-        environment->compute(
-            control, [&] { opened = engine::open_engine(file, choices, control.control()); });
-        *out = new rpt_model(environment, std::move(opened));
+        bool untrained = false;
+        environment->compute(control, [&] {
+            control.control().check();
+            const auto package = weights::open_model(file, true, control.control());
+            control.control().check();
+            opened = engine::open_engine(*package, file, choices);
+            untrained = weights::has_untrained_memory(*package);
+        });
+        *out = new rpt_model(environment, std::move(opened), untrained);
     });
 }
 
 rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_error* err) {
     return guard(err, [&] {
-        const Result<rpt_model_info> result(info, "info");
-        const engine::Engine& e = *require(model, "model").engine;
+        const Result<rpt_model_info> result(info, "info", false, offsetof(rpt_model_info, flags));
+        const rpt_model& m = require(model, "model");
+        const engine::Engine& e = *m.engine;
         const auto& config = e.config();
         rpt_model_info out{};
         out.chunk_tokens = static_cast<uint32_t>(config.chunk);
@@ -72,7 +84,25 @@ rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_
         out.state_bytes_per_chunk =
             static_cast<uint64_t>(config.chunk * config.dim) * sizeof(float);
         std::copy(e.fingerprint().begin(), e.fingerprint().end(), out.fingerprint);
+        if (config.has_retriever()) out.flags |= RPT_MODEL_FILLS_STORES;
+        if (m.untrained) out.flags |= RPT_MODEL_UNTRAINED;
+        if (e.tokenizer()->expects_nfc()) out.flags |= RPT_MODEL_EXPECTS_NFC;
         result.set(out);
+    });
+}
+
+rpt_status rpt_model_identify(rpt_env* env, const char* path, const rpt_call* call,
+                              uint8_t fingerprint[32], rpt_error* err) {
+    return guard(err, [&] {
+        const EnvironmentRef environment = require(env, "env").environment;
+        const std::string file = read_name(path, kMaxPath, "path");
+        if (fingerprint == nullptr) check_record_size(0, sizeof(rpt::Digest), "fingerprint");
+        Call control(call, environment->ending());
+        rpt::Digest found{};
+        environment->access(control, [&] {
+            found = weights::open_model(file, false, control.control())->fingerprint();
+        });
+        std::copy(found.begin(), found.end(), fingerprint);
     });
 }
 
@@ -84,15 +114,29 @@ rpt_status rpt_model_import(rpt_env* env, const char* path, const char* out_path
         const std::string from = read_name(path, kMaxPath, "path");
         const std::string to = read_name(out_path, kMaxPath, "out_path");
         Call control(call, environment->ending());
-        rpt::weights::ImportResult done;
-        environment->compute(
-            control, [&] { done = rpt::weights::import_model(from, to, control.control()); });
+        weights::ImportResult done;
+        environment->compute(control,
+                             [&] { done = weights::import_model(from, to, control.control()); });
         rpt_import_result out{};
         out.layers = static_cast<uint32_t>(done.layers);
         out.parameters = done.parameters;
         out.file_bytes = done.file_bytes;
         std::copy(done.fingerprint.begin(), done.fingerprint.end(), out.fingerprint);
         filled.set(out);
+    });
+}
+
+rpt_status rpt_model_make_memory(rpt_env* env, const char* path, const char* out_path,
+                                 const rpt_call* call, rpt_error* err) {
+    return guard(err, [&] {
+        const EnvironmentRef environment = require(env, "env").environment;
+        const std::string from = read_name(path, kMaxPath, "path");
+        const std::string to = read_name(out_path, kMaxPath, "out_path");
+        Call control(call, environment->ending());
+        environment->compute(control, [&] {
+            control.control().check();
+            rpt::calibration::write_untrained_memory(from, to, control.control());
+        });
     });
 }
 

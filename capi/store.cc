@@ -70,10 +70,10 @@ storage::StateCodec state_codec(int32_t value) {
 
 storage::ModelBinding binding_of(const rpt::engine::Engine& engine) {
     if (!engine.config().has_retriever()) {
-        throw rpt::Error(
-            rpt::Status::kUnsupported, "rpt",
-            "the model has no retriever and can fill no store; use a model with a memory, or "
-            "fit a memory file for this one (rpt-lab memory fit)");
+        throw rpt::Error(rpt::Status::kUnsupported, "rpt",
+                         "the model has no retriever and can fill no store; rpt model import makes "
+                         "a memory file "
+                         "for it, rpt-lab memory fit a better one");
     }
     storage::ModelBinding binding;
     binding.fingerprint = engine.fingerprint();

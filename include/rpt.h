@@ -241,6 +241,11 @@ typedef struct rpt_model_options {
 #define RPT_MODEL_OPTIONS_INIT \
     { sizeof(rpt_model_options), 0, 0, 0, 0, 0 }
 
+/* What a model is, summed */
+#define RPT_MODEL_FILLS_STORES 0x1u /* it can have stores; without it, see rpt_model_make_memory */
+#define RPT_MODEL_UNTRAINED 0x2u    /* its memory was not trained; rpt-lab memory fit does */
+#define RPT_MODEL_EXPECTS_NFC 0x4u  /* it was trained on text in Unicode's form NFC. The library
+                                       reads text as it is; a host may bring it to that form */
 typedef struct rpt_model_info {
     uint32_t struct_size;
     uint32_t chunk_tokens;  /* m: tokens of a chunk, the unit of retrieval */
@@ -254,6 +259,9 @@ typedef struct rpt_model_info {
     uint64_t weight_bytes;          /* in memory */
     uint64_t state_bytes_per_chunk; /* fp32, before the store's compression */
     uint8_t fingerprint[32]; /* SHA-256 over config, tokenizer, weights; a store belongs to one */
+    /* If struct_size ends here, the library does not fill the fields below. */
+    uint32_t flags; /* RPT_MODEL_* */
+    uint32_t reserved0;
 } rpt_model_info;
 
 /* Loads a model and verifies its checksum. `path` is a model package of this library, a GGUF file,
@@ -265,6 +273,11 @@ typedef struct rpt_model_info {
 RPT_API rpt_status rpt_model_open(rpt_env* env, const char* path, const rpt_model_options* options,
                                   const rpt_call* call, rpt_model** out, rpt_error* err);
 RPT_API rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_error* err);
+/* Fingerprint of the model at `path`, with its memory file, without loading it: what
+ * rpt_store_stats names for the stores of that model. Of a package only the header is read, other
+ * files are read whole. Verifies nothing. Fails as rpt_model_open does. */
+RPT_API rpt_status rpt_model_identify(rpt_env* env, const char* path, const rpt_call* call,
+                                      uint8_t fingerprint[32], rpt_error* err);
 
 typedef struct rpt_import_result {
     uint32_t struct_size;
@@ -281,6 +294,16 @@ typedef struct rpt_import_result {
 RPT_API rpt_status rpt_model_import(rpt_env* env, const char* path, const char* out_path,
                                     const rpt_call* call, rpt_import_result* result,
                                     rpt_error* err);
+
+/* Makes an untrained memory file for the model at `path`, a decoder that others trained, and writes
+ * it to `out_path`, which is NAME.memory.safetensors beside the model. The model reads a text that
+ * is part of the library, so this takes as long as adding some 16 kB to a store. An untrained
+ * memory helps less than one of `rpt-lab memory fit`. A file that is there is replaced; on failure
+ * or cancel it stays as it was. The same machine with the same number of threads makes the same
+ * bytes. Progress counts tokens. A memory file that stands beside the model is not read. As
+ * rpt_model_open, and UNSUPPORTED for a model with a memory of its own; IO, NO_SPACE, READ_ONLY. */
+RPT_API rpt_status rpt_model_make_memory(rpt_env* env, const char* path, const char* out_path,
+                                         const rpt_call* call, rpt_error* err);
 
 /* How fast this machine can be with this model at best: compare measured speeds with it. */
 typedef struct rpt_machine_rates {

@@ -30,8 +30,13 @@ std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineO
     control.check();
     const auto package = weights::open_model(path, true, control);
     control.check();
-    return choose("model \"" + path + "\"", weights::config_of(*package), options)
-        .open(*package, options);
+    return open_engine(*package, path, options);
+}
+
+std::shared_ptr<const Engine> open_engine(const weights::Package& package, const std::string& name,
+                                          const EngineOptions& options) {
+    return choose("model \"" + name + "\"", weights::config_of(package), options)
+        .open(package, options);
 }
 
 void set_compute_threads(int threads) {

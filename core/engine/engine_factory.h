@@ -55,6 +55,9 @@ std::span<const EngineFactory* const> linked_engines();
 // not there.
 std::shared_ptr<const Engine> open_engine(const std::string& path, const EngineOptions& options,
                                           const CallControl& control = {});
+// The same of a model that is open; `name` tells errors which.
+std::shared_ptr<const Engine> open_engine(const weights::Package& package, const std::string& name,
+                                          const EngineOptions& options);
 // The engine that would run this model with default options; kUnsupported as above.
 const EngineFactory& engine_for(const model::ModelConfig& config,
                                 const EngineOptions& options = {});

@@ -13,6 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMostKeys = 1000;
+constexpr const char* kUntrained = "untrained";
 
 // Keys that say what the model's own tensors are.
 constexpr std::string_view kOfWeights[] = {"vocab",
@@ -130,14 +131,24 @@ bool is_memory_file(const Package& package) {
     return package.metadata().contains("memory") && package.metadata().contains("weights");
 }
 
+bool has_untrained_memory(const Package& package) {
+    return package.metadata().contains(kUntrained);
+}
+
 std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
                                            const std::string& memory_path, bool verify,
                                            const CallControl& control) {
-    auto file = Package::open(memory_path, verify, control);
-    check_memory(memory_path, *file, *model);
+    return join_memory(std::move(model), Package::open(memory_path, verify, control), memory_path);
+}
+
+std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
+                                           std::shared_ptr<const Package> file,
+                                           const std::string& name) {
+    check_memory(name, *file, *model);
     const std::string& keys = file->metadata().at("memory");
     auto metadata = model->metadata();
-    metadata["config"] = join_configs(memory_path, model->config_json(), keys);
+    metadata["config"] = join_configs(name, model->config_json(), keys);
+    if (has_untrained_memory(*file)) metadata[kUntrained] = "yes";
     const Digest of_keys = sha256(keys.data(), keys.size());
     Sha256 all;
     for (const Digest& digest : {model->fingerprint(), file->fingerprint(), of_keys})

@@ -14,6 +14,9 @@ std::string memory_path_of(const std::string& model_path);
 // Whether an open package is a memory file and no model.
 bool is_memory_file(const Package& package);
 
+// Whether nobody trained the memory of a model, or the memory file, that is open.
+bool has_untrained_memory(const Package& package);
+
 // The model with the tensors and the configuration keys of the memory file. Its fingerprint is the
 // SHA-256 of both files' fingerprints and of the keys' text. kNotFound, kIo, kVersion; kCorrupt for
 // a file that is damaged, is no memory file, holds tensors of another name than "memory.*" or
@@ -22,5 +25,9 @@ bool is_memory_file(const Package& package);
 std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
                                            const std::string& memory_path, bool verify,
                                            const CallControl& control);
+// The same of a memory that is open; `name` tells errors where it came from.
+std::shared_ptr<const Package> join_memory(std::shared_ptr<const Package> model,
+                                           std::shared_ptr<const Package> memory,
+                                           const std::string& name);
 
 }  // namespace rpt::weights

@@ -58,6 +58,8 @@ int main(void) {
     AT(rpt_model_info, weight_bytes);
     AT(rpt_model_info, state_bytes_per_chunk);
     AT(rpt_model_info, fingerprint);
+    AT(rpt_model_info, flags);
+    AT(rpt_model_info, reserved0);
     SIZE(rpt_import_result);
     AT(rpt_import_result, struct_size);
     AT(rpt_import_result, layers);

@@ -53,7 +53,9 @@ static void call_everything(int r) {
     NAME(rpt_cancel_request)(NULL);
     REFUSED(rpt_model_open, NULL, NULL, junk, junk, NULL);
     REFUSED(rpt_model_get_info, NULL, junk);
+    REFUSED(rpt_model_identify, NULL, junk, junk, junk);
     REFUSED(rpt_model_import, NULL, junk, junk, junk, junk);
+    REFUSED(rpt_model_make_memory, NULL, junk, junk, junk);
     REFUSED(rpt_model_measure, NULL, junk, junk);
     NAME(rpt_model_close)(NULL);
     REFUSED(rpt_store_open, NULL, NULL, junk, NULL);
