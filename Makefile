@@ -12,6 +12,7 @@ help:
 build:
 	@setup/prepare.sh build
 	@cmake --build $(BUILD) --parallel $(JOBS) --target rpt rpt-lab rpt_shared
+	@setup/default_model.sh
 
 test:
 	@setup/prepare.sh test
@@ -28,4 +29,5 @@ sanitize:
 demo:
 	@setup/prepare.sh build
 	@cmake --build $(BUILD) --parallel $(JOBS) --target rpt
+	@setup/default_model.sh
 	@demo/run.sh

@@ -5,8 +5,11 @@
 #include "apps/rpt/add_stdin.h"
 #include "apps/rpt/document_key.h"
 #include "apps/rpt/file_document.h"
+#include "apps/rpt/ingest_forecast.h"
 #include "apps/rpt/interrupt.h"
+#include "apps/rpt/model_making.h"
 #include "apps/rpt/output.h"
+#include "apps/rpt/quantities.h"
 #include "apps/rpt/text_file.h"
 
 namespace rpt::cli {
@@ -175,6 +178,7 @@ void AddRun::want(const FoundFile& file, const std::string& wanted_key, bool rep
 void AddRun::read(Pass& pass, bool from_stdin, const std::function<void()>& meanwhile) {
     uint64_t total = 0, before = 0;
     for (const Wanted& one : pass.wanted) total += one.stamp.size;
+    if (writing_) forecast_reading(settings_, place_, format_size(total), tokens_of_bytes(total));
     Progress progress("reading", from_stdin ? 0 : total, Progress::Unit::kBytes, settings_.quiet);
     for (const Wanted& one : pass.wanted) {
         check_stop();
@@ -239,8 +243,8 @@ void AddRun::open_for_looking() {
 void AddRun::open_for_writing() {
     if (writing_) return;
     place_.close_store();
-    place_.open_model(settings_);
-    place_.open_store(settings_, options_.store, Access::kCreate);
+    place_.open_memory(settings_, options_.store, Access::kCreate);
+    if ((place_.model_info().flags & RPT_MODEL_UNTRAINED) != 0) remark(settings_, kUntrainedMemory);
     place_.open_spaces(settings_, true);
     documents_ = StoredDocuments(place_.spaces.front().get());
     memory_ = identity_of(fs::path(options_.store) / "store.sqlite");

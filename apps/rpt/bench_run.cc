@@ -7,9 +7,11 @@
 #include <cstring>
 #include <filesystem>
 
+#include "apps/rpt/ingest_forecast.h"
 #include "apps/rpt/memory_access.h"
 #include "apps/rpt/model_location.h"
 #include "apps/rpt/prompt_text.h"
+#include "apps/rpt/quantities.h"
 #include "apps/rpt/utf8_scan.h"
 
 namespace rpt::cli {
@@ -63,6 +65,7 @@ class Bench {
         result_.parameters = info.parameters;
         result_.weight_bytes = info.weight_bytes;
         measure_machine();
+        forecast_reading(settings_, place_, format_count(plan_.tokens) + " tokens", plan_.tokens);
         open(Access::kCreate);
         ingest_to(std::min(plan_.small_tokens, plan_.tokens));
         measure_search();

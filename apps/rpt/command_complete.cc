@@ -142,10 +142,12 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
         options.suffix_file.empty() ? options.suffix : read_whole_text(options.suffix_file);
     const bool with_store = options.store != "-" && !options.no_memory;
     Workplace place(settings);
-    place.open_model(settings);
     if (with_store) {
-        place.open_store(settings, options.store, Access::kRead);
+        place.open_memory(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
+    } else {
+        // the memory that is not read still tells which model to compare with
+        place.open_model(settings, options.store == "-" ? "" : options.store);
     }
     const Session session =
         place.new_session(!options.no_memory, settings.neighbours, settings.reading);

@@ -41,8 +41,10 @@ int32_t take(void* user, const rpt_finding* finding) {
 int run(const Settings& settings, const Options& options) {
     const auto start = std::chrono::steady_clock::now();
     Workplace place(settings);
-    if (options.deep) place.open_model(settings);
-    place.open_store(settings, options.store, Access::kRead);
+    if (options.deep)
+        place.open_memory(settings, options.store, Access::kRead);
+    else
+        place.open_store(settings, options.store, Access::kRead);
     const int32_t level = options.deep    ? RPT_CHECK_DEEP
                           : options.quick ? RPT_CHECK_QUICK
                                           : RPT_CHECK_FULL;

@@ -124,6 +124,28 @@ void print_text(rpt_space* space, const std::string& key, uint64_t bytes) {
     flush_output();
 }
 
+// What the store keeps of a document besides its text. Bytes of a token are means over the store.
+void show_kept(const Settings& settings, const rpt_store_stats& stats, uint64_t chunks,
+               uint64_t with_states, nlohmann::ordered_json& json) {
+    const auto of_token = [&](uint64_t bytes) {
+        return stats.tokens == 0 ? 0 : double(bytes) / double(stats.tokens);
+    };
+    const double states = of_token(stats.state_bytes_disk),
+                 pointers = of_token(stats.pointer_bytes);
+    if (settings.json) {
+        json["chunks_with_states"] = with_states;
+        json["state_bytes_per_token"] = states;
+        json["pointer_bytes_per_token"] = pointers;
+        return;
+    }
+    print_line("kept: states of " + format_count(with_states) + " of " + format_count(chunks) +
+               " chunks, " + format_fixed(states, 0) + " bytes a token" +
+               (pointers > 0 ? "; pointer keys of every token, " + format_fixed(pointers, 0) +
+                                   " bytes a token"
+                             : "") +
+               " (mean over the memory)");
+}
+
 int run(const Settings& settings, const Options& options) {
     Workplace place(settings);
     place.open_store(settings, options.store, Access::kRead);
@@ -158,9 +180,11 @@ int run(const Settings& settings, const Options& options) {
                    format_count(info.tokens) + " tokens, " + format_count(info.chunks) + " chunks" +
                    ((info.flags & RPT_DOC_FINISHED) != 0 ? "" : ", unfinished"));
     }
+    uint64_t with_states = 0;
     for (uint64_t ordinal = first; ordinal < last && !reader_left(); ++ordinal) {
         if (interrupted()) fail_stopped("");
         const rpt_chunk_info chunk = read_chunk(space.get(), options.key, ordinal);
+        with_states += chunk.state_rms > 0;
         const bool provisional = (chunk.flags & RPT_CHUNK_PROVISIONAL) != 0;
         const std::string text = read_bytes(space.get(), options.key, chunk.span.begin,
                                             chunk.span.end - chunk.span.begin);
@@ -182,6 +206,8 @@ int run(const Settings& settings, const Options& options) {
             "  rms " + format_fixed(chunk.state_rms, 3) +
             (options.chunk < 0 ? "  \"" + first_line(text, 50) + "\"" : "\n" + printable(text)));
     }
+    if (options.chunk < 0)
+        show_kept(settings, read_stats(place.store.get()), info.chunks, with_states, json);
     if (options.record) show_record(settings, space.get(), options.key, first, json);
     if (settings.json) print_json(json);
     flush_output();

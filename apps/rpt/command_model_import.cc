@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "apps/rpt/memory_access.h"
-#include "apps/rpt/memory_pairing.h"
 #include "apps/rpt/model_location.h"
+#include "apps/rpt/model_making.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
 
@@ -19,51 +19,34 @@ struct Options {
     bool replace = false;
 };
 
-std::string place_of(const Options& options) {
-    if (!options.out.empty()) return options.out;
-    const std::string folder = user_models();
-    if (folder.empty())
-        throw Failure("neither XDG_DATA_HOME nor HOME is set; give a file with --out");
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) throw Failure("cannot make folder \"" + folder + "\": " + error.message());
-    return (fs::path(folder) / (model_name(options.path) + ".safetensors")).string();
-}
-
 int run(const Settings& settings, const Options& options) {
     const auto start = std::chrono::steady_clock::now();
-    const std::string out = place_of(options);
+    const std::string out =
+        options.out.empty() ? place_of_user_model(model_name(options.path)) : options.out;
     std::error_code error_code;
     if (!options.replace && fs::exists(out, error_code))
         throw Failure("\"" + out +
                       "\" is there already; give another file with --out, or --replace");
     const Workplace place(settings);
-    rpt_import_result result = {};
-    result.struct_size = sizeof result;
-    {
-        Progress progress("importing model", 0, Progress::Unit::kBytes, settings.quiet);
-        Call call(&progress);
-        Error error;
-        error.check(rpt_model_import(place.env.get(), options.path.c_str(), out.c_str(), call.get(),
-                                     &result, error.out()));
-    }
-    const std::string fingerprint = hex(result.fingerprint, sizeof result.fingerprint);
-    const std::string memory = bring_memory(options.path, out, fingerprint);
+    const MadeModel made = make_model(place.env.get(), settings, options.path, out);
+    const rpt_import_result& result = made.facts;
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     if (settings.json) {
         print_json({{"path", out},
                     {"name", model_name(out)},
-                    {"fingerprint", fingerprint},
+                    {"fingerprint", hex(result.fingerprint, sizeof result.fingerprint)},
                     {"parameters", result.parameters},
                     {"layers", result.layers},
                     {"bytes", result.file_bytes},
-                    {"memory", memory},
+                    {"memory", made.memory.path},
+                    {"untrained", made.memory.untrained},
                     {"seconds", spent.count()}});
         return kExitDone;
     }
     print_line(out + ": " + format_count(result.parameters) + " parameters in " +
                std::to_string(result.layers) + " layers, " + format_size(result.file_bytes));
-    print_line(memory.empty() ? "memory file  none" : "memory file  " + memory);
+    if (!made.memory.path.empty()) print_line("memory file  " + made.memory.path);
+    if (made.memory.untrained) print_line(kUntrainedMemory);
     flush_output();
     return kExitDone;
 }

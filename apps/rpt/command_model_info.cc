@@ -2,7 +2,7 @@
 #include <CLI/App.hpp>
 
 #include "apps/rpt/memory_access.h"
-#include "apps/rpt/model_location.h"
+#include "apps/rpt/model_making.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/quantities.h"
 
@@ -14,7 +14,7 @@ int run(Settings settings, const std::string& model) {
     Workplace place(settings);
     place.open_model(settings);
     const rpt_model_info& info = place.model_info();
-    const std::string path = find_model(settings.model);
+    const std::string& path = place.model_path();
     const std::string fingerprint = hex(info.fingerprint, sizeof(info.fingerprint));
     if (settings.json) {
         print_json({{"path", path},
@@ -28,7 +28,10 @@ int run(Settings settings, const std::string& model) {
                     {"block_tokens", info.block_tokens},
                     {"window_tokens", info.window_tokens},
                     {"neighbours", info.neighbours},
-                    {"state_bytes_per_chunk", info.state_bytes_per_chunk}});
+                    {"state_bytes_per_chunk", info.state_bytes_per_chunk},
+                    {"fills_stores", (info.flags & RPT_MODEL_FILLS_STORES) != 0},
+                    {"untrained", (info.flags & RPT_MODEL_UNTRAINED) != 0},
+                    {"expects_nfc", (info.flags & RPT_MODEL_EXPECTS_NFC) != 0}});
         return kExitDone;
     }
     print_line("file         " + path);
@@ -44,6 +47,11 @@ int run(Settings settings, const std::string& model) {
     print_line("block        " + std::to_string(info.block_tokens) + " tokens, window " +
                std::to_string(info.window_tokens));
     print_line("neighbours   " + std::to_string(info.neighbours) + " a chunk");
+    if ((info.flags & RPT_MODEL_UNTRAINED) != 0) print_line(kUntrainedMemory);
+    if ((info.flags & RPT_MODEL_FILLS_STORES) == 0)
+        print_line("no memory: it continues text and fills no store; rpt model import makes one");
+    if ((info.flags & RPT_MODEL_EXPECTS_NFC) != 0)
+        print_line("expects text in Unicode's form NFC; rpt reads text as it is");
     flush_output();
     return kExitDone;
 }
@@ -54,9 +62,8 @@ void register_model_info(Registry& registry, CLI::App& model) {
     auto name = std::make_shared<std::string>();
     CLI::App* command = add_command(registry, model, "info", "Show what a model holds",
                                     "rpt model info models/nano.safetensors");
-    command->add_option(
-        "MODEL", *name,
-        "Path or name: a package, a GGUF file, a folder (default: the shipped model)");
+    command->add_option("MODEL", *name,
+                        "Path or name: a package, a GGUF file, a folder (default: smollm2-135m)");
     add_model_options(*command, registry.settings);
     command->callback([&registry, name] {
         registry.action = [name](const Settings& settings) { return run(settings, *name); };

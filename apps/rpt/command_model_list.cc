@@ -11,6 +11,7 @@ namespace {
 
 int run(const Settings& settings) {
     const std::vector<FoundModel> models = list_models();
+    const std::string preferred = find_named_model(kDefaultModel);
     if (settings.json) {
         auto list = nlohmann::ordered_json::array();
         for (const FoundModel& model : models)
@@ -18,14 +19,19 @@ int run(const Settings& settings) {
                             {"path", model.path},
                             {"shipped", model.shipped},
                             {"bytes", model.bytes},
-                            {"memory", model.memory}});
-        print_json({{"models", list}, {"folder", user_models()}});
+                            {"memory", model.memory},
+                            {"default", model.path == preferred}});
+        print_json({{"models", list}, {"folder", user_models()}, {"default", kDefaultModel}});
         return kExitDone;
     }
     for (const FoundModel& model : models)
         print_line(model.name + "  " + (model.shipped ? "shipped" : "imported") + "  " +
-                   format_size(model.bytes) + (model.memory.empty() ? "" : ", memory file") + "  " +
-                   model.path);
+                   format_size(model.bytes) + (model.memory.empty() ? "" : ", memory file") +
+                   (model.path == preferred ? ", default" : "") + "  " + model.path);
+    if (preferred.empty())
+        remark(settings, std::string("the default model \"") + kDefaultModel +
+                             "\" was not imported yet; the first command that needs it does, or "
+                             "says how to get it");
     flush_output();
     return kExitDone;
 }

@@ -96,10 +96,12 @@ void print_rows(const std::vector<Row>& rows) {
 int run(const Settings& settings, const Options& options) {
     const std::string text = read_whole_text(options.file);
     Workplace place(settings);
-    place.open_model(settings);
     if (options.store != "-" && !options.no_memory) {
-        place.open_store(settings, options.store, Access::kRead);
+        place.open_memory(settings, options.store, Access::kRead);
         place.open_spaces(settings, false);
+    } else {
+        // the memory that is not read still tells which model to compare with
+        place.open_model(settings, options.store == "-" ? "" : options.store);
     }
     const Session session =
         place.new_session(!options.no_memory, settings.neighbours, settings.reading);

@@ -20,8 +20,7 @@ int run(const Settings& settings, const Options& options) {
     const std::string query = options.file.empty() ? options.query : read_whole_text(options.file);
     if (query.empty()) throw Failure("the query is empty: give a text, or --file", kExitUsage);
     Workplace place(settings);
-    place.open_model(settings);
-    place.open_store(settings, options.store, Access::kRead);
+    place.open_memory(settings, options.store, Access::kRead);
     place.open_spaces(settings, false);
 
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;

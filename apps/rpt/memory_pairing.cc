@@ -1,8 +1,10 @@
 #include "apps/rpt/memory_pairing.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "apps/rpt/handles.h"
 #include "apps/rpt/model_location.h"
@@ -30,31 +32,44 @@ void copy_file(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-std::string weights_of_memory(const std::string& path) {
+MemoryFile read_memory_file(const std::string& path) {
+    MemoryFile out;
+    out.path = path;
     std::ifstream in(path, std::ios::binary);
     uint64_t size = 0;
     for (int i = 0; i < 8; ++i) size |= uint64_t(uint8_t(in.get())) << (8 * i);
-    if (!in || size > kMostHeaderBytes) return {};
+    if (!in || size > kMostHeaderBytes) return out;
     std::string text(size, 0);
-    if (!in.read(text.data(), std::streamsize(size))) return {};
+    if (!in.read(text.data(), std::streamsize(size))) return out;
     const json header = json::parse(text, nullptr, false);
-    const json::json_pointer place("/__metadata__/weights");
-    if (!header.is_object() || !header.contains(place) || !header.at(place).is_string()) return {};
-    return header.at(place).get<std::string>();
+    if (!header.is_object() || !header.contains("__metadata__")) return out;
+    const json& metadata = header.at("__metadata__");
+    if (!metadata.is_object()) return out;
+    if (const auto weights = metadata.find("weights");
+        weights != metadata.end() && weights->is_string())
+        out.weights = weights->get<std::string>();
+    out.untrained = metadata.contains("untrained");
+    return out;
 }
 
-std::string bring_memory(const std::string& source, const std::string& model,
-                         const std::string& fingerprint) {
-    std::vector<std::string> candidates = {memory_beside(source)};
-    for (std::string& file : list_memory_files()) candidates.push_back(std::move(file));
+MemoryFile bring_memory(const std::string& source, const std::string& model,
+                        const std::string& fingerprint) {
     const std::string target = memory_beside(model);
+    std::vector<std::string> paths = {memory_beside(source), target};
+    for (std::string& file : list_memory_files()) paths.push_back(std::move(file));
+    std::vector<MemoryFile> fitting;
     std::error_code error;
-    for (const std::string& file : candidates) {
-        if (!fs::is_regular_file(file, error) || weights_of_memory(file) != fingerprint) continue;
-        if (!fs::equivalent(file, target, error)) copy_file(file, target);
-        return target;
+    for (const std::string& path : paths) {
+        if (!fs::is_regular_file(path, error)) continue;
+        MemoryFile file = read_memory_file(path);
+        if (file.weights == fingerprint) fitting.push_back(std::move(file));
     }
-    return {};
+    std::ranges::stable_partition(fitting, [](const MemoryFile& file) { return !file.untrained; });
+    if (fitting.empty()) return {};
+    MemoryFile chosen = fitting.front();
+    if (!fs::equivalent(chosen.path, target, error)) copy_file(chosen.path, target);
+    chosen.path = target;
+    return chosen;
 }
 
 }  // namespace rpt::cli

@@ -5,13 +5,18 @@
 
 namespace rpt::cli {
 
-// The fingerprint, in hexadecimal digits, that a memory file names; empty if it is none.
-std::string weights_of_memory(const std::string& path);
+struct MemoryFile {
+    std::string path;
+    std::string weights;     // the fingerprint that it names, in hexadecimal digits
+    bool untrained = false;  // rpt model import made it, not rpt-lab memory fit
+};
+// What a memory file tells of itself; `weights` is empty if it is none.
+MemoryFile read_memory_file(const std::string& path);
 
-// Puts the memory file of an imported model beside it: the one beside its source, or else one of
-// list_memory_files(), whatever its name. Returns the new file's path; empty if none belongs to
-// the model.
-std::string bring_memory(const std::string& source, const std::string& model,
-                         const std::string& fingerprint);
+// Puts the memory file of an imported model beside it: the one beside its source, the one that is
+// beside it already, or else one of list_memory_files(), whatever its name. Trained ones come
+// first. `path` is that of the new file; empty if none belongs to the model.
+MemoryFile bring_memory(const std::string& source, const std::string& model,
+                        const std::string& fingerprint);
 
 }  // namespace rpt::cli

@@ -11,7 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefaultModel = "small";
 constexpr const char* kPackage = ".safetensors";
 constexpr const char* kGguf = ".gguf";
 constexpr const char* kMemory = ".memory.safetensors";
@@ -37,6 +36,9 @@ std::vector<Place> model_places() {
     std::vector<Place> places;
     if (const std::string own = user_models(); !own.empty()) places.push_back({own, false});
     for (const fs::path& place : shipped_places("models")) places.push_back({place, true});
+    // what `make build` imported
+    if (const std::string tree = own_source_tree(); !tree.empty())
+        places.push_back({fs::path(tree) / "build" / "models", false});
     return places;
 }
 
@@ -66,6 +68,16 @@ std::string find_shipped(const std::string& folder, const std::string& file) {
     return {};
 }
 
+std::string own_source_tree() {
+#ifdef RPT_SOURCE_TREE
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    const fs::path tree = fs::canonical(RPT_SOURCE_TREE, error);
+    if (!error && program.string().starts_with(tree.string() + "/")) return tree.string();
+#endif
+    return {};
+}
+
 std::string user_models() {
     const auto variable = [](const char* name) {
         const char* value = std::getenv(name);
@@ -83,17 +95,21 @@ std::string find_model(const std::string& wanted) {
     std::error_code error;
     const bool looks_like_path = wanted.find('/') != std::string::npos ||
                                  wanted.ends_with(kPackage) || wanted.ends_with(kGguf);
-    if (!wanted.empty() && (looks_like_path || fs::exists(wanted, error))) return wanted;
-    const std::string name = wanted.empty() ? kDefaultModel : wanted;
-    const std::vector<Place> places = model_places();
-    for (const Place& place : places)
+    if (looks_like_path || fs::exists(wanted, error)) return wanted;
+    if (std::string found = find_named_model(wanted); !found.empty()) return found;
+    std::string text = "model \"" + wanted + "\": not found in";
+    for (const Place& place : model_places()) text += " \"" + place.folder.string() + "\"";
+    throw Failure(text + "; give the path of a model file with --model");
+}
+
+std::string find_named_model(const std::string& name) {
+    std::error_code error;
+    for (const Place& place : model_places())
         for (const char* ending : {kPackage, kGguf})
             if (const fs::path file = place.folder / (name + ending);
                 fs::is_regular_file(file, error))
                 return file.string();
-    std::string text = "model \"" + name + "\": not found in";
-    for (const Place& place : places) text += " \"" + place.folder.string() + "\"";
-    throw Failure(text + "; give the path of a model file with --model");
+    return {};
 }
 
 std::vector<FoundModel> list_models() {

@@ -13,9 +13,15 @@ std::string find_shipped(const std::string& folder, const std::string& file);
 // Where imported models are kept: $XDG_DATA_HOME/rpt/models, or ~/.local/share/rpt/models. Empty if
 // neither variable is set.
 std::string user_models();
-// `wanted` is a path, a name ("small"), or empty for the shipped model. A name is looked for among
-// the user's models, then among the shipped ones. Throws Failure naming the places looked at.
+// The model of a command that names none (default_model.h).
+inline constexpr const char* kDefaultModel = "smollm2-135m";
+// `wanted` is a path or a name ("small"). A name is looked for among the user's models, then among
+// the shipped ones. Throws Failure naming the places looked at.
 std::string find_model(const std::string& wanted);
+// The same for a name alone; empty if there is none.
+std::string find_named_model(const std::string& name);
+// The source tree that this program was built from, if it runs from within it; else empty.
+std::string own_source_tree();
 
 struct FoundModel {
     std::string name, path;

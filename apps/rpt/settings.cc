@@ -44,8 +44,10 @@ CLI::App* add_command(Registry& registry, CLI::App& parent, const std::string& n
 
 void add_model_options(CLI::App& command, Settings& settings) {
     command
-        .add_option("-m,--model", settings.model,
-                    "Model file, or the name of a shipped one (default: small)")
+        .add_option(
+            "-m,--model", settings.model,
+            "Model file, or a name of rpt model list (default: the one that made the memory; "
+            "for a new one smollm2-135m)")
         ->type_name("PATH|NAME");
     command.add_option("--threads", settings.threads, "Threads of the model (default: 1)")
         ->type_name("N");

@@ -18,7 +18,7 @@ namespace rpt::cli {
 
 struct Settings {
     bool json = false, quiet = false;
-    std::string model;  // path or name; empty: the shipped one
+    std::string model;  // path or name; empty: that of the memory, or the default
     std::string owner = "default";
     std::vector<std::string> collections = {"default"};
     int64_t timeout_ms = 0;  // of the whole command, from `start`; 0: none

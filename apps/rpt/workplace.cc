@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
+#include "apps/rpt/default_model.h"
 #include "apps/rpt/interrupt.h"
 #include "apps/rpt/model_location.h"
 #include "apps/rpt/waiting.h"
@@ -56,14 +58,36 @@ Workplace::Workplace(const Settings& settings) {
     env.reset(opened);
 }
 
-void Workplace::open_model(const Settings& settings) {
-    const std::string path = find_model(settings.model);
+std::string Workplace::choose_model(const Settings& settings, const std::string& path) {
+    std::error_code ignored;
+    if (path.empty() ||
+        !std::filesystem::exists(std::filesystem::path(path) / "store.sqlite", ignored))
+        return default_model(env.get(), settings);
+    open_store(settings, path, Access::kRead);
+    std::string found = model_of_store(env.get(), store.get(), path);
+    close_store();
+    return found;
+}
+
+void Workplace::open_model(const Settings& settings, const std::string& path) {
+    model_path_ =
+        settings.model.empty() ? choose_model(settings, path) : find_model(settings.model);
     Progress progress("loading model", 0, Progress::Unit::kBytes, settings.quiet);
     Call call(&progress);
     rpt_model* opened = nullptr;
     Error error;
-    error.check(rpt_model_open(env.get(), path.c_str(), nullptr, call.get(), &opened, error.out()));
+    error.check(
+        rpt_model_open(env.get(), model_path_.c_str(), nullptr, call.get(), &opened, error.out()));
     model.reset(opened);
+}
+
+void Workplace::open_memory(const Settings& settings, const std::string& path, Access access) {
+    if (access != Access::kCreate) {
+        open_store(settings, path, Access::kRead);
+        close_store();
+    }
+    open_model(settings, path);
+    open_store(settings, path, access);
 }
 
 void Workplace::open_store(const Settings& settings, const std::string& path, Access access) {

@@ -38,9 +38,13 @@ struct Workplace {
 
     explicit Workplace(const Settings& settings);
 
-    void open_model(const Settings& settings);
+    // The model that --model names. Without it the one that made the memory `store`, or the default
+    // where there is no such memory.
+    void open_model(const Settings& settings, const std::string& store = {});
     // Binds the store to the model if one is open.
     void open_store(const Settings& settings, const std::string& path, Access access);
+    // Both. A memory that must be there and is not fails before a model is loaded.
+    void open_memory(const Settings& settings, const std::string& path, Access access);
     // One for each collection; with kCreate they come into being, with kRead a missing one is a
     // failure.
     void open_spaces(const Settings& settings, bool create);
@@ -49,11 +53,16 @@ struct Workplace {
     Session new_session(bool with_memory, uint32_t neighbours = 0, uint32_t reading = 0) const;
     std::vector<rpt_space*> borrowed_spaces() const;
     const rpt_model_info& model_info();
+    const std::string& model_path() const { return model_path_; }
     // Says whether the last bytes reached the disk.
     void close_store();
 
   private:
+    // Of a command without --model.
+    std::string choose_model(const Settings& settings, const std::string& store);
+
     rpt_model_info model_info_ = {};
+    std::string model_path_;
 };
 
 }  // namespace rpt::cli

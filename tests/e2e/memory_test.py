@@ -1,3 +1,5 @@
+import pytest
+
 from conftest import SENTENCE
 
 
@@ -63,6 +65,15 @@ def test_memory_rebuild_index_changes_no_answer(rpt, store):
     got = rpt("memory", "rebuild-index", store, "--json").json
     assert got["chunks"] == rpt("memory", "stat", store, "--json").json["chunks"]
     assert rpt("search", store, SENTENCE, "-k", "20", "--json").json == before
+
+
+def test_memory_show_says_what_is_kept(rpt, store, tmp_path):
+    got = rpt("memory", "show", store, "sea.txt", "--json").json
+    stat = rpt("memory", "stat", store, "--json").json
+    assert got["chunks_with_states"] == got["chunks"] > 0 and got["pointer_bytes_per_token"] == 0
+    assert got["state_bytes_per_token"] == pytest.approx(stat["state_bytes"] / stat["tokens"])
+    assert rpt("memory", "show", store, "sea.txt").out.splitlines()[-1].startswith(
+        f"kept: states of {got['chunks']} of {got['chunks']} chunks")
 
 
 def test_memory_show_prints_records_and_segments(rpt, store, text):

