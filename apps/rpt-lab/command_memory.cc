@@ -9,6 +9,8 @@
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/memory_documents.h"
 #include "base/error.h"
+#include "core/weights/model_file.h"
+#include "core/weights/package_config.h"
 #include "lab/eval/paired_bootstrap.h"
 #include "lab/memory/copy_fit.h"
 #include "lab/memory/memory_file.h"
@@ -170,10 +172,11 @@ void report(const std::vector<memory::DocumentTrial>& trials, const Common& comm
 int run_eval(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     check_precision(args.documents);
+    const auto with_memory = weights::open_model(args.model);
+    const memory::CopyParameters own = memory::read_memory(*with_memory, false);
+    const memory::CopyParameters spaces = memory::read_memory(*with_memory, true);
+    args.documents.layer = weights::config_of(*with_memory).pointer_layer;
     FrozenModel model = load_frozen(args.model, args.window);
-    args.documents.layer = model.network->config().pointer_layer;
-    const memory::CopyParameters own = memory::read_memory(*model.package, false);
-    const memory::CopyParameters spaces = memory::read_memory(*model.package, true);
     args.trial.stride = model.network->config().stride;
     const std::vector<DocumentCache> documents =
         cached_documents(model, args.documents, args.test, progress);

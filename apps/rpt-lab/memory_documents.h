@@ -19,6 +19,7 @@ struct FrozenModel {
     std::unique_ptr<model::RptModel> network;  // with the window asked for
     std::shared_ptr<const text::Tokenizer> tokenizer;
 };
+// Without its memory, so that what is kept of documents outlasts a change of the memory.
 FrozenModel load_frozen(const std::string& path, int64_t window);
 
 struct DocumentRequest {

@@ -1,0 +1,72 @@
+"""A memory fitted to a small frozen model and measured, as `rpt-lab memory` does it."""
+import json
+import random
+
+import pytest
+
+pytest.importorskip("gguf")
+
+from experiment_test import WORDS, lab  # noqa: E402
+from models_test import write_tiny  # noqa: E402
+
+
+def corpus(path, documents, seed):
+    """Each document says the same sentences again and again."""
+    draw = random.Random(seed)
+    with path.open("w") as out:
+        for number in range(documents):
+            sentences = [" ".join(draw.choice(WORDS) for _ in range(12)) for _ in range(12)]
+            text = ". ".join(draw.choice(sentences) for _ in range(60))
+            out.write(json.dumps({"id": f"{path.stem}{number}", "text": text}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    write_tiny(folder / "tiny.gguf")
+    words = ["--train", f"a={corpus(folder / 'train.jsonl', 3, 1)}", "--validation",
+             f"a={corpus(folder / 'validation.jsonl', 1, 2)}", "--cache", folder / "cache", "--documents", "2",
+             "--tokens", "1100", "--window", "128", "--width", "16", "--layer", "2", "--first-token", "300",
+             "--every", "10", "--space-steps", "10", "--gate-rate", "0.1"]
+    lines = [json.loads(line) for line in lab("memory", "fit", folder / "tiny.gguf", *words, "--steps", "20", "--out",
+                                              folder / "tiny.memory.safetensors", "--json").splitlines()]
+    return folder, words, lines
+
+
+def test_memory_fit_chooses_what_is_best_on_validation(fitted):
+    folder, words, lines = fitted
+    steps = [line for line in lines if "step" in line]
+    assert [line["step"] for line in steps] == [0, 10, 20]
+    # it goes on from what it wrote, reads no document anew, and begins where it was best
+    kept = {path.name: path.stat().st_mtime_ns for path in (folder / "cache").iterdir()}
+    assert len(kept) == 3
+    again = lab("memory", "fit", folder / "tiny.gguf", *words, "--steps", "0", "--start",
+                folder / "tiny.memory.safetensors", "--out", folder / "again.safetensors", "--json").splitlines()
+    assert json.loads(again[0])["gain"] == pytest.approx(max(line["gain"] for line in steps), abs=1e-3)
+    assert {path.name: path.stat().st_mtime_ns for path in (folder / "cache").iterdir()} == kept
+
+
+def test_memory_eval_tells_every_way_of_reading(fitted):
+    folder, _, _ = fitted
+    words = ["memory", "eval", folder / "tiny.gguf", "--test", f"a={folder / 'train.jsonl'}", "--cache", folder / "cache",
+             "--documents", "2", "--tokens", "1100", "--window", "128", "--json"]
+    (row,) = json.loads(lab(*words, "--first-token", "300", "--longer-window", "256"))
+    assert row["documents"] == 2 and row["no memory"] > 1
+    for way in ("own past", "own past, keys in four bits", "own past, followers mixed up", "another document in a space",
+                "own past and that space", "no memory, longer window"):
+        assert row[way]["low"] <= row[way]["difference"] <= row[way]["high"]
+    assert row["own past"]["difference"] < row["own past, followers mixed up"]["difference"]
+    (row,) = json.loads(lab(*words, "--halves"))
+    assert row["first half in a space"]["difference"] < 0.1 and "both" in row and "own past" not in row
+
+
+def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
+    folder, words, _ = fitted
+    at = words.index("--layer") + 1
+    err = lab("memory", "fit", folder / "tiny.gguf", *words[:at], "3", *words[at + 1:], "--out", tmp_path / "x", code=1)
+    assert "--layer 3" in err and len(err.splitlines()) == 1
+    err = lab("memory", "fit", folder / "tiny.gguf", *words, "--start", folder / "tiny.gguf", "--out", tmp_path / "x", code=1)
+    assert len(err.splitlines()) == 1 and not (tmp_path / "x").exists()
+    err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a", "--cache", tmp_path / "c", code=1)
+    assert "NAME=FILE" in err
