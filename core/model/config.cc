@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "core/model/reading.h"
 
 namespace rpt::model {
 namespace {
@@ -87,11 +88,18 @@ void ModelConfig::validate_pointers() const {
         if (has_cca()) refuse("field 'cca_layers' must be empty where retrieval is pointer");
         if (key_features > 0) refuse("field 'key_features' must be 0 where retrieval is pointer");
     }
-    if (read_upper && retrieval != RetrievalKind::kPointer)
-        refuse("field 'read_upper' must be false unless retrieval is pointer");
     // a segment is encoded without neighbours, so its pointers may not depend on any
     if (has_pointers() && has_cca() && pointer_layer > cca_layers.front())
         refuse("field 'pointer_layer' must not be above the first of cca_layers");
+}
+
+void ModelConfig::validate_reading() const {
+    if ((reading & kReadCca) != 0 && !has_cca())
+        refuse("field 'read' has cca, and 'cca_layers' is empty");
+    if ((reading & kReadCopy) != 0 && !has_pointers())
+        refuse("field 'read' has copy, and 'pointer_layer' is 0");
+    if ((reading & kReadUpper) != 0 && !passes_neighbours())
+        refuse("field 'read' has upper, and 'retrieval' is not pointer");
 }
 
 void ModelConfig::validate() const {
@@ -122,6 +130,7 @@ void ModelConfig::validate() const {
     }
     check_layers("cca_layers", cca_layers, n_lower, layers());
     validate_pointers();
+    validate_reading();
     check_range("score_temperature", score_temperature, 1e-3, 100.0);
     check_range("key_features", key_features, 0, 1 << 16);
     if (key_features > 0 && score_norm != ScoreNorm::kInputs) {

@@ -36,6 +36,7 @@ struct ModelConfig : TrunkConfig, MemoryConfig, ResearchConfig {
     void validate_counts() const;  // of layers
     void validate_rope() const;
     void validate_pointers() const;
+    void validate_reading() const;
 };
 
 // Largest chunk number that chunk `i` may retrieve under `config.pool`, negative if none (golden

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/model/config.h"
+#include "core/model/reading.h"
 
 namespace rpt::model {
 namespace {
@@ -51,6 +52,8 @@ const Names<RetrieverStart> kRetrieverStartNames = {{RetrieverStart::kUsual, "us
 const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
                                           {ScoreNorm::kOutputs, "outputs"},
                                           {ScoreNorm::kCosine, "cosine"}};
+constexpr std::pair<uint32_t, std::string_view> kWayNames[] = {
+    {kReadCca, "cca"}, {kReadCopy, "copy"}, {kReadUpper, "upper"}};
 
 [[noreturn]] void refuse(const std::string& text) {
     throw Error(Status::kArgument, "rpt", "model config: " + text);
@@ -89,6 +92,12 @@ class Writer {
         for (const auto& [known, text] : names) {
             if (known == value) json_[name] = text;
         }
+    }
+    void ways(const char* name, uint32_t value) {
+        std::string names;
+        for (const auto& [way, text] : kWayNames)
+            if ((value & way) != 0) names.append(names.empty() ? "" : ",").append(text);
+        json_[name] = names;
     }
     std::string text() const { return json_.dump(); }
 
@@ -140,6 +149,30 @@ class Reader {
             known += known.empty() ? text : std::string(", ") + text;
         }
         refuse(std::string("field '") + name + "' must be one of " + known);
+    }
+    // Names with commas; none: 0. Packages that are older say `read_upper`.
+    void ways(const char* name, uint32_t& value) {
+        bool upper = false;
+        field("read_upper", upper);
+        value = upper ? kReadUpper : 0;
+        seen_.push_back(name);
+        const auto it = json_.find(name);
+        if (it == json_.end()) return;
+        if (!it->is_string()) refuse(std::string("field '") + name + "' must be a text");
+        value = 0;
+        const std::string& names = it->get_ref<const std::string&>();
+        for (size_t begin = 0; begin < names.size();) {
+            const size_t end = std::min(names.find(',', begin), names.size());
+            const std::string_view one = std::string_view(names).substr(begin, end - begin);
+            const auto* known =
+                std::ranges::find(kWayNames, one, &std::pair<uint32_t, std::string_view>::second);
+            if (known == std::end(kWayNames))
+                refuse(std::string("field '") + name +
+                       "' must be names with commas: cca, copy, "
+                       "upper");
+            value |= known->first;
+            begin = end + 1;
+        }
     }
     void refuse_unknown() const {
         for (const auto& [name, value] : json_.items()) {
@@ -218,7 +251,7 @@ void visit(Visitor& v, Config& c) {
     v.field("carry_neighbours", c.carry_neighbours);
     v.field("pointer_layer", c.pointer_layer);
     v.field("pointer_width", c.pointer_width);
-    v.field("read_upper", c.read_upper);
+    v.ways("read", c.reading);
     v.layers("memorizing_layers", c.memorizing_layers);
     v.field("memorizing_tokens", c.memorizing_tokens);
     v.field("memorizing_top_k", c.memorizing_top_k);

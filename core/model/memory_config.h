@@ -53,15 +53,17 @@ struct MemoryConfig {
     // are unit vectors of `pointer_width` numbers. 0: the model has none.
     int64_t pointer_layer = 0;
     int64_t pointer_width = 128;
-    // Retrieval pointer: neighbours' states run through the upper layers, whose attention reads the
-    // keys and values that come out beside the window's. Without it neighbours change nothing
-    // there.
-    bool read_upper = false;
+    // Ways in which sessions read a memory unless they choose (core/model/reading.h), summed; 0:
+    // all but `upper` that the model is made for.
+    uint32_t reading = 0;
 
     bool is_cca_layer(int64_t layer) const;
     bool has_cca() const { return !cca_layers.empty(); }
-    // The upper half reads neighbours, in one way or the other.
-    bool reads_neighbours() const { return has_cca() || read_upper; }
+    // Neighbours' states run through the upper layers, whose attention reads the keys and values
+    // that come out beside the window's.
+    bool passes_neighbours() const { return retrieval == RetrievalKind::kPointer; }
+    // The upper half reads the neighbours that it is given, in one way or the other.
+    bool reads_neighbours() const { return has_cca() || passes_neighbours(); }
     // A key and a query for each token.
     bool has_pointers() const { return pointer_layer > 0; }
     // The chunk encoder's states.

@@ -71,7 +71,7 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
         }
     }
     return run_torch([&] {
-        if (c.read_upper) {
+        if (c.passes_neighbours()) {
             memory_[chunk] = pass_neighbours(neighbours);
             return use;
         }

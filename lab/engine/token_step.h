@@ -18,7 +18,7 @@ namespace rpt::engine {
 // What tokens read of one chunk's neighbours.
 struct ReadMemory {
     std::vector<model::MemoryKv> cca;  // of each CCA layer
-    std::vector<model::FarRows> far;   // of each upper layer (read_upper); empty: no neighbours
+    std::vector<model::FarRows> far;   // of each upper layer; empty: no neighbours
 };
 
 // Room for one token's intermediate vectors; one a stream.

@@ -166,7 +166,7 @@ at::Tensor TorchStream::read_memory(const model::CrossAttentionWeights& w, size_
 // Who among the last n tokens reads neighbours in an upper layer; empty if none does.
 std::vector<Readers> TorchStream::readers_of(int64_t n, size_t layer) const {
     std::vector<Readers> readers;
-    if (!engine_->config().read_upper) return readers;
+    if (!engine_->config().passes_neighbours()) return readers;
     bool any = false;
     for_groups(n, [&](int64_t begin, int64_t length) {
         const ReadMemory* memory = memory_of(position_ - n + begin);

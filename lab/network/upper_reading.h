@@ -1,4 +1,4 @@
-// Neighbours read through the upper layers of a frozen decoder (read_upper): their stored states
+// Neighbours read through the upper layers of a frozen decoder: their stored states
 // run through these layers once, causally and each by itself, and the keys and values that come out
 // stand beside the window's in one softmax.
 #pragma once

@@ -1,4 +1,5 @@
 #include "core/model/config.h"
+#include "core/model/reading.h"
 
 #include <gtest/gtest.h>
 
@@ -101,7 +102,11 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"pointer_layer": -1})", "'pointer_layer'"},
         {R"({"pointer_layer": 5, "cca_layers": [4]})", "'pointer_layer'"},
         {R"({"pointer_width": 0})", "'pointer_width'"},
-        {R"({"read_upper": true})", "'read_upper'"},
+        {R"({"read": "upper"})", "'retrieval'"},
+        {R"({"read": "cca"})", "'cca_layers'"},
+        {R"({"read": "copy"})", "'pointer_layer'"},
+        {R"({"read": "copy, upper", "retrieval": "pointer", "pointer_layer": 4})", "'read'"},
+        {R"({"read": 4})", "'read'"},
         {R"({"retrieval": "pointer"})", "'pointer_layer'"},
         {R"({"retrieval": "pointer", "pointer_layer": 4, "cca_layers": [4]})", "'cca_layers'"},
         {R"({"retrieval": "pointer", "pointer_layer": 4, "key_features": 8})", "'key_features'"},
@@ -118,15 +123,21 @@ TEST(config, a_pointer_model_has_chunk_keys_of_the_pointers_width_and_no_encoder
     c.retrieval = RetrievalKind::kPointer;
     c.pointer_layer = 5;
     c.pointer_width = 96;
-    c.read_upper = true;
+    c.reading = kReadUpper | kReadCopy;
     EXPECT_EQ(ModelConfig::from_json(c.to_json()), c);
     EXPECT_TRUE(c.reads_neighbours());
     EXPECT_EQ(c.key_width(), 96);
     EXPECT_TRUE(c.has_retriever() && c.has_pointers());
     EXPECT_FALSE(c.has_chunk_keys() || c.has_memory() || c.has_gate());
+    // packages say so by name; older ones have a flag, and most say nothing
+    EXPECT_NE(c.to_json().find(R"("read":"copy,upper")"), std::string::npos);
+    const std::string frozen = R"({"retrieval": "pointer", "pointer_layer": 4)";
+    EXPECT_EQ(ModelConfig::from_json(frozen + R"(, "read_upper": true})").reading, kReadUpper);
+    EXPECT_EQ(ModelConfig::from_json(frozen + R"(, "read_upper": false})").reading, 0u);
+    EXPECT_EQ(ModelConfig::from_json(frozen + "}").reading, 0u);
     // pointers beside a retriever of RPT leave its keys as they are
     c.retrieval = RetrievalKind::kLambdaRank;
-    c.read_upper = false;
+    c.reading = kReadCopy;
     c.validate();
     EXPECT_EQ(c.key_width(), c.dim);
     EXPECT_TRUE(c.has_chunk_keys() && c.has_pointers());

@@ -75,7 +75,6 @@ double distance(Stream& stream, const Document& d, size_t piece) {
 TEST_F(EngineTest, upper_reading_equals_one_mask_over_the_document_for_any_pieces) {
     for (auto [name, config] : model::frozen_variants()) {
         if (!config.has_pointers()) continue;
-        config.read_upper = true;
         for (const bool carry : {true, false}) {
             config.carry_neighbours = carry;
             const model::RptModel model(with_bytes(config), 3);
@@ -101,24 +100,16 @@ TEST_F(EngineTest, upper_reading_equals_one_mask_over_the_document_for_any_piece
 }
 
 TEST_F(EngineTest, upper_reading_matters_and_changes_nothing_without_neighbours) {
-    model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
-    config.read_upper = true;
+    const model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
     const model::RptModel model(config, 3);
     const auto engine = open(model);
     const Document with = make_document(model, true), without = make_document(model, false);
     EXPECT_GT((with.logits - without.logits).abs().max().item<double>(), 1e-2);
     EXPECT_LT(distance(*engine->new_stream(), without, 5), 1e-4);
-    // the same as a model that never reads neighbours
-    config.read_upper = false;
-    const model::RptModel plain(config, 3);
-    EXPECT_LT(distance(*open(plain)->new_stream(), without, 100), 1e-4);
-    EXPECT_LT(distance(*open(plain)->new_stream(), {with.ids, with.neighbours, without.logits}, 3),
-              1e-4);
 }
 
 TEST_F(EngineTest, upper_reading_of_opening_neighbours_reaches_the_first_tokens) {
-    model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
-    config.read_upper = true;
+    const model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
     const model::RptModel model(config, 3);
     const auto engine = open(model);
     const at::Tensor states = at::randn({config.chunk, config.dim});
