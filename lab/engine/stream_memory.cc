@@ -135,14 +135,26 @@ std::vector<NeighbourUse> TorchStream::make_memory(int64_t chunk,
 // States become the residual stream that they were, chunk and successor one text.
 ReadMemory TorchStream::pass_neighbours(std::span<const Neighbour> neighbours) const {
     const model::ModelConfig& c = engine_->config();
-    std::vector<at::Tensor> texts;
+    std::vector<PassedNeighbour> each;
     for (const Neighbour& n : neighbours) {
-        const at::Tensor text = at::cat({borrow(n.chunk, c.dim), borrow(n.successor, c.dim)});
-        if (text.size(0) > 0)
-            texts.push_back(text.to(engine_->device()) * engine_->weights().state_scale);
+        if (n.chunk.empty() && n.successor.empty()) continue;
+        each.push_back(engine_->upper_memo().get(n, [&] {
+            const at::Tensor states = at::cat({borrow(n.chunk, c.dim), borrow(n.successor, c.dim)});
+            const at::Tensor text = states.to(engine_->device()) * engine_->weights().state_scale;
+            return model::pass_neighbours(c, engine_->weights(), engine_->rope(), {text});
+        }));
     }
-    if (texts.empty()) return {};
-    return {{}, model::pass_neighbours(c, engine_->weights(), engine_->rope(), texts)};
+    if (each.size() < 2) return {{}, each.empty() ? PassedNeighbour() : std::move(each[0])};
+    ReadMemory memory;
+    for (size_t layer = 0; layer < each[0].size(); ++layer) {
+        std::vector<at::Tensor> k, v;
+        for (const PassedNeighbour& one : each) {
+            k.push_back(one[layer].k);
+            v.push_back(one[layer].v);
+        }
+        memory.far.push_back({at::cat(k), at::cat(v)});
+    }
+    return memory;
 }
 
 // Remembers the pooled neighbours of this chunk and scores them in sight of those of the chunks

@@ -20,6 +20,10 @@ std::vector<float> to_floats(const at::Tensor& t) {
 
 namespace {
 
+// Of keys and values of neighbours: 45 pairs of chunks of a SmolLM2-135M that is split in the
+// middle.
+constexpr size_t kMemoBytes = size_t{128} << 20;
+
 // Numbers of the gate of copying; none in the package, none here.
 std::vector<float> copy_numbers_of(const weights::Package& package) {
     const auto found = package.tensors().find("memory.copy");
@@ -42,7 +46,8 @@ TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
       rope_(model_->config(), device),
       tokenizer_(text::Tokenizer::from_json(package.tokenizer_json(), package.roles_json())),
       fingerprint_(package.fingerprint()),
-      copy_numbers_(copy_numbers_of(package)) {
+      copy_numbers_(copy_numbers_of(package)),
+      upper_memo_(kMemoBytes) {
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +

@@ -13,6 +13,7 @@
 #include "core/engine/engine.h"
 #include "core/weights/package.h"
 #include "lab/engine/token_step.h"
+#include "lab/engine/upper_memo.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/rope.h"
 #include "lab/network/rpt_model.h"
@@ -40,6 +41,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     at::Device device() const { return device_; }
     // Null on devices other than the CPU.
     const TokenStep* token_step() const { return token_step_.get(); }
+    UpperMemo& upper_memo() const { return upper_memo_; }
 
     // [n] token ids on the device. kArgument for an id outside the vocabulary.
     at::Tensor to_device(std::span<const int32_t> tokens) const;
@@ -62,6 +64,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     Digest fingerprint_;
     std::vector<float> copy_numbers_;
     std::unique_ptr<const TokenStep> token_step_;
+    mutable UpperMemo upper_memo_;
 };
 
 // On the host.

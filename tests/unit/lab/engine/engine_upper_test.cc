@@ -129,5 +129,39 @@ TEST_F(EngineTest, upper_reading_of_opening_neighbours_reaches_the_first_tokens)
     EXPECT_LT(furthest(logits_of(true, 3), logits_of(true, 1)), 1e-4);
 }
 
+TEST(upper_memo, keeps_what_was_used_last_within_its_bytes) {
+    const auto passed = [](float value) {
+        return PassedNeighbour{
+            {at::full({4, 1, 8}, value, at::kFloat), at::full({4, 1, 8}, value, at::kFloat)}};
+    };
+    UpperMemo memo(3 * 256);  // three of them
+    const std::vector<float> states{1, 2, 3, 4};
+    int made = 0;
+    const auto ask = [&](size_t first, size_t border) {
+        const std::span<const float> all = std::span(states).subspan(first);
+        const PassedNeighbour got = memo.get({all.first(border), all.subspan(border)}, [&] {
+            ++made;
+            return passed(float(10 * first + border));
+        });
+        return got.at(0).v[0][0][0].item<float>();
+    };
+    EXPECT_EQ(ask(0, 1), 1);
+    EXPECT_EQ(ask(0, 2), 2);  // the same numbers with another border
+    EXPECT_EQ(ask(1, 1), 11);
+    EXPECT_EQ(made, 3);
+    EXPECT_EQ(memo.bytes(), 3u * 256);
+    EXPECT_EQ(ask(0, 1), 1);
+    EXPECT_EQ(made, 3);
+    EXPECT_EQ(ask(1, 2), 12);  // pushes out what was not asked for longest
+    EXPECT_EQ(memo.bytes(), 3u * 256);
+    EXPECT_EQ(ask(0, 1), 1);
+    EXPECT_EQ(made, 4);
+    EXPECT_EQ(ask(0, 2), 2);
+    EXPECT_EQ(made, 5);
+    UpperMemo small(100);
+    small.get({states, {}}, [&] { return passed(0); });
+    EXPECT_EQ(small.bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace rpt::engine
