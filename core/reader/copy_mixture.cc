@@ -1,39 +1,15 @@
 #include "core/reader/copy_mixture.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <utility>
+
+#include "core/reader/exp_weights.h"
 
 namespace rpt::reader {
 namespace {
 
 constexpr size_t kAtOnce = 8;  // queries of one pass: their sums stay in the processor's cache
-
-// exp(x) for -87 < x <= 1, relative error below 2e-7: 2^n by the exponent's bits, the rest by a
-// polynomial (Taylor at 0, |r| <= ln 2 / 2). The compiler makes vectors of a loop over it.
-inline float exp_of(float x) {
-    constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-    constexpr float kOneAndAHalf = 0x1.8p23f;
-    x = std::max(x, -87.0f);
-    const float n = (x * kLog2E + kOneAndAHalf) - kOneAndAHalf;
-    const float r = (x - n * kLn2High) - n * kLn2Low;
-    float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
-}
-
-// exp(T (s - 1)); keys are unit vectors but for their rounding.
-void weights_of(const float* scores, size_t n, float temperature, float* out) {
-    for (size_t i = 0; i < n; ++i)
-        out[i] = exp_of(temperature * (std::min(scores[i], 1.0f) - 1.0f));
-}
 
 struct Sums {
     std::vector<double> mass;  // by slot; the last is of places that do not count
@@ -91,7 +67,7 @@ void scan_places(const CopyPlaces& places, const CopyNumbers& numbers,
             weights.resize(slots.size());
             for (size_t q = 0; q < n; ++q) {
                 places.scores(part, queries[first + q], scores.data());
-                weights_of(scores.data(), slots.size(), temperature, weights.data());
+                weigh_scores(scores.data(), slots.size(), temperature, weights.data());
                 add_part(slots, scores.data(), weights.data(), threshold, sums[q]);
             }
         }
@@ -110,8 +86,8 @@ void trace_places(const CopyPlaces& places, const CopyNumbers& numbers, const Co
         scores.resize(slots.size());
         weights.resize(slots.size());
         places.scores(part, query, scores.data());
-        weights_of(scores.data(), slots.size(), static_cast<float>(numbers.temperature),
-                   weights.data());
+        weigh_scores(scores.data(), slots.size(), static_cast<float>(numbers.temperature),
+                     weights.data());
         double mass = 0;
         for (size_t i = 0; i < slots.size(); ++i)
             if (slots[i] == slot) mass += double(weights[i]);
