@@ -5,6 +5,7 @@
 
 #include "capi/guard.h"
 #include "capi/records.h"
+#include "core/model/reading.h"
 
 namespace rpt::capi {
 
@@ -21,6 +22,7 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
     const storage::HitInfo& info = chunk.info;
     rpt_hit out{};
     out.flags = chunk.own ? RPT_HIT_OWN : 0u;
+    if (chunk.reading == model::kReadUpper) out.flags |= RPT_HIT_UPPER;
     out.rank = static_cast<uint32_t>(rank);
     out.score = chunk.score;
     out.gate = chunk.gate;

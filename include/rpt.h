@@ -644,6 +644,9 @@ typedef struct rpt_retrieve_options {
 
 /* The hit is a chunk of the session's own past. Only score, gate, ordinal, span and text count. */
 #define RPT_HIT_OWN 0x1u
+/* The chunk was read through the upper layers (RPT_READ_UPPER). Its score is the part of the last
+ * tokens' attention that its tokens have, 0 to 1, and its gate is 1. */
+#define RPT_HIT_UPPER 0x2u
 typedef struct rpt_hit {
     uint32_t struct_size;
     uint32_t flags; /* RPT_HIT_* */
@@ -686,9 +689,11 @@ RPT_API void rpt_hits_free(rpt_hits* hits);
  * alone. */
 #define RPT_SESSION_SELF_MEMORY 0x1u
 /* Ways to read the memory. CCA: a search finds chunks, and cross-attention reads them. COPY: tokens
- * that followed places like this one are mixed into the prediction. */
+ * that followed places like this one are mixed into the prediction. UPPER: chunks that hold places
+ * like the last ones pass through the upper layers, which attend to them beside the window. */
 #define RPT_READ_CCA 0x1u
 #define RPT_READ_COPY 0x2u
+#define RPT_READ_UPPER 0x4u
 typedef struct rpt_session_options {
     uint32_t struct_size;
     uint32_t flags;           /* RPT_SESSION_* */
@@ -697,8 +702,8 @@ typedef struct rpt_session_options {
     uint32_t neighbours;      /* chunks retrieved for each chunk that is read, at most 1024; 0: the
                                  number in rpt_model_info. More predict better and cost time */
     uint32_t reserved0;
-    uint32_t reading; /* RPT_READ_*, summed; 0: all that the model is made for. UNSUPPORTED for a way
-                         that the model lacks */
+    uint32_t reading; /* RPT_READ_*, summed; 0: the model's choice. UNSUPPORTED for a way that the
+                         model lacks */
     uint32_t reserved1;
 } rpt_session_options;
 #define RPT_SESSION_OPTIONS_INIT \
@@ -774,9 +779,10 @@ typedef struct rpt_generate_result {
 } rpt_generate_result;
 
 #define RPT_EVENT_TEXT 1 /* has text: whole characters, never a part of a stop string that came */
-#define RPT_EVENT_HITS 2 /* has hits: comes before the first text that they shaped. Hits with \
-                            `copied` come behind the text, for the tokens from at_token on */
-#define RPT_EVENT_END 3  /* has status: comes once and last, whatever happened */
+#define RPT_EVENT_HITS                                                                       \
+    2                   /* has hits: comes before the first text that they shaped. Hits with \
+                           `copied` come behind the text, for the tokens from at_token on */
+#define RPT_EVENT_END 3 /* has status: comes once and last, whatever happened */
 typedef struct rpt_event {
     uint32_t struct_size;
     int32_t type;         /* RPT_EVENT_* */

@@ -15,7 +15,8 @@ namespace rpt::cli {
 struct HitRecord {
     bool own = false;  // of the text's own past; no owner, collection and key then
     float score = 0, gate = 1;
-    float copied = 0;  // share of the probability that was copied from it; 0: read otherwise
+    float copied = 0;    // share of the probability that was copied from it; 0: read otherwise
+    bool upper = false;  // read through the upper layers
     std::string owner, collection, key, text;
     uint64_t chunk = 0, begin = 0, end = 0;
 };
@@ -27,7 +28,8 @@ nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> li
 nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint64_t> line);
 // `key [begin, end)  score 1.23  gate 0.45  "first line"`, or `copied 12.3 %` where that is so.
 std::string hit_line(const HitRecord& hit);
-// `gate 0.45`, or `copied 12.3 %`.
+// `gate 0.45`, or `copied 12.3 %`, or `upper 12.3 %`: the chunk's part of what the last tokens ask
+// for.
 std::string use_of(const HitRecord& hit, int decimals);
 
 // Numbers of lines in stored documents. Reads a document once.

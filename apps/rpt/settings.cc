@@ -100,16 +100,20 @@ void add_reading_option(CLI::App& command, Settings& settings) {
                 settings.reading |= RPT_READ_CCA;
             } else if (name == "copy") {
                 settings.reading |= RPT_READ_COPY;
+            } else if (name == "upper") {
+                settings.reading |= RPT_READ_UPPER;
             } else {
                 throw CLI::ValidationError("--read", "\"" + name +
                                                          "\" is not a way to read; "
-                                                         "use cca, copy or both with a comma");
+                                                         "use cca, copy, upper, or several with "
+                                                         "commas");
             }
         }
     };
     command
         .add_option_function<std::string>(
-            "--read", read, "Ways to read the memory: cca, copy (default: the model's)")
+            "--read", read,
+            "Ways to read the memory: cca, copy, upper (default: the model's choice)")
         ->type_name("WAYS");
 }
 

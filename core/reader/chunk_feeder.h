@@ -10,8 +10,10 @@
 
 #include "base/cancel.h"
 #include "core/engine/engine.h"
+#include "core/reader/mass_search.h"
 #include "core/reader/memory_search.h"
 #include "core/reader/own_past.h"
+#include "core/reader/query_trail.h"
 #include "core/reader/sequence.h"
 
 namespace rpt::reader {
@@ -20,6 +22,13 @@ namespace rpt::reader {
 struct Question {
     size_t end = 0;
     std::vector<float> query;
+};
+
+// Chunks are found by the mass of what was read just before (mass_search.h), not by their keys.
+struct ByMass {
+    const MassSearch* search;
+    const QueryTrail* queries;  // of all that the stream has read
+    const OwnPointers* own;     // null: no own past
 };
 
 // How chunks that close get their neighbours.
@@ -31,6 +40,10 @@ struct MemoryUse {
     // window has it.
     std::optional<int64_t> own_last = std::nullopt;
     std::optional<Question> question = std::nullopt;
+    // A piece then begins at the last token of a chunk, if not before: the first token that reads
+    // what the chunk finds. So all tokens before it may ask, and however a text is cut the same
+    // tokens do.
+    std::optional<ByMass> by_mass = std::nullopt;
 };
 
 struct ClosedChunk {
@@ -52,14 +65,18 @@ class ChunkFeeder {
     ChunkFeeder(const engine::Engine& engine, storage::Store* store,
                 std::span<const std::shared_ptr<storage::Space>> spaces, OwnPast* own);
 
-    // Lower half over the positions from where the stream stands to `end` or the end of its block,
-    // whichever is nearer; neighbours of the chunks that closed. The stream's upper half must
-    // follow. After a failure the stream stands in between: drop it.
+    // Lower half over the positions from where the stream stands to `end`, the end of its block or
+    // that of the piece, whichever is nearest; neighbours of the chunks that closed. The stream's
+    // upper half must follow. After a failure the stream stands in between: drop it.
     Piece advance_lower(engine::Stream& stream, const Sequence& sequence, size_t end,
                         const MemoryUse& use, const CallControl& control) const;
     const MemorySearch& search() const { return search_; }
 
   private:
+    // What the chunk reads; sorted, best first.
+    std::vector<Found> find(const engine::EncodedChunk& chunk, size_t end, const MemoryUse& use,
+                            const CallControl& control) const;
+
     const engine::Engine& engine_;
     MemorySearch search_;
     OwnPast* own_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/model/reading.h"
+
 namespace rpt::reader {
 namespace {
 
@@ -38,6 +40,7 @@ std::vector<RetrievedChunk> CopyTally::take(const MemorySearch& search, const Se
             place.first ? own_chunk(place.second, sequence, chunk, with_text)
                         : search.describe_stored(place.second, with_text);
         if (!one) continue;  // deleted meanwhile
+        one->reading = model::kReadCopy;
         one->copied = static_cast<float>(std::min(share, 1.0));
         told.push_back(std::move(*one));
     }

@@ -26,10 +26,11 @@ float dot(const float* a, const float* b, size_t n) {
 }  // namespace
 
 void OwnPast::append(const engine::EncodedChunk& chunk, ByteSpan bytes) {
-    RPT_CHECK(chunk.index == entries_.size() && chunk.key.size() == dim_);
+    RPT_CHECK(chunk.index == entries_.size() && (chunk.key.empty() || chunk.key.size() == dim_));
     Entry entry{bytes, std::vector<uint16_t>(chunk.states.size())};
     to_halves(chunk.states.data(), entry.states.data(), chunk.states.size());
     keys_.insert(keys_.end(), chunk.key.begin(), chunk.key.end());
+    if (chunk.key.empty()) keys_.resize(keys_.size() + dim_, std::nanf(""));
     try {
         entries_.push_back(std::move(entry));
     } catch (...) {

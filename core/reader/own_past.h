@@ -24,7 +24,7 @@ class OwnPast {
         : dim_(dim), weigh_by_idf_(weigh_by_idf) {}
 
     uint64_t size() const { return entries_.size(); }
-    // `chunk.index` must be size().
+    // `chunk.index` must be size(). A chunk without a key is found by no search.
     void append(const engine::EncodedChunk& chunk, ByteSpan bytes);
     // Forgets chunk n and all later ones.
     void truncate(uint64_t n);

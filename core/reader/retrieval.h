@@ -30,6 +30,7 @@ struct RetrievedChunk {
     // Share of the probability of a range of tokens that was copied from this chunk, from 0 to 1; 0
     // for chunks that were read otherwise.
     float copied = 0;
+    uint32_t reading = 0;         // kRead*: the way in which the model read it; 0: it did not
     std::string text, next_text;  // if asked for
 };
 

@@ -10,17 +10,14 @@
 
 #include "base/cancel.h"
 #include "core/engine/engine.h"
+#include "core/model/reading.h"
 #include "core/reader/retrieval.h"
 #include "storage/store.h"
 
 namespace rpt::reader {
 
-// Ways to read a memory, summed. kReadCca: chunks that a search found, through cross-attention
-// (RPT, RETRO, GCA). kReadCopy: tokens that followed places like this one, mixed into the
-// prediction.
-inline constexpr uint32_t kReadCca = 1, kReadCopy = 2;
-inline constexpr uint32_t kReadKnown = kReadCca | kReadCopy;
-// Those that the model is made for.
+using model::kReadCca, model::kReadCopy, model::kReadUpper, model::kReadKnown;
+// The ways to read that the model's package names, or else those that the model is made for.
 uint32_t reading_of(const model::ModelConfig& config);
 
 struct SessionOptions {

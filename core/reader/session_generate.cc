@@ -105,7 +105,8 @@ class Run {
           stops_(options.stop),
           pieces_(impl.feeder()),
           retrieve_(impl.with_usual_k(options.retrieve)),
-          use_{options.no_memory ? nullptr : impl.asking(retrieve_), true},
+          use_(options.no_memory ? MemoryUse{} : impl.use_of(retrieve_, true)),
+          gap_asked_(size_t(impl.engine_->config().pointer_width)),
           copies_(impl.copy_ && !options.no_memory),
           logits_(size_t(impl.engine_->config().vocab)) {}
 
@@ -144,6 +145,7 @@ class Run {
     std::unique_ptr<engine::Stream> start() {
         if (gap_ == nullptr) return impl_.stream_at_target(control_);
         use_.own_last = -1;
+        if (use_.by_mass) use_.by_mass->queries = &gap_asked_;
         if (copies_ || (use_.retrieve != nullptr && impl_.own_))
             impl_.stream_at_target(control_);  // the own past reaches up to there
         if (use_.retrieve != nullptr && impl_.own_)
@@ -207,7 +209,8 @@ class Run {
     void ask(GenerateResult& result) {
         const model::ModelConfig& config = impl_.engine_->config();
         const size_t n = sequence_.size(), m = size_t(config.chunk);
-        if (use_.retrieve == nullptr || !config.has_retriever() || n == 1) return;
+        // What chooses by mass asks with the last tokens anyway.
+        if (use_.retrieve == nullptr || use_.by_mass || !config.has_retriever() || n == 1) return;
         const int64_t own_last = use_.own_last.value_or(
             model::last_retrievable(config, static_cast<int64_t>(n / m) - 1));
         if (impl_.spaces_.empty() && own_last < 0) return;  // nothing to find
@@ -233,8 +236,10 @@ class Run {
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =
             stream_->set_opening_neighbours(set.neighbours());
-        for (size_t i = 0; i < std::min(uses.size(), hits_.size()); ++i)
+        for (size_t i = 0; i < std::min(uses.size(), hits_.size()); ++i) {
             hits_[i].gate = uses[i].gate;
+            hits_[i].reading = kReadCca;
+        }
         ++result.retrievals;
     }
 
@@ -246,14 +251,14 @@ class Run {
             Piece piece =
                 pieces_.advance_lower(*stream_, sequence_, sequence_.size(), use_, control_);
             stream_->advance_upper(logits_);
-            if (copies_) queries = pointer_queries();
+            if (copies_ || use_.by_mass) queries = pointer_queries();
             for (ClosedChunk& chunk : piece.closed) {
                 result.retrievals += chunk.searched;
                 hits_ = std::move(chunk.hits);
                 closed = true;
             }
         }
-        if (!queries.empty()) copy(queries);
+        if (copies_ && !queries.empty()) copy(queries);
         return closed;
     }
 
@@ -262,6 +267,7 @@ class Run {
         if (gap_ == nullptr) return impl_.keep_pointers(*stream_);
         std::vector<float> keys, queries;
         stream_->pointers(keys, queries);
+        gap_asked_.append(queries);
         return queries;
     }
 
@@ -282,6 +288,7 @@ class Run {
     CopyTally copied_;
     uint64_t told_until_ = 0;  // tokens whose copies were told
     size_t gap_places_ = 0;    // of the own past that what fills a gap may copy from
+    QueryTrail gap_asked_;
     std::unique_ptr<engine::Stream> stream_;
     std::vector<RetrievedChunk> hits_;
     std::vector<float> logits_;

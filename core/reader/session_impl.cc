@@ -20,6 +20,7 @@ bool begins_code_point(const std::string& text, uint64_t offset) {
 }  // namespace
 
 uint32_t reading_of(const model::ModelConfig& config) {
+    if (config.reading != 0) return config.reading;
     const uint32_t copy = config.has_pointers() ? kReadCopy : 0;
     return copy != 0 && !config.has_cca() ? copy : copy | kReadCca;
 }
@@ -34,14 +35,18 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
       options_(options),
       sequence_(engine_->tokenizer()->bos()),
       encoder_(engine_->tokenizer(), kLongestWord),
-      reading_(options.reading != 0 ? options.reading : reading_of(engine_->config())) {
+      reading_(options.reading != 0 ? options.reading : reading_of(engine_->config())),
+      asked_(size_t(engine_->config().pointer_width)) {
     if (engine_->tokenizer()->bos() < 0)
         throw Error(Status::kUnsupported, "rpt",
                     "model: its tokenizer lacks a token for the begin of a text");
     if (!spaces_.empty() && store_ == nullptr)
         throw Error(Status::kArgument, "rpt", "session: spaces need their store");
     const model::ModelConfig& config = engine_->config();
-    if (options_.self_memory && config.has_retriever())
+    // Where keys are made above the lower half, own chunks have none and are found by mass alone.
+    const bool keys =
+        config.has_retriever() && (!config.passes_neighbours() || config.points_low());
+    if (options_.self_memory && (keys || reads(kReadUpper)))
         own_ = std::make_unique<OwnPast>(size_t(config.key_width()), config.key_features > 0);
     if ((reading_ & ~kReadKnown) != 0)
         throw Error(
@@ -52,10 +57,16 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
             throw Error(Status::kUnsupported, "rpt",
                         "session: this model has no pointer keys and cannot copy; read in another "
                         "way");
-        if (options_.self_memory)
-            own_pointers_ = std::make_unique<OwnPointers>(size_t(config.pointer_width));
         copy_ = std::make_unique<CopyReader>(*engine_, store_.get(), spaces_);
     }
+    if (reads(kReadUpper)) {
+        if (!config.passes_neighbours())
+            throw Error(Status::kUnsupported, "rpt",
+                        "session: this model's upper layers read no chunks; read in another way");
+        mass_ = std::make_unique<MassSearch>(*engine_, store_.get(), spaces_);
+    }
+    if (options_.self_memory && (copy_ || mass_))
+        own_pointers_ = std::make_unique<OwnPointers>(size_t(config.pointer_width));
     if (reads(kReadCca) && options.reading != 0 && !config.has_cca())
         throw Error(Status::kUnsupported, "rpt",
                     "session: this model has no cross-attention; read in another way");
@@ -64,13 +75,20 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
 
 std::vector<float> Session::Impl::keep_pointers(const engine::Stream& stream) {
     std::vector<float> keys, queries;
-    if (!copy_) return queries;
+    if (!copy_ && !mass_) return queries;
     stream.pointers(keys, queries);
+    if (mass_) asked_.append(queries);
     if (own_pointers_) {
         own_pointers_->append(keys);
         RPT_CHECK(own_pointers_->size() == stream.position());
     }
     return queries;
+}
+
+MemoryUse Session::Impl::use_of(const RetrieveOptions& options, bool tell) const {
+    MemoryUse use{reads(kReadCca) || mass_ ? &options : nullptr, tell};
+    if (mass_) use.by_mass = ByMass{mass_.get(), &asked_, own_pointers_.get()};
+    return use;
 }
 
 void Session::Impl::require_whole_code_points(const char* what) const {
@@ -114,18 +132,23 @@ void Session::Impl::feed(const CallControl& control) {
         stream_ = std::move(fresh);
         if (own_) own_->truncate(0);
         if (own_pointers_) own_pointers_->truncate(0);
+        asked_.truncate(0);
     }
     if (borders_.back()->position() >= end) return;
     return_to_border();
     const ChunkFeeder pieces = feeder();
+    const MemoryUse use = use_of(options_.retrieve, false);
     std::vector<float> logits(size_t(config.vocab));
     lost_ = true;
     while (borders_.back()->position() < end) {
-        pieces.advance_lower(*stream_, sequence_, end, {asking(options_.retrieve), false}, control);
+        pieces.advance_lower(*stream_, sequence_, end, use, control);
         stream_->advance_upper(logits);
         keep_pointers(*stream_);
+        if (stream_->position() % stride != 0) continue;
         borders_.push_back(stream_->checkpoint());
         if (borders_.size() > kBorders) borders_.erase(borders_.begin());
+        const size_t oldest = size_t(borders_.front()->position());
+        asked_.forget_before(oldest - std::min(oldest, kMassQueries));
     }
     lost_ = false;
 }
@@ -136,6 +159,7 @@ void Session::Impl::return_to_border() {
     lost_ = false;
     if (own_) own_->truncate(border.position() / uint64_t(engine_->config().chunk));
     if (own_pointers_) own_pointers_->truncate(size_t(border.position()));
+    asked_.truncate(size_t(border.position()));
 }
 
 std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallControl& control) {
@@ -143,11 +167,12 @@ std::unique_ptr<engine::Stream> Session::Impl::stream_at_target(const CallContro
     const size_t m = size_t(engine_->config().chunk), end = target();
     if (lost_) return_to_border();
     const ChunkFeeder pieces = feeder();
+    const MemoryUse use = use_of(options_.retrieve, false);
     std::vector<float> logits(size_t(engine_->config().vocab));
     lost_ = true;
     while (stream_->position() < end) {
-        pieces.advance_lower(*stream_, sequence_, size_t(stream_->position()) + m,
-                             {asking(options_.retrieve), false}, control);
+        const size_t border = (size_t(stream_->position()) / m + 1) * m;
+        pieces.advance_lower(*stream_, sequence_, border, use, control);
         stream_->advance_upper(logits);
         keep_pointers(*stream_);
     }
@@ -206,12 +231,14 @@ Session::Impl::Aside::Aside(Impl& impl)
       positions_(impl.sequence_.size()),
       text_bytes_(impl.sequence_.text.size()),
       own_(impl.own_ ? impl.own_->size() : 0),
-      own_pointers_(impl.own_pointers_ ? impl.own_pointers_->size() : 0) {}
+      own_pointers_(impl.own_pointers_ ? impl.own_pointers_->size() : 0),
+      asked_(impl.asked_.end()) {}
 
 Session::Impl::Aside::~Aside() {
     impl_.sequence_.truncate(positions_, text_bytes_);
     if (impl_.own_) impl_.own_->truncate(own_);
     if (impl_.own_pointers_) impl_.own_pointers_->truncate(own_pointers_);
+    impl_.asked_.truncate(asked_);
 }
 
 }  // namespace rpt::reader

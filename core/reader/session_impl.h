@@ -32,12 +32,11 @@ struct Session::Impl {
     void require_whole_code_points(const char* what) const;
     ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
     bool reads(uint32_t way) const { return (reading_ & way) != 0; }
-    // Options for chunks that ask, or null where the session does not read what they find.
-    const RetrieveOptions* asking(const RetrieveOptions& options) const {
-        return reads(kReadCca) ? &options : nullptr;
-    }
+    // What a chunk that closes reads: nothing where the session reads no chunks. `options` are
+    // borrowed.
+    MemoryUse use_of(const RetrieveOptions& options, bool tell) const;
     // After each advance_upper(): pointer keys of the tokens join the own past. Queries of these
-    // tokens [n, w]; empty where nothing is copied.
+    // tokens [n, w]; empty where nothing asks with them.
     std::vector<float> keep_pointers(const engine::Stream& stream);
     RetrieveOptions with_usual_k(RetrieveOptions options) const {
         if (options.k == 0) options.k = options_.retrieve.k;
@@ -57,7 +56,7 @@ struct Session::Impl {
         Impl& impl_;
         size_t positions_, text_bytes_;
         uint64_t own_;
-        size_t own_pointers_;
+        size_t own_pointers_, asked_;
     };
 
     std::shared_ptr<const engine::Engine> engine_;
@@ -72,6 +71,8 @@ struct Session::Impl {
     uint32_t reading_;                           // kRead*
     std::unique_ptr<CopyReader> copy_;           // null: nothing is copied
     std::unique_ptr<OwnPointers> own_pointers_;  // null: not from the own past; as far as own_
+    std::unique_ptr<MassSearch> mass_;           // null: nothing is read through the upper layers
+    QueryTrail asked_;                           // of the last tokens, where mass_ is
     std::unique_ptr<OwnPast>
         own_;  // null without self memory; reaches at least as far as the streams below
 

@@ -118,7 +118,8 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
     const size_t m = size_t(impl.engine_->config().chunk);
     const ChunkFeeder pieces = impl.feeder();
     ChunkTally tally(m, begin, sequence, pieces.search(), by_chunk);
-    const MemoryUse use{no_memory ? nullptr : impl.asking(impl.options_.retrieve), bool(by_chunk)};
+    const MemoryUse use =
+        no_memory ? MemoryUse{} : impl.use_of(impl.options_.retrieve, bool(by_chunk));
     const bool copies = impl.copy_ && !no_memory;
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
     std::vector<float> log_probs(size_t(impl.engine_->config().stride));
@@ -138,6 +139,7 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
             advance_and_copy(impl, *stream, next, gained, tallies, control);
         } else {
             stream->advance_upper_scored(next, gained, logits);
+            if (use.by_mass) impl.keep_pointers(*stream);
         }
         auto chunk = piece.closed.begin();
         for (size_t i = 0; i < n; ++i) {

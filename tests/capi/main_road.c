@@ -261,6 +261,9 @@ static void check_reading(const place* p, rpt_space* alice, const char* text) {
     options.reading = RPT_READ_COPY;
     EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_UNSUPPORTED);
     EXPECT(session == NULL && strstr(err.message, "pointer keys") != NULL);
+    options.reading = RPT_READ_UPPER;
+    EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_UNSUPPORTED);
+    EXPECT(session == NULL && strstr(err.message, "upper layers") != NULL);
     options.reading = 0x80u;
     EXPECT(rpt_session_new(p->model, &options, &session, &err) == RPT_ERR_ARGUMENT);
     EXPECT(strstr(err.message, "options.reading") != NULL);

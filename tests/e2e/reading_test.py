@@ -165,5 +165,6 @@ def test_ways_of_reading_are_chosen_by_name(rpt, store, tmp_path):
     assert rpt("score", store, "t.txt", "--read", "cca", "--json").json["nats"] == usual["nats"]
     assert "pointer keys" in rpt("score", store, "t.txt", "--read", "cca,copy", code=1).err
     assert "pointer keys" in rpt("complete", store, "--prompt", "The ship", "--read", "copy", code=1).err
+    assert "upper layers" in rpt("score", store, "t.txt", "--read", "upper", code=1).err
     for wrong in ("", "cca,", "all", "copy,,cca"):
         assert "--read" in rpt("score", store, "t.txt", "--read", wrong, code=2).err

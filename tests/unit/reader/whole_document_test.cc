@@ -9,6 +9,7 @@
 #include "core/reader/session.h"
 #include "lab/engine/torch_factory.h"
 #include "lab/network/rpt_model.h"
+#include "lab/network/upper_reading.h"
 #include "tests/fakes/fake_engine.h"
 #include "tests/unit/reader/tiny_model.h"
 
@@ -93,6 +94,67 @@ TEST(whole_document, frozen_model_copies_alike_however_the_text_is_cut) {
         save_tiny_model(model::RptModel(config, 7), path);
         const auto engine = engine::open_torch_engine(path, {});
         const Score whole = Session(engine, nullptr, {}, {}).score(text, false);
+        EXPECT_GT(std::abs(whole.nats - Session(engine, nullptr, {}, {}).score(text, true).nats),
+                  0.01);
+        for (size_t cut = text.find(' ', 50); cut != text.npos; cut = text.find(' ', cut + 60)) {
+            const Score first = Session(engine, nullptr, {}, {}).score(text.substr(0, cut), false);
+            Session session(engine, nullptr, {}, {});
+            for (const char c : text.substr(0, cut)) session.read(std::string_view(&c, 1));
+            const Score second = session.score(text.substr(cut), false);
+            ASSERT_EQ(first.tokens + second.tokens, whole.tokens);
+            EXPECT_NEAR(first.nats + second.nats, whole.nats, 1e-4 * double(whole.tokens)) << cut;
+        }
+    }
+}
+
+// Chunks read through the upper layers: with those that the session tells, one mask over the whole
+// document gives its scores; and where the text is cut changes nothing.
+TEST(whole_document, frozen_model_reads_upper_as_one_mask_over_the_document) {
+    std::string text;
+    for (int i = 0; i < 12; ++i)
+        text +=
+            "the reader " + std::to_string(i * i) + " reads the chunk " + std::to_string(i) + "; ";
+    for (const int64_t layer : {1, 3}) {
+        model::ModelConfig config = tiny_model_config();
+        config.retrieval = model::RetrievalKind::kPointer;
+        config.cca_layers.clear();
+        config.pointer_layer = layer;
+        config.pointer_width = 12;
+        config.sink = true;
+        config.reading = kReadUpper;
+        const model::RptModel model(config, 7);
+        const std::string path = testing::TempDir() + "reader_upper_model.safetensors";
+        save_tiny_model(model, path);
+        const auto engine = engine::open_torch_engine(path, {});
+        std::vector<int64_t> ids{engine->tokenizer()->bos()};
+        for (const text::Token& token : engine->tokenizer()->encode(text)) ids.push_back(token.id);
+
+        std::vector<std::vector<uint64_t>> read;  // by the tokens of each chunk
+        size_t total = 0;
+        const Score whole =
+            Session(engine, nullptr, {}, {}).score(text, false, {}, [&](const ScoredChunk& chunk) {
+                read.emplace_back();
+                for (const RetrievedChunk& hit : *chunk.hits)
+                    read.back().push_back(hit.info.ordinal);
+                total += read.back().size();
+            });
+        EXPECT_GT(total, 20u);
+        const c10::NoGradGuard no_grad;
+        const int64_t n = int64_t(ids.size()) - 1, m = config.chunk;
+        const at::Tensor next = at::tensor(std::vector<int64_t>(ids.begin() + 1, ids.end()));
+        ids.resize(size_t((n + config.stride - 1) / config.stride * config.stride), 0);
+        const at::Tensor low = model.lower_hidden(at::tensor(ids).unsqueeze(0))[0];
+        std::vector<std::vector<at::Tensor>> texts;  // what chunk u found, read by chunk u + 1
+        for (size_t u = 1; u < read.size(); ++u) {
+            texts.emplace_back();
+            for (const uint64_t chunk : read[u])
+                texts.back().push_back(low.narrow(0, int64_t(chunk) * m, 2 * m));
+        }
+        texts.resize(size_t(low.size(0) / m));
+        const at::Tensor hidden =
+            model::upper_reading_slow(config, model.weights(), low, texts).narrow(0, 0, n);
+        EXPECT_NEAR(whole.nats / double(n),
+                    model.token_nll(hidden, next).sum().item<double>() / double(n), 2e-4);
         EXPECT_GT(std::abs(whole.nats - Session(engine, nullptr, {}, {}).score(text, true).nats),
                   0.01);
         for (size_t cut = text.find(' ', 50); cut != text.npos; cut = text.find(' ', cut + 60)) {
