@@ -1,12 +1,15 @@
 /* Every way in which a file is no model: the exact status, never a crash. */
 #include "expect.h"
 
+#include <stddef.h>
+
 /* An import is the same model, or leaves what was there. */
 static void import_models(place* p) {
     rpt_error err = RPT_ERROR_INIT;
     rpt_model_info info = {.struct_size = sizeof info};
     rpt_import_result result = {.struct_size = sizeof result};
     rpt_model* model = NULL;
+    uint8_t fingerprint[32];
     size_t size, kept_size;
     char out[512], source[512], *kept;
     snprintf(out, sizeof out, "%s", place_path(p, "imported"));
@@ -16,6 +19,19 @@ static void import_models(place* p) {
     EXPECT_OK(rpt_model_get_info(model, &info, &err));
     EXPECT(memcmp(info.fingerprint, result.fingerprint, sizeof info.fingerprint) == 0);
     EXPECT(info.parameters == result.parameters && info.layers == result.layers);
+    EXPECT(info.flags == RPT_MODEL_FILLS_STORES);
+    info.struct_size = offsetof(rpt_model_info, flags); /* a host of before */
+    info.flags = 77;
+    EXPECT_OK(rpt_model_get_info(model, &info, &err));
+    EXPECT(info.flags == 77);
+    EXPECT_OK(rpt_model_identify(p->env, p->model_path, NULL, fingerprint, &err));
+    EXPECT(memcmp(fingerprint, result.fingerprint, sizeof fingerprint) == 0);
+    EXPECT_FAILS(rpt_model_identify(p->env, place_path(p, "absent"), NULL, fingerprint, &err),
+                 RPT_ERR_NOT_FOUND, "absent");
+    EXPECT_FAILS(rpt_model_identify(p->env, out, NULL, NULL, &err), RPT_ERR_ARGUMENT,
+                 "fingerprint");
+    EXPECT_FAILS(rpt_model_make_memory(p->env, out, place_path(p, "memory"), NULL, &err),
+                 RPT_ERR_UNSUPPORTED, "memory of its own");
     kept = read_whole(out, &size);
     EXPECT(size == result.file_bytes);
     rpt_model_close(model);
