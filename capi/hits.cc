@@ -23,6 +23,7 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
     rpt_hit out{};
     out.flags = chunk.own ? RPT_HIT_OWN : 0u;
     if (chunk.reading == model::kReadUpper) out.flags |= RPT_HIT_UPPER;
+    if (chunk.reading == model::kReadText) out.flags |= RPT_HIT_TEXT;
     out.rank = static_cast<uint32_t>(rank);
     out.score = chunk.score;
     out.gate = chunk.gate;

@@ -22,7 +22,8 @@ rpt_status rpt_session_new(rpt_model* model, const rpt_session_options* options,
         check_flags(o.flags, RPT_SESSION_SELF_MEMORY, "options.flags");
         check_reserved(o.reserved0, "options.reserved0");
         check_reserved(o.reserved1, "options.reserved1");
-        check_flags(o.reading, RPT_READ_CCA | RPT_READ_COPY | RPT_READ_UPPER, "options.reading");
+        check_flags(o.reading, RPT_READ_CCA | RPT_READ_COPY | RPT_READ_UPPER | RPT_READ_TEXT,
+                    "options.reading");
         if (o.neighbours > kMaxHits) {
             throw rpt::Error(rpt::Status::kArgument, "rpt",
                              "options.neighbours is " + std::to_string(o.neighbours) +

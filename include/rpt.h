@@ -647,6 +647,9 @@ typedef struct rpt_retrieve_options {
 /* The chunk was read through the upper layers (RPT_READ_UPPER). Its score is the part of the last
  * tokens' attention that its tokens have, 0 to 1, and its gate is 1. */
 #define RPT_HIT_UPPER 0x2u
+/* The text of the chunk and of its successor stood before what was read last (RPT_READ_TEXT). Score
+ * and gate as above. */
+#define RPT_HIT_TEXT 0x4u
 typedef struct rpt_hit {
     uint32_t struct_size;
     uint32_t flags; /* RPT_HIT_* */
@@ -690,10 +693,13 @@ RPT_API void rpt_hits_free(rpt_hits* hits);
 #define RPT_SESSION_SELF_MEMORY 0x1u
 /* Ways to read the memory. CCA: a search finds chunks, and cross-attention reads them. COPY: tokens
  * that followed places like this one are mixed into the prediction. UPPER: chunks that hold places
- * like the last ones pass through the upper layers, which attend to them beside the window. */
+ * like the last ones pass through the upper layers, which attend to them beside the window. TEXT: when
+ * something is asked, the text of such chunks stands before the last of what was read; then scores of
+ * two parts of a text do not add up to that of the whole. */
 #define RPT_READ_CCA 0x1u
 #define RPT_READ_COPY 0x2u
 #define RPT_READ_UPPER 0x4u
+#define RPT_READ_TEXT 0x8u
 typedef struct rpt_session_options {
     uint32_t struct_size;
     uint32_t flags;           /* RPT_SESSION_* */

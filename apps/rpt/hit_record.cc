@@ -22,6 +22,7 @@ std::vector<HitRecord> copy_hits(const rpt_hits* hits) {
         record.gate = hit.gate;
         record.copied = hit.copied;
         record.upper = (hit.flags & RPT_HIT_UPPER) != 0;
+        record.text_read = (hit.flags & RPT_HIT_TEXT) != 0;
         record.owner = view(hit.owner);
         record.collection = view(hit.collection);
         record.key = view(hit.key);
@@ -51,21 +52,23 @@ nlohmann::ordered_json shaping_hit_json(const HitRecord& hit, std::optional<uint
     }
     out["gate"] = hit.gate;
     out["copied"] = hit.copied;
-    out["read"] = hit.copied > 0 ? "copy" : hit.upper ? "upper" : "cca";
+    out["read"] = hit.copied > 0 ? "copy" : hit.upper ? "upper" : hit.text_read ? "text" : "cca";
     out["own"] = hit.own;
     return out;
 }
 
 std::string use_of(const HitRecord& hit, int decimals) {
-    if (hit.upper) return "upper " + format_fixed(100.0 * double(hit.score), 1) + " %";
+    if (hit.upper || hit.text_read)
+        return (hit.upper ? "upper " : "text ") + format_fixed(100.0 * double(hit.score), 1) + " %";
     return hit.copied > 0 ? "copied " + format_fixed(100.0 * double(hit.copied), 1) + " %"
                           : "gate " + format_fixed(hit.gate, decimals);
 }
 
 std::string hit_line(const HitRecord& hit) {
     const std::string where = hit.own ? "this text" : printable(hit.key);
-    const std::string score =
-        hit.copied > 0 || hit.upper ? "" : "score " + format_fixed(hit.score, 3) + "  ";
+    const std::string score = hit.copied > 0 || hit.upper || hit.text_read
+                                  ? ""
+                                  : "score " + format_fixed(hit.score, 3) + "  ";
     return where + " [" + std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  " +
            score + use_of(hit, 3) + "  \"" + first_line(hit.text, 60) + "\"";
 }

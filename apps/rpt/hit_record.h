@@ -15,8 +15,9 @@ namespace rpt::cli {
 struct HitRecord {
     bool own = false;  // of the text's own past; no owner, collection and key then
     float score = 0, gate = 1;
-    float copied = 0;    // share of the probability that was copied from it; 0: read otherwise
-    bool upper = false;  // read through the upper layers
+    float copied = 0;  // share of the probability that was copied from it; 0: read otherwise
+    bool upper = false,
+         text_read = false;  // through the upper layers; as text before the last text
     std::string owner, collection, key, text;
     uint64_t chunk = 0, begin = 0, end = 0;
 };

@@ -102,18 +102,21 @@ void add_reading_option(CLI::App& command, Settings& settings) {
                 settings.reading |= RPT_READ_COPY;
             } else if (name == "upper") {
                 settings.reading |= RPT_READ_UPPER;
+            } else if (name == "text") {
+                settings.reading |= RPT_READ_TEXT;
             } else {
-                throw CLI::ValidationError("--read", "\"" + name +
-                                                         "\" is not a way to read; "
-                                                         "use cca, copy, upper, or several with "
-                                                         "commas");
+                throw CLI::ValidationError("--read",
+                                           "\"" + name +
+                                               "\" is not a way to read; "
+                                               "use cca, copy, upper, text, or several with "
+                                               "commas");
             }
         }
     };
     command
         .add_option_function<std::string>(
             "--read", read,
-            "Ways to read the memory: cca, copy, upper (default: the model's choice)")
+            "Ways to read the memory: cca, copy, upper, text (default: the model's choice)")
         ->type_name("WAYS");
 }
 

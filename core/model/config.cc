@@ -98,6 +98,8 @@ void ModelConfig::validate_reading() const {
         refuse("field 'read' has cca, and 'cca_layers' is empty");
     if ((reading & kReadCopy) != 0 && !has_pointers())
         refuse("field 'read' has copy, and 'pointer_layer' is 0");
+    if ((reading & kReadText) != 0 && !has_pointers())
+        refuse("field 'read' has text, and 'pointer_layer' is 0");
     if ((reading & kReadUpper) != 0 && !passes_neighbours())
         refuse("field 'read' has upper, and 'retrieval' is not pointer");
 }

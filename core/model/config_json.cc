@@ -53,7 +53,7 @@ const Names<ScoreNorm> kScoreNormNames = {{ScoreNorm::kInputs, "inputs"},
                                           {ScoreNorm::kOutputs, "outputs"},
                                           {ScoreNorm::kCosine, "cosine"}};
 constexpr std::pair<uint32_t, std::string_view> kWayNames[] = {
-    {kReadCca, "cca"}, {kReadCopy, "copy"}, {kReadUpper, "upper"}};
+    {kReadCca, "cca"}, {kReadCopy, "copy"}, {kReadUpper, "upper"}, {kReadText, "text"}};
 
 [[noreturn]] void refuse(const std::string& text) {
     throw Error(Status::kArgument, "rpt", "model config: " + text);
@@ -169,7 +169,7 @@ class Reader {
             if (known == std::end(kWayNames))
                 refuse(std::string("field '") + name +
                        "' must be names with commas: cca, copy, "
-                       "upper");
+                       "upper, text");
             value |= known->first;
             begin = end + 1;
         }

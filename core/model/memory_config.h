@@ -54,7 +54,7 @@ struct MemoryConfig {
     int64_t pointer_layer = 0;
     int64_t pointer_width = 128;
     // Ways in which sessions read a memory unless they choose (core/model/reading.h), summed; 0:
-    // all but `upper` that the model is made for.
+    // all but `upper` and `text` that the model is made for.
     uint32_t reading = 0;
 
     bool is_cca_layer(int64_t layer) const;

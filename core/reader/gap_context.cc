@@ -32,8 +32,8 @@ std::vector<int32_t> first_tokens(const std::shared_ptr<const text::Tokenizer>& 
 
 }  // namespace
 
-GapContext GapContext::make(const Session::Impl& session, std::string_view suffix,
-                            uint32_t max_tokens) {
+AsideContext gap_context(const Session::Impl& session, std::string_view suffix,
+                         uint32_t max_tokens) {
     const std::shared_ptr<const text::Tokenizer> tokenizer = session.engine_->tokenizer();
     const int32_t prefix_token = tokenizer->role(text::Role::kGapPrefix),
                   suffix_token = tokenizer->role(text::Role::kGapSuffix),
@@ -58,15 +58,15 @@ GapContext GapContext::make(const Session::Impl& session, std::string_view suffi
         std::min(behind.size(), std::max(room / kSuffixPart, room - std::min(room, n_before))));
     const size_t n_prefix = std::min(n_before, room - behind.size());
 
-    GapContext gap{Sequence(tokenizer->bos()), {}, 0};
+    AsideContext gap{Sequence(tokenizer->bos()), {}, 0};
     const size_t skipped = n_before - n_prefix;
-    gap.prefix_begin = before.end_of(std::min(skipped, n_final));
-    for (size_t i = n_final; i < skipped; ++i) gap.prefix_begin += tail[i - n_final].size;
+    gap.begin = before.end_of(std::min(skipped, n_final));
+    for (size_t i = n_final; i < skipped; ++i) gap.begin += tail[i - n_final].size;
     for (size_t i = skipped; i < n_before; ++i)
-        gap.prefix.push_back(i < n_final ? before.ids()[i + 1] : tail[i - n_final].id);
+        gap.recent.push_back(i < n_final ? before.ids()[i + 1] : tail[i - n_final].id);
     gap.sequence.text = before.text;
     gap.sequence.push(prefix_token, 0);
-    for (const int32_t id : gap.prefix) gap.sequence.push(id, 0);
+    for (const int32_t id : gap.recent) gap.sequence.push(id, 0);
     gap.sequence.push(suffix_token, 0);
     for (const int32_t id : behind) gap.sequence.push(id, 0);
     gap.sequence.push(middle_token, 0);

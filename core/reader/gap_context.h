@@ -5,8 +5,8 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
+#include "core/reader/aside_context.h"
 #include "core/reader/session_impl.h"
 
 namespace rpt::reader {
@@ -15,16 +15,9 @@ namespace rpt::reader {
 // block. The suffix has a third of that, the prefix the rest, and what one leaves free the other
 // takes. The tokens before the gap are those of the session; the suffix is encoded as a text of its
 // own.
-struct GapContext {
-    // Input positions that cover no bytes; the text is the session's, for showing its past.
-    Sequence sequence;
-    std::vector<int32_t> prefix;  // ordinary tokens before the gap that are read
-    uint64_t prefix_begin = 0;    // byte of the session
-
-    // kUnsupported if the tokenizer lacks one of the three tokens, kUtf8 for an invalid suffix.
-    static GapContext make(const Session::Impl& session, std::string_view suffix,
-                           uint32_t max_tokens);
-};
+// kUnsupported if the tokenizer lacks one of the three tokens, kUtf8 for an invalid suffix.
+AsideContext gap_context(const Session::Impl& session, std::string_view suffix,
+                         uint32_t max_tokens);
 
 // The last chunk of the own past that lies before `byte` together with its successor; negative if
 // there is none.

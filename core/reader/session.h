@@ -16,7 +16,7 @@
 
 namespace rpt::reader {
 
-using model::kReadCca, model::kReadCopy, model::kReadUpper, model::kReadKnown;
+using model::kReadCca, model::kReadCopy, model::kReadUpper, model::kReadText, model::kReadKnown;
 // The ways to read that the model's package names, or else those that the model is made for.
 uint32_t reading_of(const model::ModelConfig& config);
 
@@ -126,7 +126,8 @@ class Session {
     // session is unchanged. A token counts if it ends inside `text`, also if it begins in the
     // context's last bytes. With `no_memory` the chunks from the context's last whole one on have
     // no neighbours. kUtf8 while a cut code point waits or for invalid text. score(a + b) =
-    // score(a) + score(b after a) when the cut is a token border.
+    // score(a) + score(b after a) when the cut is a token border, unless the session reads `text`:
+    // then each call pastes what its own context asks for.
     Score score(std::string_view text, bool no_memory, const CallControl& control = {},
                 const std::function<void(const ScoredChunk&)>& by_chunk = {});
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/reader/gap_context.h"
+#include "core/reader/pasted_context.h"
 #include "core/reader/sampler.h"
 #include "core/reader/session_impl.h"
 #include "core/reader/stop_matcher.h"
@@ -82,38 +83,34 @@ class Delivery {
     bool told_ = false, host_stopped_ = false;
 };
 
-// Input positions whose bytes end at or before `byte`, at most `limit`.
-size_t positions_before(const Sequence& sequence, uint64_t byte, size_t limit) {
-    size_t n = std::min(limit, sequence.size());
-    while (n > 0 && sequence.end_of(n - 1) > byte) --n;
-    return n;
-}
-
-// One run on a copy of the session's stream, or on a stream of its own that reads a gap.
+// One run on a copy of the session's stream, or on a stream of its own that reads a context aside.
 class Run {
   public:
-    // `gap` may be null.
-    Run(Session::Impl& impl, GapContext* gap, const GenerateOptions& options,
-        const CallControl& control, Delivery& delivery)
+    // `aside` may be null. `pasted`: chunks that it holds, in force as long as no others are.
+    Run(Session::Impl& impl, AsideContext* aside, std::vector<RetrievedChunk> pasted,
+        const GenerateOptions& options, const CallControl& control, Delivery& delivery,
+        const Stopwatch& watch)
         : impl_(impl),
-          gap_(gap),
-          sequence_(gap != nullptr ? gap->sequence : impl.sequence_),
+          aside_(aside),
+          pasted_(!pasted.empty()),
+          sequence_(aside != nullptr ? aside->sequence : impl.sequence_),
           options_(options),
           control_(control),
           delivery_(delivery),
+          watch_(watch),
           sampler_(options, *impl.engine_->tokenizer()),
           stops_(options.stop),
           pieces_(impl.feeder()),
           retrieve_(impl.with_usual_k(options.retrieve)),
           use_(options.no_memory ? MemoryUse{} : impl.use_of(retrieve_, true)),
-          gap_asked_(size_t(impl.engine_->config().pointer_width)),
           copies_(impl.copy_ && !options.no_memory),
+          hits_(std::move(pasted)),
           logits_(size_t(impl.engine_->config().vocab)) {}
 
     void run(GenerateResult& result) {
         stream_ = start();
         const Session::Impl::Aside aside(impl_);
-        if (gap_ == nullptr)
+        if (aside_ == nullptr)
             for (const text::Token& token : impl_.encoder_.peek())
                 sequence_.push(token.id, token.size);
         ask(result);
@@ -137,29 +134,23 @@ class Run {
         result.finish = Finish::kHost;
     }
 
-    int64_t us() const { return watch_.us(); }
-
   private:
-    // Where the run begins to feed. What fills a gap finds of the own past what lies before all
-    // that it reads.
+    // Where the run begins to feed.
     std::unique_ptr<engine::Stream> start() {
-        if (gap_ == nullptr) return impl_.stream_at_target(control_);
-        use_.own_last = -1;
-        if (use_.by_mass) use_.by_mass->queries = &gap_asked_;
-        if (copies_ || (use_.retrieve != nullptr && impl_.own_))
-            impl_.stream_at_target(control_);  // the own past reaches up to there
-        if (use_.retrieve != nullptr && impl_.own_)
-            use_.own_last = last_chunk_before(*impl_.own_, gap_->prefix_begin);
-        if (copies_ && impl_.own_pointers_)
-            gap_places_ =
-                positions_before(impl_.sequence_, gap_->prefix_begin, impl_.own_pointers_->size());
+        if (aside_ == nullptr) return impl_.stream_at_target(control_);
+        if (!options_.no_memory) {
+            aside_reading_ = impl_.reading_of_aside(*aside_, control_);
+            use_ = impl_.use_of(retrieve_, true, &*aside_reading_);
+        } else {
+            use_.own_last = -1;  // its chunks do not join the own past
+        }
         return impl_.engine_->new_stream();
     }
 
     // Ordinary tokens before this point.
     std::span<const int32_t> recent() const {
-        return gap_ != nullptr ? std::span<const int32_t>(gap_->prefix)
-                               : sequence_.ids().subspan(1);
+        return aside_ != nullptr ? std::span<const int32_t>(aside_->recent)
+                                 : sequence_.ids().subspan(1);
     }
 
     // Bytes of a sampled token on their way to the host; true if a stop string ended the run.
@@ -167,7 +158,7 @@ class Run {
         const std::string_view bytes = impl_.engine_->tokenizer()->bytes(token);
         sequence_.push(token, bytes.size());
         sequence_.text += bytes;
-        if (gap_ != nullptr) gap_->prefix.push_back(token);
+        if (aside_ != nullptr) aside_->recent.push_back(token);
         std::string text;
         for (const auto& piece : code_points_.append(bytes)) text += piece.text;
         delivery_.deliver_text(stops_.push(text), result.tokens);
@@ -197,10 +188,9 @@ class Run {
     void copy(std::span<const float> queries) {
         const size_t width = size_t(impl_.engine_->config().pointer_width);
         const uint64_t last = stream_->position() - 1;
-        impl_.copy_->look(
-            impl_.own_pointers_.get(), impl_.sequence_.ids(),
-            gap_ != nullptr ? gap_places_ : own_places_end(impl_.engine_->config(), last),
-            control_);
+        impl_.copy_->look(impl_.own_pointers_.get(), impl_.sequence_.ids(),
+                          impl_.own_places(last, aside_reading_ ? &*aside_reading_ : nullptr),
+                          control_);
         impl_.copy_->mix(queries.last(width), logits_, control_);
     }
 
@@ -251,9 +241,12 @@ class Run {
             Piece piece =
                 pieces_.advance_lower(*stream_, sequence_, sequence_.size(), use_, control_);
             stream_->advance_upper(logits_);
-            if (copies_ || use_.by_mass) queries = pointer_queries();
+            if (copies_ || use_.by_mass)
+                queries =
+                    impl_.keep_pointers(*stream_, aside_reading_ ? &*aside_reading_ : nullptr);
             for (ClosedChunk& chunk : piece.closed) {
                 result.retrievals += chunk.searched;
+                if (pasted_ && !chunk.searched) continue;
                 hits_ = std::move(chunk.hits);
                 closed = true;
             }
@@ -262,22 +255,14 @@ class Run {
         return closed;
     }
 
-    // Of the tokens of the last advance. What fills a gap does not join the own past.
-    std::vector<float> pointer_queries() {
-        if (gap_ == nullptr) return impl_.keep_pointers(*stream_);
-        std::vector<float> keys, queries;
-        stream_->pointers(keys, queries);
-        gap_asked_.append(queries);
-        return queries;
-    }
-
     Session::Impl& impl_;
-    GapContext* gap_;
+    AsideContext* aside_;
+    bool pasted_;
     Sequence& sequence_;
     const GenerateOptions& options_;
     const CallControl& control_;
     Delivery& delivery_;
-    Stopwatch watch_;
+    const Stopwatch& watch_;
     Sampler sampler_;
     StopMatcher stops_;
     text::Utf8Gate code_points_{text::Utf8Gate::Mode::kReplace};
@@ -286,9 +271,8 @@ class Run {
     MemoryUse use_;
     bool copies_;
     CopyTally copied_;
-    uint64_t told_until_ = 0;  // tokens whose copies were told
-    size_t gap_places_ = 0;    // of the own past that what fills a gap may copy from
-    QueryTrail gap_asked_;
+    uint64_t told_until_ = 0;                                   // tokens whose copies were told
+    std::optional<Session::Impl::AsideReading> aside_reading_;  // with aside_ and a memory
     std::unique_ptr<engine::Stream> stream_;
     std::vector<RetrievedChunk> hits_;
     std::vector<float> logits_;
@@ -301,19 +285,28 @@ void Session::generate(const GenerateOptions& options, const GenerateSink& sink,
     result = {};
     impl_->require_whole_code_points("generate");
     Delivery delivery(sink);
-    std::optional<GapContext> gap;
-    if (!options.suffix.empty()) gap = GapContext::make(*impl_, options.suffix, options.max_tokens);
-    Run run(*impl_, gap ? &*gap : nullptr, options, control, delivery);
+    std::optional<AsideContext> aside;
+    if (!options.suffix.empty()) aside = gap_context(*impl_, options.suffix, options.max_tokens);
+    const Stopwatch watch;
     control.check();
     std::exception_ptr failure;
     try {
-        run.run(result);
+        std::vector<RetrievedChunk> pasted;
+        if (!aside && impl_->reads(kReadText) && !options.no_memory) {
+            PastedContext context = paste_context(*impl_, impl_->with_usual_k(options.retrieve),
+                                                  true, options.max_tokens, control);
+            aside = std::move(context.aside);
+            pasted = std::move(context.chunks);
+            ++result.retrievals;
+        }
+        Run(*impl_, aside ? &*aside : nullptr, std::move(pasted), options, control, delivery, watch)
+            .run(result);
     } catch (...) {
         failure = std::current_exception();
         result.finish = Finish::kNone;
     }
     result.bytes = delivery.text().size();
-    result.total_us = run.us();
+    result.total_us = watch.us();
     impl_->take(delivery.text());
     if (failure) std::rethrow_exception(failure);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/gap_context.h"
 
 namespace rpt::reader {
 
@@ -63,8 +64,13 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
         if (!config.passes_neighbours())
             throw Error(Status::kUnsupported, "rpt",
                         "session: this model's upper layers read no chunks; read in another way");
-        mass_ = std::make_unique<MassSearch>(*engine_, store_.get(), spaces_);
     }
+    if (reads(kReadText) && !config.has_pointers())
+        throw Error(Status::kUnsupported, "rpt",
+                    "session: this model has no pointer keys to choose text by; read in another "
+                    "way");
+    if (reads(kReadUpper) || reads(kReadText))
+        mass_ = std::make_unique<MassSearch>(*engine_, store_.get(), spaces_);
     if (options_.self_memory && (copy_ || mass_))
         own_pointers_ = std::make_unique<OwnPointers>(size_t(config.pointer_width));
     if (reads(kReadCca) && options.reading != 0 && !config.has_cca())
@@ -73,21 +79,38 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
     marks_.push_back({1, 0, encoder_});
 }
 
-std::vector<float> Session::Impl::keep_pointers(const engine::Stream& stream) {
+std::vector<float> Session::Impl::keep_pointers(const engine::Stream& stream, AsideReading* aside) {
     std::vector<float> keys, queries;
     if (!copy_ && !mass_) return queries;
     stream.pointers(keys, queries);
-    if (mass_) asked_.append(queries);
-    if (own_pointers_) {
+    if (mass_) (aside != nullptr ? aside->asked : asked_).append(queries);
+    if (own_pointers_ && aside == nullptr) {
         own_pointers_->append(keys);
         RPT_CHECK(own_pointers_->size() == stream.position());
     }
     return queries;
 }
 
-MemoryUse Session::Impl::use_of(const RetrieveOptions& options, bool tell) const {
-    MemoryUse use{reads(kReadCca) || mass_ ? &options : nullptr, tell};
-    if (mass_) use.by_mass = ByMass{mass_.get(), &asked_, own_pointers_.get()};
+Session::Impl::AsideReading Session::Impl::reading_of_aside(const AsideContext& context,
+                                                            const CallControl& control) {
+    AsideReading reading{-1, 0, QueryTrail(size_t(engine_->config().pointer_width))};
+    if (own_ || own_pointers_) stream_at_target(control);
+    if (own_) reading.own_last = last_chunk_before(*own_, context.begin);
+    if (own_pointers_) {
+        size_t n = std::min(own_pointers_->size(), sequence_.size());
+        while (n > 0 && sequence_.end_of(n - 1) > context.begin) --n;
+        reading.own_places = n;
+    }
+    return reading;
+}
+
+MemoryUse Session::Impl::use_of(const RetrieveOptions& options, bool tell,
+                                const AsideReading* aside) const {
+    MemoryUse use{reads(kReadCca) || reads(kReadUpper) ? &options : nullptr, tell};
+    if (aside != nullptr) use.own_last = aside->own_last;
+    if (reads(kReadUpper))
+        use.by_mass =
+            ByMass{mass_.get(), aside != nullptr ? &aside->asked : &asked_, own_pointers_.get()};
     return use;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/reader/aside_context.h"
 #include "core/reader/chunk_feeder.h"
 #include "core/reader/copy_reader.h"
 #include "core/reader/own_past.h"
@@ -32,12 +33,25 @@ struct Session::Impl {
     void require_whole_code_points(const char* what) const;
     ChunkFeeder feeder() { return {*engine_, store_.get(), spaces_, own_.get()}; }
     bool reads(uint32_t way) const { return (reading_ & way) != 0; }
-    // What a chunk that closes reads: nothing where the session reads no chunks. `options` are
-    // borrowed.
-    MemoryUse use_of(const RetrieveOptions& options, bool tell) const;
-    // After each advance_upper(): pointer keys of the tokens join the own past. Queries of these
-    // tokens [n, w]; empty where nothing asks with them.
-    std::vector<float> keep_pointers(const engine::Stream& stream);
+    // What a context aside may find of the own past, and what its own tokens ask.
+    struct AsideReading {
+        int64_t own_last = -1;  // the last chunk
+        size_t own_places = 0;  // input positions
+        QueryTrail asked;
+    };
+    // The own past then reaches up to target().
+    AsideReading reading_of_aside(const AsideContext& context, const CallControl& control);
+    // What a chunk that closes reads: nothing where the session reads no chunks. Arguments are
+    // borrowed; `aside` is null for the session's own stream, here and below.
+    MemoryUse use_of(const RetrieveOptions& options, bool tell,
+                     const AsideReading* aside = nullptr) const;
+    // After each advance_upper(): pointer keys of the tokens join the own past, unless they are of
+    // a context aside. Queries of these tokens [n, w]; empty where nothing asks with them.
+    std::vector<float> keep_pointers(const engine::Stream& stream, AsideReading* aside = nullptr);
+    // Input positions of the own past that the token at `position` may copy from.
+    size_t own_places(uint64_t position, const AsideReading* aside) const {
+        return aside != nullptr ? aside->own_places : own_places_end(engine_->config(), position);
+    }
     RetrieveOptions with_usual_k(RetrieveOptions options) const {
         if (options.k == 0) options.k = options_.retrieve.k;
         return options;
@@ -71,7 +85,7 @@ struct Session::Impl {
     uint32_t reading_;                           // kRead*
     std::unique_ptr<CopyReader> copy_;           // null: nothing is copied
     std::unique_ptr<OwnPointers> own_pointers_;  // null: not from the own past; as far as own_
-    std::unique_ptr<MassSearch> mass_;           // null: nothing is read through the upper layers
+    std::unique_ptr<MassSearch> mass_;           // null: neither `upper` nor `text`
     QueryTrail asked_;                           // of the last tokens, where mass_ is
     std::unique_ptr<OwnPast>
         own_;  // null without self memory; reaches at least as far as the streams below

@@ -1,9 +1,11 @@
 // How well the model expects a text after the session's content.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/pasted_context.h"
 #include "core/reader/session_impl.h"
 #include "core/text/utf8_gate.h"
 
@@ -14,11 +16,13 @@ namespace {
 // Gathers counted tokens by the chunk they lie in.
 class ChunkTally {
   public:
-    ChunkTally(size_t m, uint64_t text_begin, const Sequence& sequence, const MemorySearch& search,
-               const std::function<void(const ScoredChunk&)>& by_chunk)
+    // `past` is the session's own text, in order.
+    ChunkTally(size_t m, uint64_t text_begin, const Sequence& sequence, const Sequence& past,
+               const MemorySearch& search, const std::function<void(const ScoredChunk&)>& by_chunk)
         : m_(m),
           text_begin_(text_begin),
           sequence_(sequence),
+          past_(past),
           search_(search),
           by_chunk_(by_chunk) {}
 
@@ -43,7 +47,7 @@ class ChunkTally {
         if (scored_.tokens == 0) return;
         const size_t n_hits = hits_.size();
         if (const auto at = copies_.find(chunk_); at != copies_.end()) {
-            for (RetrievedChunk& one : at->second.take(search_, sequence_, m_, false))
+            for (RetrievedChunk& one : at->second.take(search_, past_, m_, false))
                 hits_.push_back(std::move(one));
             copies_.erase(at);
         }
@@ -59,6 +63,7 @@ class ChunkTally {
     size_t m_;
     uint64_t text_begin_;
     const Sequence& sequence_;
+    const Sequence& past_;
     const MemorySearch& search_;
     const std::function<void(const ScoredChunk&)>& by_chunk_;
     ScoredChunk scored_;
@@ -68,8 +73,10 @@ class ChunkTally {
 };
 
 // The upper half over the tokens of the last advance_lower(), with what is copied mixed in:
-// log-probability of `next[i]` after token i. `tallies` as CopyReader::mix_scored() has them.
-void advance_and_copy(Session::Impl& impl, engine::Stream& stream, std::span<const int32_t> next,
+// log-probability of `next[i]` after token i. `aside` as Session::Impl::use_of() has it, `tallies`
+// as CopyReader::mix_scored() has them.
+void advance_and_copy(Session::Impl& impl, engine::Stream& stream,
+                      Session::Impl::AsideReading* aside, std::span<const int32_t> next,
                       std::span<float> log_probs, std::span<CopyTally* const> tallies,
                       const CallControl& control) {
     std::vector<double> entropies(next.size());
@@ -84,9 +91,9 @@ void advance_and_copy(Session::Impl& impl, engine::Stream& stream, std::span<con
                 static_cast<float>(double(row[size_t(next[first + i])]) - facts.log_sum);
         }
     });
-    const std::vector<float> queries = impl.keep_pointers(stream);
-    impl.copy_->look(impl.own_pointers_.get(), impl.sequence_.ids(),
-                     own_places_end(impl.engine_->config(), begin), control);
+    const std::vector<float> queries = impl.keep_pointers(stream, aside);
+    impl.copy_->look(impl.own_pointers_.get(), impl.sequence_.ids(), impl.own_places(begin, aside),
+                     control);
     impl.copy_->mix_scored(queries, next, entropies, log_probs, tallies, control);
 }
 
@@ -101,25 +108,37 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
                     "score: invalid utf-8 at byte " + std::to_string(valid) + " of the text",
                     int64_t(valid));
     control.check();
-    const std::unique_ptr<engine::Stream> stream = impl.stream_at_target(control);
-
     Score score;
     score.bytes = text.size();
     const uint64_t begin = impl.sequence_.text.size();
-    const Impl::Aside aside(impl);
-    Sequence& sequence = impl.sequence_;
     text::IncrementalEncoder encoder = impl.encoder_;
     std::vector<text::Token> tokens;
     encoder.append(text, tokens);
     encoder.finish(tokens);
+
+    std::optional<PastedContext> pasted;
+    std::optional<Impl::AsideReading> reading;  // of what is pasted
+    if (impl.reads(kReadText) && !no_memory) {
+        const size_t tail = impl.encoder_.peek().size();
+        pasted = paste_context(impl, impl.options_.retrieve, false,
+                               tokens.size() - std::min(tokens.size(), tail), control);
+        reading = impl.reading_of_aside(pasted->aside, control);
+        ++score.retrievals;
+    }
+    Impl::AsideReading* const beside = reading ? &*reading : nullptr;
+    const std::unique_ptr<engine::Stream> stream =
+        pasted ? impl.engine_->new_stream() : impl.stream_at_target(control);
+    const Impl::Aside aside(impl);
+    Sequence& sequence = pasted ? pasted->aside.sequence : impl.sequence_;
     sequence.text += text;
     for (const text::Token& token : tokens) sequence.push(token.id, token.size);
 
     const size_t m = size_t(impl.engine_->config().chunk);
     const ChunkFeeder pieces = impl.feeder();
-    ChunkTally tally(m, begin, sequence, pieces.search(), by_chunk);
+    ChunkTally tally(m, begin, sequence, impl.sequence_, pieces.search(), by_chunk);
+    if (pasted) tally.set_hits(std::move(pasted->chunks));
     const MemoryUse use =
-        no_memory ? MemoryUse{} : impl.use_of(impl.options_.retrieve, bool(by_chunk));
+        no_memory ? MemoryUse{} : impl.use_of(impl.options_.retrieve, bool(by_chunk), beside);
     const bool copies = impl.copy_ && !no_memory;
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
     std::vector<float> log_probs(size_t(impl.engine_->config().stride));
@@ -136,10 +155,10 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
                 tallies.push_back(sequence.end_of(piece.begin + 1 + i) <= begin
                                       ? nullptr
                                       : &tally.copies(piece.begin + 1 + i));
-            advance_and_copy(impl, *stream, next, gained, tallies, control);
+            advance_and_copy(impl, *stream, beside, next, gained, tallies, control);
         } else {
             stream->advance_upper_scored(next, gained, logits);
-            if (use.by_mass) impl.keep_pointers(*stream);
+            if (use.by_mass) impl.keep_pointers(*stream, beside);
         }
         auto chunk = piece.closed.begin();
         for (size_t i = 0; i < n; ++i) {
@@ -147,7 +166,7 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
             if (chunk != piece.closed.end() && chunk->end == position) {
                 // The first token behind a chunk is the first that its neighbours shape.
                 score.retrievals += chunk->searched;
-                tally.set_hits(std::move(chunk->hits));
+                if (chunk->searched || !pasted) tally.set_hits(std::move(chunk->hits));
                 ++chunk;
             }
             if (sequence.end_of(position) <= begin) continue;

@@ -105,6 +105,7 @@ TEST(config, bad_fields_are_refused_by_name) {
         {R"({"read": "upper"})", "'retrieval'"},
         {R"({"read": "cca"})", "'cca_layers'"},
         {R"({"read": "copy"})", "'pointer_layer'"},
+        {R"({"read": "text"})", "'pointer_layer'"},
         {R"({"read": "copy, upper", "retrieval": "pointer", "pointer_layer": 4})", "'read'"},
         {R"({"read": 4})", "'read'"},
         {R"({"retrieval": "pointer"})", "'pointer_layer'"},

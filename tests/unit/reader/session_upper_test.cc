@@ -3,38 +3,24 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
 
 #include "base/half.h"
 #include "core/reader/copy_mixture.h"
 #include "core/reader/copy_reader.h"
 #include "core/reader/mass_search.h"
-#include "storage/codec/pointer_codec.h"
+#include "tests/unit/reader/mass_twin.h"
 #include "tests/unit/reader/session_fixture.h"
 
 namespace rpt::reader {
 namespace {
 
-std::shared_ptr<fakes::FakeEngine> frozen_engine(bool deep) {
-    auto engine = std::make_shared<fakes::FakeEngine>();
-    model::ModelConfig& config = engine->mutable_config();
-    config.cca_layers.clear();
-    config.retrieval = model::RetrievalKind::kPointer;
-    config.pointer_layer = deep ? 2 : 1;
-    config.pointer_width = 12;
-    config.reading = kReadUpper;
-    return engine;
-}
-
 const char* kMore =
     " and the chunk of the reader wrote the document; the window moves on, on and on, 7 8 9.";
-
-using Spaces = std::vector<std::shared_ptr<storage::Space>>;
 
 class SessionUpper : public SessionFixture, public testing::WithParamInterface<bool> {
   protected:
     SessionUpper() {
-        engine_ = frozen_engine(GetParam());
+        engine_ = frozen_engine(GetParam(), kReadUpper);
         store_ = std::make_shared<fakes::WatchedStore>(*engine_);
         space_ = store_->open_space("o", "c", true);
         other_ = store_->open_space("o", "d", true);
@@ -51,75 +37,26 @@ class SessionUpper : public SessionFixture, public testing::WithParamInterface<b
 
     struct Twin {
         std::vector<std::vector<float>> logits;
-        std::vector<std::vector<std::pair<bool, uint64_t>>> read;  // of each chunk; own, number
+        std::vector<std::vector<ChunkName>> read;  // of each chunk
     };
-    struct Place {
-        bool own;
-        uint64_t chunk;
-        std::vector<float> key;
-    };
-
-    std::vector<Place> stored_places(const Spaces& spaces) const {
-        std::vector<Place> places;
-        for (const auto& space : spaces) {
-            const auto snapshot = store_->pointers(space);
-            for (const auto& part : snapshot->parts) {
-                const std::vector<float> keys =
-                    storage::expand_pointers(part.rows(), uint32_t(width()));
-                const auto tokens = part.rows().tokens;
-                for (size_t t = 0; t < tokens.size(); ++t)
-                    if (tokens[t] != engine_->tokenizer()->bos())
-                        places.push_back({false,
-                                          part.chunk(),
-                                          {keys.begin() + ptrdiff_t(t * width()),
-                                           keys.begin() + ptrdiff_t((t + 1) * width())}});
-            }
-        }
-        return places;
-    }
-    // Chunks by their part of the mass, best first.
-    std::vector<std::pair<bool, uint64_t>> best_by_mass(
-        const std::vector<Place>& places, const std::vector<std::vector<float>>& queries,
-        size_t k) const {
-        std::map<std::pair<bool, uint64_t>, double> mass;
-        for (const std::vector<float>& query : queries) {
-            double total = 0;
-            std::vector<double> weights;
-            for (const Place& place : places) {
-                double cosine = 0;
-                for (size_t i = 0; i < width(); ++i)
-                    cosine += double(query[i]) * double(place.key[i]);
-                weights.push_back(std::exp(20 * cosine));
-                total += weights.back();
-            }
-            for (size_t i = 0; i < places.size(); ++i)
-                mass[{places[i].own, places[i].chunk}] += weights[i] / total;
-        }
-        std::vector<std::pair<double, std::pair<bool, uint64_t>>> order;
-        for (const auto& [chunk, part] : mass) order.push_back({-part, chunk});
-        std::ranges::sort(order);
-        std::vector<std::pair<bool, uint64_t>> best;
-        for (size_t i = 0; i < std::min(k, order.size()); ++i) best.push_back(order[i].second);
-        return best;
-    }
     Twin twin(const std::vector<int32_t>& ids, const Spaces& spaces, bool own = true) const {
         const model::ModelConfig& config = engine_->config();
         const size_t m = size_t(config.chunk);
         Twin out;
         std::vector<std::vector<float>> keys, queries;
         std::vector<std::vector<float>> states;  // of own chunks
-        const std::vector<Place> stored = stored_places(spaces);
+        const std::vector<MassPlace> stored =
+            stored_places(*store_, spaces, width(), engine_->tokenizer()->bos());
         const auto stream = engine_->new_stream();
         for (size_t p = 0; p < ids.size(); ++p) {
             for (const auto& chunk : stream->advance_lower(std::span(ids).subspan(p, 1))) {
                 states.push_back(chunk.states);
-                std::vector<Place> places = stored;
+                std::vector<MassPlace> places = stored;
                 const int64_t last = model::last_retrievable(config, int64_t(chunk.index));
                 for (size_t j = 1; own && last >= 0 && j < size_t(last + 1) * m; ++j)
-                    places.push_back({true, j / m, keys[j]});
+                    places.push_back({{true, j / m}, keys[j]});
                 const size_t asked = std::min(kMassQueries, queries.size());
-                out.read.push_back(best_by_mass(places,
-                                                {queries.end() - ptrdiff_t(asked), queries.end()},
+                out.read.push_back(best_by_mass(places, std::span(queries).last(asked),
                                                 size_t(config.neighbours)));
                 std::vector<storage::HitStates> held;
                 std::vector<engine::Neighbour> neighbours;
