@@ -5,9 +5,16 @@
 
 namespace rpt::calibration {
 
-// Factor of cosines, the cosine above which a place is near, bias, five weights, five shifts, five
-// scales, as reader::CopyNumbers reads them.
-inline constexpr std::array<float, 18> kUntrainedGate = {20, 0.6f, -3, 1, 0, 0, 0, 0, 0,
-                                                         0,  0,    0,  0, 1, 1, 1, 1, 1};
+// As reader::CopyNumbers reads them: the factor of cosines, the cosine above which a place is near,
+// the bias; five weights; five shifts; five scales. They are those that rpt-lab memory fit finds
+// for SmolLM2-135M, rounded. The inputs are logits, nats and cosines, which mean the same in every
+// model. The bias is half a unit lower, so that a model whose cosines tell less copies less.
+// clang-format off
+inline constexpr std::array<float, 18> kUntrainedGate = {
+    30, 0.6f, -3,
+    0.6f, -1.2f, 0.6f, 0.7f, 0.8f,
+    0, 2.1f, 15, 2.4f, 4.6f,
+    2, 1.2f, 2.4f, 1.7f, 1.3f};
+// clang-format on
 
 }  // namespace rpt::calibration
