@@ -265,6 +265,7 @@ void add_memory_command(CLI::App& app, Common& common) {
     eval->callback([trial, &common] {
         common.action = [trial, &common] { return run_eval(*trial, common); };
     });
+    add_memory_read_command(*group, common);
 }
 
 }  // namespace rpt::lab
