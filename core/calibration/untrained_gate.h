@@ -16,5 +16,7 @@ inline constexpr std::array<float, 18> kUntrainedGate = {
     0, 2.1f, 15, 2.4f, 4.6f,
     2, 1.2f, 2.4f, 1.7f, 1.3f};
 // clang-format on
+// Of spaces, in place of the third: a space may hold foreign texts, which should cost little.
+inline constexpr float kUntrainedSpaceBias = -4.2f;
 
 }  // namespace rpt::calibration

@@ -141,6 +141,7 @@ Tensors memory_of(const Moments& low, const Moments& pointed, int64_t width,
     out.add("memory.copy", {2 * int64_t(kUntrainedGate.size())}, [] {
         std::vector<float> both(kUntrainedGate.begin(), kUntrainedGate.end());
         both.insert(both.end(), kUntrainedGate.begin(), kUntrainedGate.end());
+        both[kUntrainedGate.size() + 2] = kUntrainedSpaceBias;
         return both;
     }());
     return out;
