@@ -2,8 +2,8 @@
 // in.
 //
 // The query is rounded to 16 bits, and sums are of whole numbers. So the plain twin, AVX2 and
-// AVX-512 agree to the bit, and the rounding costs less than a tenth of what four bits of the keys
-// do.
+// AVX-512 with VNNI agree to the bit, and the rounding costs less than a tenth of what four bits of
+// the keys do.
 #pragma once
 
 #include <cstddef>
@@ -40,10 +40,15 @@ class PointerQuery {
 // out[i] = <query, row i>. rows: [n, query.row_bytes()], scales: [n] (storage/pointer_keys.h).
 void scan_pointers(const uint8_t* rows, const float* scales, size_t n, const PointerQuery& query,
                    float* out);
+// out[i] = <query, row which[i]>.
+void scan_some_pointers(const uint8_t* rows, const float* scales, const uint32_t* which, size_t n,
+                        const PointerQuery& query, float* out);
 
 namespace plain {
 void scan_pointers(const uint8_t* rows, const float* scales, size_t n, const PointerQuery& query,
                    float* out);
+void scan_some_pointers(const uint8_t* rows, const float* scales, const uint32_t* which, size_t n,
+                        const PointerQuery& query, float* out);
 }  // namespace plain
 
 #if defined(__x86_64__)
@@ -52,11 +57,15 @@ namespace avx2 {
 bool supported();
 void scan_pointers(const uint8_t* rows, const float* scales, size_t n, const PointerQuery& query,
                    float* out);
+void scan_some_pointers(const uint8_t* rows, const float* scales, const uint32_t* which, size_t n,
+                        const PointerQuery& query, float* out);
 }  // namespace avx2
 namespace avx512 {
 bool supported();
 void scan_pointers(const uint8_t* rows, const float* scales, size_t n, const PointerQuery& query,
                    float* out);
+void scan_some_pointers(const uint8_t* rows, const float* scales, const uint32_t* which, size_t n,
+                        const PointerQuery& query, float* out);
 }  // namespace avx512
 #endif
 
