@@ -17,6 +17,11 @@ constexpr size_t pointer_row_bytes(uint32_t width) {
     return (size_t(width) + 1) / 2;
 }
 
+// Bytes of one row's signs: a bit for each number.
+constexpr size_t sign_bytes(uint32_t width) {
+    return (pointer_row_bytes(width) + 3) / 4;
+}
+
 // Of the tokens of one chunk. Number 2 i of a row is the low half of its byte i, number 2 i + 1 the
 // high half; a half of h stands for scale * (h - 8).
 struct PointerRows {
@@ -47,6 +52,9 @@ class PointerPage {
     // tokens. So what stands in a page depends on the numbers alone, not on the order of changes.
     static constexpr uint64_t kChunks = 256;
 
+    static constexpr size_t kBlock = 64;          // rows of a block of signs
+    static constexpr uint64_t kSampleOneIn = 32;  // rows
+
     // `slices` ascend by chunk.
     explicit PointerPage(std::span<const PointerSlice> slices);
 
@@ -55,15 +63,33 @@ class PointerPage {
     size_t begin(size_t i) const { return begins_[i]; }  // first row of chunk i; rows() at the end
     size_t rows() const { return tokens_.size(); }
     PointerSlice slice(size_t i) const;
+    const uint8_t* nibbles() const { return nibbles_.data(); }
+    const float* scales() const { return scales_.data(); }
+    // For a first look at many rows: the signs of their numbers. Bit k of byte [b, p, r] is set
+    // where number 8 p + k of row r of block b is above 0. For 0 it is either; 0 behind the last
+    // row.
+    std::span<const uint8_t> signs() const { return signs_; }  // [blocks, sign_bytes(width), 64]
+    size_t blocks() const { return (rows() + kBlock - 1) / kBlock; }
+    // About one row in kSampleOneIn, once more: side by side, so that a scan need not jump. What is
+    // taken depends on the row and on its place in its chunk alone.
+    struct Sample {
+        std::vector<uint32_t> rows;    // which, ascending
+        std::vector<float> scales;     // [rows]
+        std::vector<uint8_t> nibbles;  // [rows, pointer_row_bytes(width)]
+    };
+    const Sample& sample() const { return sample_; }
     uint64_t memory_bytes() const;
 
   private:
+    void look_at_rows();
+
     size_t row_bytes_ = 0;
     std::vector<uint64_t> chunks_;
     std::vector<uint32_t> begins_;
     std::vector<int32_t> tokens_;
     std::vector<float> scales_;
-    std::vector<uint8_t> nibbles_;
+    std::vector<uint8_t> nibbles_, signs_;
+    Sample sample_;
 };
 
 // All that a search of one space may see, at one moment. Immutable, shared by threads.
