@@ -4,45 +4,34 @@
 #include <cmath>
 #include <utility>
 
-#include "core/reader/exp_weights.h"
-
 namespace rpt::reader {
 namespace {
 
-constexpr size_t kAtOnce = 8;  // queries of one pass: their sums stay in the processor's cache
+constexpr size_t kAtOnce = 4;  // queries of one pass over the keys: their sums stay in the cache
 
-struct Sums {
-    std::vector<double> mass;  // by slot; the last is of places that do not count
-    uint64_t places = 0, near = 0;
-    float best = -2;
-};
-
-void add_part(std::span<const int32_t> slots, const float* scores, const float* weights,
-              float threshold, Sums& sums) {
-    for (size_t i = 0; i < slots.size(); ++i) {
-        if (slots[i] == FollowerSlots::kNone) continue;
-        sums.mass[size_t(slots[i])] += double(weights[i]);
-        sums.near += scores[i] > threshold;
-        sums.best = std::max(sums.best, scores[i]);
-        ++sums.places;
-    }
-}
+// A place's share of the whole that no reader would notice, however many there are.
+constexpr float kLeastShare = 1e-7f;
 
 // Divides by the total and looks at what is left.
-CopyBelief belief_of(Sums& sums, double temperature) {
+CopyBelief belief_of(CopySums& sums, uint64_t places, double temperature) {
     CopyBelief belief;
-    belief.evidence.places = sums.places;
+    belief.read = &sums.read;
+    belief.evidence.places = places;
     belief.evidence.near = sums.near;
     belief.evidence.best_cosine = double(sums.best);
-    for (const double mass : sums.mass) belief.total += mass;
-    if (sums.places == 0) return belief;
+    const std::span<double> masses = std::span(sums.mass).subspan(1);
+    for (const double mass : masses) belief.total += mass;
+    if (places == 0) return belief;
     belief.evidence.log_sum = std::log(belief.total) + temperature;
-    for (double& mass : sums.mass) {
-        mass /= belief.total;
-        belief.evidence.best_mass = std::max(belief.evidence.best_mass, mass);
-        if (mass > 0) belief.evidence.entropy -= mass * std::log(mass);
+    belief.evidence.entropy = masses_entropy(masses, belief.total);
+    const double inverse = 1 / belief.total;
+    double largest = 0;
+    for (double& mass : masses) {
+        mass *= inverse;
+        largest = std::max(largest, mass);
     }
-    belief.mass = sums.mass;
+    belief.evidence.best_mass = largest;
+    belief.mass = masses;
     return belief;
 }
 
@@ -50,63 +39,36 @@ CopyBelief belief_of(Sums& sums, double temperature) {
 
 void scan_places(const CopyPlaces& places, const CopyNumbers& numbers,
                  std::span<const CopyQuery> queries,
-                 const std::function<void(size_t query, const CopyBelief&)>& sink) {
-    const auto temperature = static_cast<float>(numbers.temperature),
-               threshold = static_cast<float>(numbers.threshold);
-    std::vector<float> scores, weights;
-    std::vector<Sums> sums(std::min(kAtOnce, queries.size()));
+                 const std::function<void(size_t query, CopyBelief&)>& sink) {
+    std::vector<CopySums> sums(std::min(kAtOnce, queries.size()));
     for (size_t first = 0; first < queries.size(); first += kAtOnce) {
         const size_t n = std::min(kAtOnce, queries.size() - first);
-        for (Sums& one : sums) {
-            one = {std::move(one.mass), 0, 0, -2};
-            one.mass.assign(places.followers().tokens().size(), 0.0);
+        for (CopySums& one : sums) one.begin(places.followers().tokens().size());
+        const auto add = places.pages().empty() ? add_every_place : add_best_places;
+        add(places, numbers, queries.subspan(first, n), std::span(sums).first(n));
+        for (size_t q = 0; q < n; ++q) {
+            CopyBelief belief = belief_of(sums[q], places.count(), numbers.temperature);
+            sink(first + q, belief);
         }
-        for (size_t part = 0; part < places.parts(); ++part) {
-            const std::span<const int32_t> slots = places.slots(part);
-            scores.resize(slots.size());
-            weights.resize(slots.size());
-            for (size_t q = 0; q < n; ++q) {
-                places.scores(part, queries[first + q], scores.data());
-                weigh_scores(scores.data(), slots.size(), temperature, weights.data());
-                add_part(slots, scores.data(), weights.data(), threshold, sums[q]);
-            }
-        }
-        for (size_t q = 0; q < n; ++q) sink(first + q, belief_of(sums[q], numbers.temperature));
     }
 }
 
-void trace_places(const CopyPlaces& places, const CopyNumbers& numbers, const CopyQuery& query,
-                  int32_t slot, double total,
-                  const std::function<void(size_t part, double mass)>& sink) {
+void trace_places(const CopyPlaces& places, const ReadPlaces& read, int32_t slot, double total,
+                  const std::function<void(uint64_t chunk, double mass)>& sink) {
     if (slot == FollowerSlots::kNone || total <= 0) return;
-    std::vector<float> scores, weights;
-    for (size_t part = 0; part < places.parts(); ++part) {
-        const std::span<const int32_t> slots = places.slots(part);
-        if (std::ranges::find(slots, slot) == slots.end()) continue;
-        scores.resize(slots.size());
-        weights.resize(slots.size());
-        places.scores(part, query, scores.data());
-        weigh_scores(scores.data(), slots.size(), static_cast<float>(numbers.temperature),
-                     weights.data());
-        double mass = 0;
-        for (size_t i = 0; i < slots.size(); ++i)
-            if (slots[i] == slot) mass += double(weights[i]);
-        sink(part, mass / total);
+    const std::span<const int32_t> slots = places.slots();
+    const float least = kLeastShare * static_cast<float>(total);
+    uint64_t chunk = 0;
+    double mass = 0;
+    for (size_t i = 0; i < read.weights.size(); ++i) {
+        const size_t place = read.every ? i : read.which[i];
+        if (slots[place] != slot || read.weights[i] < least) continue;
+        const uint64_t here = places.chunk(place);
+        if (here != chunk && mass > 0) sink(chunk, std::exchange(mass, 0.0) / total);
+        chunk = here;
+        mass += double(read.weights[i]);
     }
-}
-
-LogitFacts facts_of(std::span<const float> logits) {
-    float most = -INFINITY;
-    for (const float logit : logits) most = std::max(most, logit);
-    double sum = 0, weighed = 0;
-    for (const float logit : logits) {
-        const auto apart = double(logit) - double(most);
-        const double weight = apart < -80 ? 0 : double(exp_of(float(apart)));
-        sum += weight;
-        weighed += weight * apart;
-    }
-    const double log_sum = std::log(sum);
-    return {double(most) + log_sum, log_sum - weighed / sum};
+    if (mass > 0) sink(chunk, mass / total);
 }
 
 namespace plain {

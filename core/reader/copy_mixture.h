@@ -9,33 +9,30 @@
 
 #include "core/reader/copy_gate.h"
 #include "core/reader/copy_places.h"
+#include "core/reader/copy_sums.h"
+#include "core/reader/copy_weights.h"
 
 namespace rpt::reader {
 
-// Of one token over one source. `mass` [slots] sums to 1, if there is a place; borrowed for the
-// call that gives it.
+// Of one token over one source. `mass` [slots] sums to 1, if there is a place. It and `read` are
+// borrowed for the call that gives them; `read` may be moved from.
 struct CopyBelief {
     CopyEvidence evidence;
     std::span<const double> mass;
     double total = 0;  // sum over places of exp(T (s - 1))
+    ReadPlaces* read = nullptr;
 };
 
-// One pass over all places for several tokens at once: `sink` gets each query's belief, in order.
+// One pass over the places for several tokens at once: `sink` gets each query's belief, in order.
 void scan_places(const CopyPlaces& places, const CopyNumbers& numbers,
                  std::span<const CopyQuery> queries,
-                 const std::function<void(size_t query, const CopyBelief&)>& sink);
+                 const std::function<void(size_t query, CopyBelief&)>& sink);
 
-// What each part holds of the belief in the token of `slot`: `sink` gets its number and its share
-// of c, where that is above 0.
-void trace_places(const CopyPlaces& places, const CopyNumbers& numbers, const CopyQuery& query,
-                  int32_t slot, double total,
-                  const std::function<void(size_t part, double mass)>& sink);
-
-// Entropy in nats of softmax(logits), and log sum exp of them.
-struct LogitFacts {
-    double log_sum = 0, entropy = 0;
-};
-LogitFacts facts_of(std::span<const float> logits);
+// What each chunk holds of the belief in the token of `slot`: `sink` gets its number and its share
+// of c, where that is above 0. Places that stand for others are left out, and those of less than a
+// ten-millionth.
+void trace_places(const CopyPlaces& places, const ReadPlaces& read, int32_t slot, double total,
+                  const std::function<void(uint64_t chunk, double mass)>& sink);
 
 namespace plain {
 

@@ -7,8 +7,12 @@
 
 namespace rpt::reader {
 
+namespace {
+constexpr size_t kBestOneIn = 64;
+}
+
 CopyQuery::CopyQuery(std::span<const float> numbers)
-    : whole(numbers), padded(padded_columns(numbers.size())) {
+    : whole(numbers), signs(numbers), padded(padded_columns(numbers.size())) {
     std::ranges::copy(numbers, padded.begin());
 }
 
@@ -27,28 +31,48 @@ int32_t FollowerSlots::find(int32_t token) const {
     return token < 0 || size_t(token) >= slots_.size() ? kNone : slots_[size_t(token)];
 }
 
-SpacePlaces::SpacePlaces(std::shared_ptr<const storage::PointerSnapshot> snapshot, int32_t bos)
+void CopyPlaces::put(int32_t slot) {
+    slots_.push_back(slot);
+    count_ += slot != FollowerSlots::kNone;
+}
+
+SpacePlaces::SpacePlaces(std::shared_ptr<const storage::PointerSnapshot> snapshot, int32_t bos,
+                         const ReadingLimits& limits)
     : CopyPlaces(bos), snapshot_(std::move(snapshot)) {
-    begins_.reserve(snapshot_->parts.size() + 1);
+    begins_.reserve(snapshot_->parts.size());
     slots_.reserve(snapshot_->tokens);
     for (const storage::PointerSnapshot::Part& part : snapshot_->parts) {
         begins_.push_back(slots_.size());
         const std::span<const int32_t> tokens = part.rows().tokens;
         for (size_t t = 0; t < tokens.size(); ++t) {
             const int32_t next = t + 1 < tokens.size() ? tokens[t + 1] : part.next;
-            slots_.push_back(tokens[t] == bos ? FollowerSlots::kNone : followers_.put(next));
+            put(tokens[t] == bos ? FollowerSlots::kNone : followers_.put(next));
         }
     }
-    begins_.push_back(slots_.size());
+    most_best_ = std::max(slots_.size() / kBestOneIn, limits.least_best);
+    size_t begin = 0;
+    for (const auto& page : snapshot_->pages) {
+        if (slots_.size() > limits.most_exact) {
+            pages_.push_back({page.get(), begin, {}});
+            for (const uint32_t row : page->sample().rows)
+                pages_.back().sample_slots.push_back(slots_[begin + row]);
+        }
+        for (size_t first = 0; first < page->rows(); first += kMostRun)
+            runs_.push_back(
+                {page.get(), uint32_t(first), uint32_t(std::min(kMostRun, page->rows() - first))});
+        begin += page->rows();
+    }
 }
 
-std::span<const int32_t> SpacePlaces::slots(size_t part) const {
-    return std::span(slots_).subspan(begins_[part], begins_[part + 1] - begins_[part]);
+uint64_t SpacePlaces::chunk(size_t place) const {
+    const auto behind = std::ranges::upper_bound(begins_, place);
+    return snapshot_->parts[size_t(behind - begins_.begin()) - 1].chunk();
 }
 
-void SpacePlaces::scores(size_t part, const CopyQuery& query, float* out) const {
-    const storage::PointerSlice rows = snapshot_->parts[part].rows();
-    scan_pointers(rows.nibbles.data(), rows.scales.data(), rows.scales.size(), query.whole, out);
+void SpacePlaces::scores(size_t run, const CopyQuery& query, float* out) const {
+    const auto [page, first, size] = runs_[run];
+    scan_pointers(page->nibbles() + first * query.whole.row_bytes(), page->scales() + first, size,
+                  query.whole, out);
 }
 
 OwnPlaces::OwnPlaces(const OwnPointers& own, std::span<const int32_t> ids, size_t end, size_t chunk)
@@ -56,18 +80,15 @@ OwnPlaces::OwnPlaces(const OwnPointers& own, std::span<const int32_t> ids, size_
     RPT_CHECK(end <= own.size() && end < ids.size() + 1);
     slots_.reserve(end);
     for (size_t i = 0; i < end; ++i)
-        slots_.push_back(i == 0 || i + 1 >= ids.size() ? FollowerSlots::kNone
-                                                       : followers_.put(ids[i + 1]));
+        put(i == 0 || i + 1 >= ids.size() ? FollowerSlots::kNone : followers_.put(ids[i + 1]));
 }
 
-std::span<const int32_t> OwnPlaces::slots(size_t part) const {
-    const size_t begin = part * chunk_;
-    return std::span(slots_).subspan(begin, std::min(chunk_, slots_.size() - begin));
+size_t OwnPlaces::run_size(size_t run) const {
+    return std::min(kMostRun, slots_.size() - run * kMostRun);
 }
 
-void OwnPlaces::scores(size_t part, const CopyQuery& query, float* out) const {
-    dot_rows(own_.rows(part * chunk_), slots(part).size(), own_.columns(), query.padded.data(),
-             out);
+void OwnPlaces::scores(size_t run, const CopyQuery& query, float* out) const {
+    dot_rows(own_.rows(run * kMostRun), run_size(run), own_.columns(), query.padded.data(), out);
 }
 
 }  // namespace rpt::reader

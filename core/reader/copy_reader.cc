@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/copy_weights.h"
 
 namespace rpt::reader {
 namespace {
@@ -63,7 +64,7 @@ void CopyReader::look(const OwnPointers* own, std::span<const int32_t> ids, size
 std::vector<CopyReader::Source> CopyReader::sources() const {
     std::vector<Source> all;
     for (const auto& places : in_spaces_)
-        if (places && places->parts() > 0) all.push_back({places.get(), &settings_.spaces});
+        if (places && !places->slots().empty()) all.push_back({places.get(), &settings_.spaces});
     if (in_own_) all.push_back({in_own_.get(), &settings_.own});
     return all;
 }
@@ -75,7 +76,8 @@ void CopyReader::mix_scored(std::span<const float> queries, std::span<const int3
     RPT_CHECK(queries.size() == next.size() * width && entropies.size() == next.size() &&
               log_probs.size() == next.size());
     struct Part {
-        double lambda = 0, mass = 0, total = 0;
+        double lambda = 0, mass = 0;
+        std::vector<std::pair<uint64_t, double>> chunks;  // what holds the mass, where it is told
     };
     const std::vector<Source> all = sources();
     if (all.empty()) return;
@@ -88,17 +90,21 @@ void CopyReader::mix_scored(std::span<const float> queries, std::span<const int3
         std::vector<std::vector<Part>> parts(all.size(), std::vector<Part>(n));
         for (size_t s = 0; s < all.size(); ++s) {
             control.check();
-            scan_places(*all[s].places, *all[s].numbers, ready,
-                        [&](size_t i, const CopyBelief& belief) {
-                            Part& part = parts[s][i];
-                            part.lambda =
-                                copy_share(*all[s].numbers, belief.evidence, entropies[first + i]);
-                            part.total = belief.total;
-                            const int32_t slot = all[s].places->followers().find(next[first + i]);
-                            if (slot != FollowerSlots::kNone && !belief.mass.empty())
-                                part.mass = belief.mass[size_t(slot)];
-                            p[i] = (1 - part.lambda) * p[i] + part.lambda * part.mass;
-                        });
+            scan_places(*all[s].places, *all[s].numbers, ready, [&](size_t i, CopyBelief& belief) {
+                Part& part = parts[s][i];
+                part.lambda = copy_share(*all[s].numbers, belief.evidence, entropies[first + i]);
+                const int32_t slot = all[s].places->followers().find(next[first + i]);
+                if (slot != FollowerSlots::kNone && !belief.mass.empty())
+                    part.mass = belief.mass[size_t(slot)];
+                p[i] = (1 - part.lambda) * p[i] + part.lambda * part.mass;
+                // Later sources only make the share smaller.
+                if (tallies.empty() || tallies[first + i] == nullptr ||
+                    part.lambda * part.mass < kLeastTraced * p[i])
+                    return;
+                trace_places(
+                    *all[s].places, *belief.read, slot, belief.total,
+                    [&](uint64_t chunk, double mass) { part.chunks.emplace_back(chunk, mass); });
+            });
         }
         for (size_t i = 0; i < n; ++i) {
             log_probs[first + i] = static_cast<float>(std::log(std::max(p[i], 1e-300)));
@@ -111,12 +117,8 @@ void CopyReader::mix_scored(std::span<const float> queries, std::span<const int3
                 const double share = rest * part.lambda / std::max(p[i], 1e-300);
                 rest *= 1 - part.lambda;
                 if (share * part.mass < kLeastTraced) continue;
-                trace_places(*all[s].places, *all[s].numbers, ready[i],
-                             all[s].places->followers().find(next[first + i]), part.total,
-                             [&](size_t at, double mass) {
-                                 tally.add(all[s].places->is_own(), all[s].places->chunk(at),
-                                           share * mass);
-                             });
+                for (const auto& [chunk, mass] : part.chunks)
+                    tally.add(all[s].places->is_own(), chunk, share * mass);
             }
         }
     }
@@ -127,28 +129,25 @@ void CopyReader::mix(std::span<const float> query, std::span<float> logits,
     const LogitFacts facts = facts_of(logits);
     shares_.clear();
     query_ = queries_of(query, query.size());
-    std::vector<double> p(logits.size());
-    for (size_t v = 0; v < p.size(); ++v) p[v] = std::exp(double(logits[v]) - facts.log_sum);
-    bool copied = false;
+    std::vector<double> added(logits.size());
+    double keep = 1;  // share of the model's own prediction
     for (const Source& source : sources()) {
         control.check();
-        scan_places(*source.places, *source.numbers, query_, [&](size_t, const CopyBelief& belief) {
+        scan_places(*source.places, *source.numbers, query_, [&](size_t, CopyBelief& belief) {
             const double lambda = copy_share(*source.numbers, belief.evidence, facts.entropy);
             if (belief.mass.empty() || lambda == 0) return;
-            copied = true;
             for (Share& share : shares_) share.weight *= 1 - lambda;
-            shares_.push_back({source, lambda, belief.total});
-            for (double& one : p) one *= 1 - lambda;
+            for (double& one : added) one *= 1 - lambda;
+            keep *= 1 - lambda;
             const std::span<const int32_t> tokens = source.places->followers().tokens();
             for (size_t slot = 0; slot < belief.mass.size(); ++slot)
-                if (size_t(tokens[slot]) < p.size())
-                    p[size_t(tokens[slot])] += lambda * belief.mass[slot];
+                if (size_t(tokens[slot]) < added.size())
+                    added[size_t(tokens[slot])] += lambda * belief.mass[slot];
+            shares_.push_back({source, lambda, belief.total, std::move(*belief.read)});
         });
     }
     log_sum_ = facts.log_sum;
-    if (copied)
-        for (size_t v = 0; v < p.size(); ++v)
-            logits[v] = static_cast<float>(std::log(std::max(p[v], 1e-300)) + facts.log_sum);
+    if (!shares_.empty()) mix_into_logits(logits, added, keep, facts.log_sum);
     mixed_.assign(logits.begin(), logits.end());
 }
 
@@ -157,10 +156,9 @@ void CopyReader::trace(int32_t token, CopyTally& tally) const {
     tally.count_token();
     const double p = std::exp(double(mixed_[size_t(token)]) - log_sum_);
     for (const Share& share : shares_)
-        trace_places(*share.source.places, *share.source.numbers, query_[0],
-                     share.source.places->followers().find(token), share.total,
-                     [&](size_t part, double mass) {
-                         tally.add(share.source.places->is_own(), share.source.places->chunk(part),
+        trace_places(*share.source.places, share.read, share.source.places->followers().find(token),
+                     share.total, [&](uint64_t chunk, double mass) {
+                         tally.add(share.source.places->is_own(), chunk,
                                    share.weight * mass / std::max(p, 1e-300));
                      });
 }

@@ -66,6 +66,7 @@ class CopyReader {
         Source source;
         double weight = 0;  // of the source's copy distribution in the mixture
         double total = 0;   // CopyBelief::total
+        ReadPlaces read;
     };
     std::vector<Share> shares_;
     std::vector<CopyQuery> query_;  // one
