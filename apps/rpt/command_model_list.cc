@@ -24,14 +24,21 @@ int run(const Settings& settings) {
         print_json({{"models", list}, {"folder", user_models()}, {"default", kDefaultModel}});
         return kExitDone;
     }
-    for (const FoundModel& model : models)
-        print_line(model.name + "  " + (model.shipped ? "shipped" : "imported") + "  " +
-                   format_size(model.bytes) + (model.memory.empty() ? "" : ", memory file") +
-                   (model.path == preferred ? ", default" : "") + "  " + model.path);
+    for (const FoundModel& model : models) {
+        std::string line = model.name;
+        line += model.shipped ? "  shipped  " : "  imported  ";
+        line.append(format_size(model.bytes));
+        if (!model.memory.empty()) line += ", memory file";
+        if (model.path == preferred) line += ", default";
+        line.append("  ").append(model.path);
+        print_line(line);
+    }
     if (preferred.empty())
-        remark(settings, std::string("the default model \"") + kDefaultModel +
-                             "\" was not imported yet; the first command that needs it does, or "
-                             "says how to get it");
+        remark(settings,
+               std::string("the default model ")
+                   .append(kDefaultModel)
+                   .append(" was not imported yet; the first command that needs it does, or "
+                           "says how to get it"));
     flush_output();
     return kExitDone;
 }

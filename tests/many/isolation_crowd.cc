@@ -294,8 +294,7 @@ class Crowd {
         for (const std::shared_ptr<storage::Space>& one : among) {
             const auto snapshot = store_->pointers(one);
             if (snapshot->parts.empty()) continue;
-            const uint64_t chunk =
-                snapshot->parts[random.below(snapshot->parts.size())].rows->chunk;
+            const uint64_t chunk = snapshot->parts[random.below(snapshot->parts.size())].chunk();
             if (const auto info = store_->describe(chunk)) {
                 asked.judge_info(*info);
             } else {
