@@ -110,7 +110,12 @@ def test_program_full_output_fails(rpt, store, models):
 
 
 def test_program_shipped_models_open(rpt):
-    for model in sorted((ROOT / "models").glob("*.safetensors")):
+    shipped = sorted((ROOT / "models").glob("*.safetensors"))
+    memories = [path for path in shipped if path.name.endswith(".memory.safetensors")]
+    assert memories
+    for memory in memories:
+        assert "open the model beside it" in rpt("model", "info", memory, code=1).err
+    for model in sorted(set(shipped) - set(memories)):
         assert rpt("model", "info", model, "--json").json["parameters"] > 0
 
 
