@@ -2,7 +2,7 @@
 BUILD := build/release
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help build test sanitize demo
+.PHONY: help build test sanitize sanitize-address sanitize-threads demo
 help:
 	@echo "make build   set up this machine and build the programs into $(BUILD)/bin"
 	@echo "make test    that, and build and run the tests (all but those labelled long)"
@@ -19,10 +19,15 @@ test:
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --label-exclude '^long$$'
 
-sanitize:
+sanitize: sanitize-address sanitize-threads
+
+sanitize-address:
 	@setup/prepare.sh sanitize
 	@cmake --build build/asan --parallel $(JOBS) --target tests_unit tests_property tests_capi
 	@ctest --test-dir build/asan --parallel $(JOBS) --output-on-failure --label-regex '^(unit|property|capi)$$' --label-exclude '^long$$'
+
+sanitize-threads:
+	@setup/prepare.sh sanitize
 	@cmake --build build/tsan --parallel $(JOBS) --target tests_many
 	@ctest --test-dir build/tsan --output-on-failure --label-regex '^many$$'
 
