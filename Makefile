@@ -17,7 +17,7 @@ build:
 test:
 	@setup/prepare.sh test
 	@cmake --build $(BUILD) --parallel $(JOBS)
-	@ctest --test-dir $(BUILD) --output-on-failure --label-exclude '^long$$'
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --label-exclude '^long$$'
 
 sanitize: sanitize-address sanitize-threads
 
