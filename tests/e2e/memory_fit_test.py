@@ -70,3 +70,7 @@ def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
     assert len(err.splitlines()) == 1 and not (tmp_path / "x").exists()
     err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a", "--cache", tmp_path / "c", code=1)
     assert "NAME=FILE" in err
+    for few in (["--tokens", "1100", "--first-token", "1100"], ["--tokens", "1024", "--window", "512", "--halves"]):
+        err = lab("memory", "eval", folder / "tiny.gguf", "--test", f"a={folder / 'train.jsonl'}", "--cache", tmp_path / "c",
+                  "--documents", "1", *few, code=1)
+        assert "--first-token" in err and len(err.splitlines()) == 1
