@@ -297,7 +297,7 @@ RPT_API rpt_status rpt_model_import(rpt_env* env, const char* path, const char* 
 
 /* Makes an untrained memory file for the model at `path`, a decoder that others trained, and writes
  * it to `out_path`, which is NAME.memory.safetensors beside the model. The model reads a text that
- * is part of the library, so this takes as long as adding some 16 kB to a store. An untrained
+ * is part of the library, so this takes as long as adding some 25 kB to a store. An untrained
  * memory helps less than one of `rpt-lab memory fit`. A file that is there is replaced; on failure
  * or cancel it stays as it was. The same machine with the same number of threads makes the same
  * bytes. Progress counts tokens. A memory file that stands beside the model is not read. As

@@ -1,7 +1,9 @@
 // rpt-lab memory fit MODEL: a memory for a frozen model, fitted by what helps it to predict.
 // rpt-lab memory eval MODEL: what it is worth.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -30,7 +32,8 @@ struct MemoryArguments {
     std::vector<std::string> train, validation;  // CORPUS=FILE
     std::vector<std::string> test;
     DocumentRequest documents;
-    int64_t window = 512, wide = 0, width = 128;
+    std::vector<int64_t> windows = {512};
+    int64_t wide = 0, width = 128;
     memory::FitOptions fit;
     memory::TrialOptions trial;
 };
@@ -38,14 +41,18 @@ struct MemoryArguments {
 nlohmann::ordered_json corpora_json(const std::vector<memory::CorpusLoss>& corpora) {
     nlohmann::ordered_json out;
     for (const memory::CorpusLoss& loss : corpora)
-        out[loss.corpus] = {
-            {"tokens", loss.tokens}, {"without", loss.without}, {"with", loss.with}};
+        out.push_back({{"corpus", loss.corpus},
+                       {"window", loss.window},
+                       {"tokens", loss.tokens},
+                       {"without", loss.without},
+                       {"with", loss.with}});
     return out;
 }
 
 void print_corpora(const std::vector<memory::CorpusLoss>& corpora) {
     for (const memory::CorpusLoss& loss : corpora)
-        std::printf(" %s %.4f -> %.4f (%+.4f)", loss.corpus.c_str(), loss.without, loss.with,
+        std::printf(" %s %lld: %.4f -> %.4f (%+.4f)", loss.corpus.c_str(),
+                    static_cast<long long>(loss.window), loss.without, loss.with,
                     loss.with - loss.without);
     std::printf("\n");
     std::fflush(stdout);
@@ -78,7 +85,7 @@ void tell_spaces(const char* what, const std::vector<memory::CorpusLoss>& corpor
 }
 
 void check_precision(const DocumentRequest& request) {
-    if (request.bf16 && !model::has_bf16_products())
+    if (request.keep.bf16 && !model::has_bf16_products())
         throw Error(Status::kUnsupported, "rpt",
                     "--bf16 needs a processor with AVX512-BF16; leave it out");
 }
@@ -92,41 +99,41 @@ memory::CopyParameters started(const std::string& path) {
 int run_fit(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     check_precision(args.documents);
-    const FrozenModel model = load_frozen(args.model, args.window);
-    const int64_t layers = model.network->config().layers();
-    int64_t& layer = args.documents.layer;
-    if (layer == 0) layer = layers - 2;
-    if (layer < 1 || layer > layers)
+    std::vector<FrozenModel> models;
+    for (const int64_t window : args.windows) models.push_back(load_frozen(args.model, window));
+    const model::ModelConfig& config = models.front().network->config();
+    int64_t& layer = args.documents.keep.layer;
+    if (layer == 0) layer = config.layers() - 2;
+    if (layer < 1 || layer > config.layers())
         throw Error(Status::kArgument, "rpt",
                     "--layer " + std::to_string(layer) + ": the model has " +
-                        std::to_string(layers) + " layers");
+                        std::to_string(config.layers()) + " layers");
     const std::vector<DocumentCache> train =
-        cached_documents(model, args.documents, args.train, progress);
-    const std::vector<DocumentCache> validation =
-        cached_documents(model, args.documents, args.validation, progress);
+        cached_documents(models, args.documents, args.train, progress);
+    std::vector<DocumentCache> validation;
+    for (const FrozenModel& model : models)
+        std::ranges::move(cached_documents({&model, 1}, args.documents, args.validation, progress),
+                          std::back_inserter(validation));
     memory::CopyParameters p = args.start.empty()
                                    ? memory::untrained(train, args.width, kDirectionTokens)
                                    : started(args.start);
-    const int64_t stride = model.network->config().stride;
-    const memory::FitStep best =
-        memory::fit_copy(p, train, validation, stride, args.fit,
-                         [&](const memory::FitStep& step) { tell(step, common); });
-    const memory::CopyParameters spaces = memory::fit_space_gate(p, train, stride, args.fit);
-    tell_spaces("its own past in a space",
-                memory::losses(spaces, validation, stride, args.fit.first_token), common);
-    tell_spaces("another document in a space",
-                memory::losses_beside_others(spaces, validation, stride, args.fit.first_token),
+    const memory::FitStep best = memory::fit_copy(
+        p, train, validation, args.fit, [&](const memory::FitStep& step) { tell(step, common); });
+    const memory::CopyParameters spaces = memory::fit_space_gate(p, train, args.fit);
+    tell_spaces("its own past in a space", memory::losses(spaces, validation, args.fit.first_token),
                 common);
+    tell_spaces("another document in a space",
+                memory::losses_beside_others(spaces, validation, args.fit.first_token), common);
     at::Tensor square = at::zeros_like(train.front().low_square);
     for (const DocumentCache& document : train)
         square += document.low_square / static_cast<double>(train.size());
     memory::MemoryFacts facts;
-    facts.weights = model.package->fingerprint();
+    facts.weights = models.front().package->fingerprint();
     facts.pointer_layer = layer;
     facts.made_from = std::to_string(train.size()) + " documents of " +
                       std::to_string(args.documents.tokens) + " tokens, step " +
                       std::to_string(best.step);
-    memory::write_memory(p, spaces, square.sqrt(), model.network->config(), facts, args.out);
+    memory::write_memory(p, spaces, square.sqrt(), config, facts, args.out);
     if (!common.json)
         std::printf("%s: step %lld, gain %.4f nats a token\n", args.out.c_str(),
                     static_cast<long long>(best.step), best.gain);
@@ -155,14 +162,25 @@ void report(const std::vector<memory::DocumentTrial>& trials, const Common& comm
         if (!common.json)
             std::printf("%s: %zu documents, %.0f tokens, no memory %.4f nats a token\n",
                         corpus.c_str(), documents.size(), count, nats / count);
+        const auto tell_way = [&](const std::string& name, const std::vector<double>& nats_of) {
+            const eval::Difference d = eval::paired_bootstrap(nats_of, base, tokens, 10000, 1);
+            row[name] = {{"difference", d.mean}, {"low", d.low}, {"high", d.high}};
+            if (!common.json)
+                std::printf("  %-32s %+.4f [%+.4f, %+.4f]\n", name.c_str(), d.mean, d.low, d.high);
+        };
         for (const auto& [way, of_first] : documents.front()->nats) {
             if (way == memory::Way::kNone) continue;
             std::vector<double> those;
             for (const memory::DocumentTrial* trial : documents) those.push_back(trial->of(way));
-            const eval::Difference d = eval::paired_bootstrap(those, base, tokens, 10000, 1);
-            row[name_of(way)] = {{"difference", d.mean}, {"low", d.low}, {"high", d.high}};
-            if (!common.json)
-                std::printf("  %-32s %+.4f [%+.4f, %+.4f]\n", name_of(way), d.mean, d.low, d.high);
+            tell_way(name_of(way), those);
+        }
+        for (size_t i = 0; i < documents.front()->reaches.size(); ++i) {
+            std::vector<double> those;
+            for (const memory::DocumentTrial* trial : documents)
+                those.push_back(trial->reaches[i].second);
+            tell_way(
+                "own past, " + std::to_string(documents.front()->reaches[i].first) + " tokens back",
+                those);
         }
         all.push_back(std::move(row));
     }
@@ -175,15 +193,16 @@ int run_eval(MemoryArguments& args, const Common& common) {
     const auto with_memory = weights::open_model(args.model);
     const memory::CopyParameters own = memory::read_memory(*with_memory, false);
     const memory::CopyParameters spaces = memory::read_memory(*with_memory, true);
-    args.documents.layer = weights::config_of(*with_memory).pointer_layer;
-    FrozenModel model = load_frozen(args.model, args.window);
-    args.trial.stride = model.network->config().stride;
+    args.documents.keep.layer = weights::config_of(*with_memory).pointer_layer;
+    // predictions that are not looked at need not be made
+    if (!args.trial.reaches.empty()) args.documents.keep.first_scored = args.trial.first_token;
+    FrozenModel model = load_frozen(args.model, args.windows.front());
     const std::vector<DocumentCache> documents =
-        cached_documents(model, args.documents, args.test, progress);
+        cached_documents({&model, 1}, args.documents, args.test, progress);
     std::vector<DocumentCache> wide;
     if (args.wide > 0) {
         model = load_frozen(args.model, args.wide);
-        wide = cached_documents(model, args.documents, args.test, progress);
+        wide = cached_documents({&model, 1}, args.documents, args.test, progress);
     }
     report(memory::try_memory(own, spaces, documents, wide, args.trial), common);
     return kDone;
@@ -197,7 +216,7 @@ void add_documents(CLI::App& command, DocumentRequest& request) {
         ->check(CLI::Range(1, 100000));
     command.add_option("--tokens", request.tokens, "Of each document")
         ->check(CLI::Range(1024, 1 << 20));
-    command.add_flag("--bf16", request.bf16,
+    command.add_flag("--bf16", request.keep.bf16,
                      "Matrix products in bf16: faster where the processor has AMX");
 }
 
@@ -218,9 +237,12 @@ void add_memory_command(CLI::App& app, Common& common) {
     command->add_option("--out", args->out, "Memory file to write: NAME.memory.safetensors")
         ->required();
     add_documents(*command, args->documents);
-    command->add_option("--window", args->window, "Tokens that the model attends to")
+    command
+        ->add_option("--window", args->windows,
+                     "Tokens that the model attends to. Several: each reads a part of the training "
+                     "documents and all of validation; sessions take the first")
         ->check(CLI::Range(128, 1 << 16));
-    command->add_option("--layer", args->documents.layer,
+    command->add_option("--layer", args->documents.keep.layer,
                         "Pointers are made of the state after so many layers (0: all but two)");
     command->add_option("--width", args->width, "Numbers of a pointer")->check(CLI::Range(8, 1024));
     command->add_option("--steps", args->fit.steps, "Updates")->check(CLI::Range(0, 1000000));
@@ -253,12 +275,18 @@ void add_memory_command(CLI::App& app, Common& common) {
     eval->add_option("model", trial->model, "Model with its memory file beside it")->required();
     eval->add_option("--test", trial->test, "NAME=FILE: documents, JSON lines")->required();
     add_documents(*eval, trial->documents);
-    eval->add_option("--window", trial->window, "Tokens that the model attends to")
+    eval->add_option("--window", trial->windows, "Tokens that the model attends to")
+        ->expected(1)
         ->check(CLI::Range(128, 1 << 16));
     eval->add_option("--longer-window", trial->wide, "Also without a memory and with this window");
     eval->add_option("--first-token", trial->trial.first_token, "Tokens count from there on");
     eval->add_flag("--halves", trial->trial.halves,
                    "Second halves of documents with the first ones in a space");
+    eval->add_option("--reach", trial->trial.reaches,
+                     "Only the own past, of which the last so many tokens are read behind the "
+                     "window; several are compared")
+        ->check(CLI::Range(1, 1 << 20))
+        ->excludes("--halves", "--longer-window");
     eval->footer(
         "Example: rpt-lab memory eval SmolLM2-135M.gguf --test books=test.jsonl.zst --cache cache "
         "--longer-window 2048");

@@ -41,6 +41,55 @@ std::vector<int32_t> first_tokens(const text::Tokenizer& tokenizer, const std::s
     return ids;
 }
 
+struct LongDocument {
+    int64_t line;  // of the corpus, from 1
+    std::string id;
+    std::vector<int32_t> ids;
+};
+
+// The first of a corpus that have the tokens asked for; at least one.
+std::vector<LongDocument> long_documents(const Corpus& corpus, const text::Tokenizer& tokenizer,
+                                         const DocumentRequest& request) {
+    std::vector<LongDocument> out;
+    const auto lines = train::LineReader::open(corpus.path);
+    std::string line;
+    int64_t number = 0;
+    while (static_cast<int64_t>(out.size()) < request.documents && lines->next(line)) {
+        const train::CorpusDocument document =
+            train::parse_document(line, corpus.path + ":" + std::to_string(++number));
+        if (document.text.size() < static_cast<size_t>(request.tokens) * 2) continue;
+        std::vector<int32_t> ids = first_tokens(tokenizer, document.text, request.tokens);
+        if (static_cast<int64_t>(ids.size()) <= request.tokens) continue;
+        out.push_back({number, document.id, std::move(ids)});
+    }
+    if (out.empty())
+        throw Error(Status::kArgument, "rpt",
+                    "corpus \"" + corpus.path + "\": no document has " +
+                        std::to_string(request.tokens) + " tokens; give --tokens a smaller number");
+    return out;
+}
+
+std::string window_of(const FrozenModel& model) {
+    return std::to_string(2 * model.network->config().stride);
+}
+
+// What must be equal for a kept document to be what would be computed.
+std::string maker_of(const FrozenModel& model, const DocumentRequest& request) {
+    std::string out = to_hex(model.package->fingerprint()) + " layer " +
+                      std::to_string(request.keep.layer) + " window " + window_of(model) +
+                      " tokens " + std::to_string(request.tokens);
+    if (request.keep.first_scored > 0)
+        out += " scored from " + std::to_string(request.keep.first_scored);
+    return out + (request.keep.bf16 ? " bf16" : "");
+}
+
+std::string file_of(const FrozenModel& model, const DocumentRequest& request, const Corpus& corpus,
+                    int64_t line) {
+    return request.cache + "/" + corpus.name + "-" +
+           std::filesystem::path(corpus.path).filename().string() + "-" + window_of(model) + "-" +
+           std::to_string(request.keep.layer) + "-" + std::to_string(line) + ".safetensors";
+}
+
 // What is known of how long the rest takes.
 class Pace {
   public:
@@ -81,52 +130,38 @@ FrozenModel load_frozen(const std::string& path, int64_t window) {
     return out;
 }
 
-std::vector<DocumentCache> cached_documents(const FrozenModel& model,
+std::vector<DocumentCache> cached_documents(std::span<const FrozenModel> models,
                                             const DocumentRequest& request,
                                             const std::vector<std::string>& corpora,
                                             ProgressLine& progress) {
-    std::filesystem::create_directories(request.cache);
-    const std::string window = std::to_string(2 * model.network->config().stride);
-    const std::string made_by = to_hex(model.package->fingerprint()) + " layer " +
-                                std::to_string(request.layer) + " window " + window + " tokens " +
-                                std::to_string(request.tokens) + (request.bf16 ? " bf16" : "");
+    std::error_code made;
+    std::filesystem::create_directories(request.cache, made);
+    if (made)
+        throw Error(Status::kIo, "os",
+                    "cannot create \"" + request.cache + "\": " + made.message());
     std::vector<DocumentCache> out;
     Pace pace(request.documents * static_cast<int64_t>(corpora.size()));
     for (const std::string& input : corpora) {
         const Corpus corpus = corpus_of(input);
-        const auto lines = train::LineReader::open(corpus.path);
-        std::string line;
-        int64_t taken = 0, number = 0;
-        while (taken < request.documents && lines->next(line)) {
-            train::CorpusDocument document =
-                train::parse_document(line, corpus.path + ":" + std::to_string(++number));
-            if (document.text.size() < static_cast<size_t>(request.tokens) * 2) continue;
-            const std::string file = request.cache + "/" + corpus.name + "-" +
-                                     std::filesystem::path(corpus.path).filename().string() + "-" +
-                                     window + "-" + std::to_string(request.layer) + "-" +
-                                     std::to_string(number) + ".safetensors";
+        const std::vector<LongDocument> documents =
+            long_documents(corpus, *models.front().tokenizer, request);
+        for (size_t i = 0; i < documents.size(); ++i) {
+            const FrozenModel& model = models[i * models.size() / documents.size()];
+            const std::string made_by = maker_of(model, request),
+                              file = file_of(model, request, corpus, documents[i].line);
             DocumentCache cache;
             if (memory::load_cache(file, made_by, cache)) {
                 pace.read_back();
             } else {
-                const std::vector<int32_t> ids =
-                    first_tokens(*model.tokenizer, document.text, request.tokens);
-                if (static_cast<int64_t>(ids.size()) <= request.tokens) continue;
-                cache = memory::cache_document(*model.network, request.layer, ids, corpus.name,
-                                               document.id, request.bf16);
+                cache = memory::cache_document(*model.network, documents[i].ids, corpus.name,
+                                               documents[i].id, request.keep);
                 memory::save_cache(cache, made_by, file);
                 pace.computed(request.tokens);
             }
             out.push_back(std::move(cache));
-            ++taken;
-            progress.show(corpus.name + ": " + std::to_string(taken) + " of " +
-                          std::to_string(request.documents) + " documents" + pace.text());
+            progress.show(corpus.name + ": " + std::to_string(i + 1) + " of " +
+                          std::to_string(documents.size()) + " documents" + pace.text());
         }
-        if (taken == 0)
-            throw Error(Status::kArgument, "rpt",
-                        "corpus \"" + corpus.path + "\": no document has " +
-                            std::to_string(request.tokens) +
-                            " tokens; give --tokens a smaller number");
     }
     return out;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,14 +27,14 @@ struct DocumentRequest {
     std::string cache;       // folder, made if need be
     int64_t documents = 4;   // of each corpus
     int64_t tokens = 12288;  // of each document
-    int64_t layer = 0;       // whose states are kept
-    bool bf16 = false;       // matrix products in bf16
+    memory::CacheOptions keep;
 };
 
-// Of each of `corpora` (NAME=FILE) the first documents that have so many tokens. What the folder
-// holds of the same model and request is read, the rest computed and kept there, one file a
-// document: a run that was stopped goes on. kArgument for a corpus without such a document.
-std::vector<memory::DocumentCache> cached_documents(const FrozenModel& model,
+// Of each of `corpora` (NAME=FILE) the first documents that have so many tokens. The first of them
+// are read by the first model, the last by the last one, equally many each. What the folder holds
+// of the same model and request is read, the rest computed and kept there, one file a document: a
+// run that was stopped goes on. kArgument for a corpus without such a document.
+std::vector<memory::DocumentCache> cached_documents(std::span<const FrozenModel> models,
                                                     const DocumentRequest& request,
                                                     const std::vector<std::string>& corpora,
                                                     ProgressLine& progress);

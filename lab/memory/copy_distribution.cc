@@ -114,13 +114,9 @@ struct Block {
     int64_t first, n;
 };
 
-Block block_at(const DocumentCache& document, int64_t block, int64_t stride) {
-    const int64_t first = block * stride;
-    return {first, std::min(stride, document.size() - 1 - first)};
-}
-
-int64_t far_end(int64_t block, int64_t stride) {
-    return std::max<int64_t>(0, (block - 1) * stride);
+Block block_at(const DocumentCache& document, int64_t block) {
+    const int64_t first = block * document.stride;
+    return {first, std::min(document.stride, document.size() - 1 - first)};
 }
 
 CopyQueries queries_at(const DocumentCache& document, Block at, at::Tensor rows) {
@@ -130,32 +126,35 @@ CopyQueries queries_at(const DocumentCache& document, Block at, at::Tensor rows)
 
 }  // namespace
 
-CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
-                             int64_t stride) {
-    const Block at = block_at(document, block, stride);
+CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document,
+                             int64_t block) {
+    const Block at = block_at(document, block);
     return queries_at(document, at, query_rows(p, document.states.narrow(0, at.first, at.n)));
 }
 
-FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
-                       int64_t stride) {
-    const int64_t n = far_end(block, stride);
+FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block) {
+    const int64_t n = far_end(document, block);
     return {key_rows(p, document.states.narrow(0, 0, n)), document.tokens.narrow(0, 1, n)};
 }
 
-int64_t blocks_of(const DocumentCache& document, int64_t stride) {
-    return (document.size() - 1 + stride - 1) / stride;
+int64_t far_end(const DocumentCache& document, int64_t block) {
+    return std::max<int64_t>(0, (block - 1) * document.stride);
+}
+
+int64_t blocks_of(const DocumentCache& document) {
+    return (document.size() - 1 + document.stride - 1) / document.stride;
 }
 
 MappedDocument::MappedDocument(const CopyParameters& p, const DocumentCache& of)
     : document(&of), queries(query_rows(p, of.states)), keys(key_rows(p, of.states)) {}
 
-CopyQueries MappedDocument::queries_of_block(int64_t block, int64_t stride) const {
-    const Block at = block_at(*document, block, stride);
+CopyQueries MappedDocument::queries_of_block(int64_t block) const {
+    const Block at = block_at(*document, block);
     return queries_at(*document, at, queries.narrow(0, at.first, at.n));
 }
 
-FarTokens MappedDocument::far_of_block(int64_t block, int64_t stride) const {
-    return part(0, far_end(block, stride));
+FarTokens MappedDocument::far_of_block(int64_t block) const {
+    return part(0, far_end(*document, block));
 }
 
 FarTokens MappedDocument::part(int64_t begin, int64_t end) const {

@@ -65,13 +65,14 @@ at::Tensor gate_logit(const CopyParameters& p, const at::Tensor& inputs);
 // -log((1 - lambda) p + lambda copy) [n].
 at::Tensor mixture_nll(const CopyParameters& p, const CopyQueries& queries, const FarTokens& far);
 
-// Block `block` of a document, whose tokens see the block before it and their own; the far tokens
-// are all before those. Empty far tokens where there are none. With gradients to the maps of `p`.
-CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
-                             int64_t stride);
-FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block,
-                       int64_t stride);
-int64_t blocks_of(const DocumentCache& document, int64_t stride);
+// Block `block` of a document (of its stride), whose tokens see the block before it and their own;
+// the far tokens are all before those. Empty far tokens where there are none. With gradients to the
+// maps of `p`.
+CopyQueries queries_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block);
+FarTokens far_of_block(const CopyParameters& p, const DocumentCache& document, int64_t block);
+// One behind the last far token of a block.
+int64_t far_end(const DocumentCache& document, int64_t block);
+int64_t blocks_of(const DocumentCache& document);
 
 // A document with all its rows made once, for reading without gradients.
 struct MappedDocument {
@@ -81,8 +82,8 @@ struct MappedDocument {
     at::Tensor stored_keys;    // [T, w], as a store keeps them; whoever needs them fills them in
 
     // As above.
-    CopyQueries queries_of_block(int64_t block, int64_t stride) const;
-    FarTokens far_of_block(int64_t block, int64_t stride) const;
+    CopyQueries queries_of_block(int64_t block) const;
+    FarTokens far_of_block(int64_t block) const;
     // The tokens [begin, end), end < T.
     FarTokens part(int64_t begin, int64_t end) const;
     FarTokens stored_part(int64_t begin, int64_t end) const;

@@ -28,32 +28,32 @@ weights::TensorData data_of(const at::Tensor& t, weights::DType type) {
 
 }  // namespace
 
-DocumentCache cache_document(const model::RptModel& model, int64_t layer,
-                             const std::vector<int32_t>& tokens, std::string corpus, std::string id,
-                             bool bf16) {
+DocumentCache cache_document(const model::RptModel& model, const std::vector<int32_t>& tokens,
+                             std::string corpus, std::string id, const CacheOptions& options) {
     RPT_CHECK(tokens.size() > 1);
     const at::NoGradGuard guard;  // inference mode would cast the weights for each product
-    const model::Bf16Scope products(at::kCPU, bf16);
+    const model::Bf16Scope products(at::kCPU, options.bf16);
     const model::ModelConfig& c = model.config();
     DocumentCache out;
     out.corpus = std::move(corpus);
     out.id = std::move(id);
+    out.stride = c.stride;
     out.tokens = at::empty({static_cast<int64_t>(tokens.size())}, at::kLong);
     std::copy(tokens.begin(), tokens.end(), out.tokens.mutable_data_ptr<int64_t>());
-    std::vector<int64_t> layers = {c.n_lower, layer, c.layers()};
+    std::vector<int64_t> layers = {c.n_lower, options.layer, c.layers()};
     std::ranges::sort(layers);
     const std::vector<at::Tensor> hidden = model.hidden_after(out.tokens.unsqueeze(0), layers);
     const auto after = [&](int64_t wanted) {
         return hidden[static_cast<size_t>(std::ranges::find(layers, wanted) - layers.begin())][0];
     };
-    out.states = after(layer).to(at::kHalf).contiguous();
+    out.states = after(options.layer).to(at::kHalf).contiguous();
     out.low_square = after(c.n_lower).square().mean(0);
     at::Tensor last = after(c.layers());
     if (c.final_norm) last = model::rms_norm(last, model.weights().final_norm, c.norm_eps);
     const int64_t n = out.size() - 1;
-    out.nll = at::empty({n}, at::kFloat);
-    out.entropy = at::empty({n}, at::kFloat);
-    for (int64_t begin = 0; begin < n; begin += kRows) {
+    out.nll = at::zeros({n}, at::kFloat);
+    out.entropy = at::zeros({n}, at::kFloat);
+    for (int64_t begin = options.first_scored; begin < n; begin += kRows) {
         const int64_t count = std::min(kRows, n - begin);
         const at::Tensor log_p =
             at::log_softmax(model.logits(last.narrow(0, begin, count)).to(at::kFloat), -1);
@@ -75,7 +75,8 @@ void save_cache(const DocumentCache& cache, const std::string& made_by, const st
                             {"tokenizer", "{}"},
                             {"made_by", made_by},
                             {"corpus", cache.corpus},
-                            {"id", cache.id}});
+                            {"id", cache.id},
+                            {"stride", std::to_string(cache.stride)}});
 }
 
 bool load_cache(const std::string& path, const std::string& made_by, DocumentCache& cache) {
@@ -91,6 +92,7 @@ bool load_cache(const std::string& path, const std::string& made_by, DocumentCac
     if (made == metadata.end() || made->second != made_by) return false;
     cache.corpus = metadata.at("corpus");
     cache.id = metadata.at("id");
+    cache.stride = std::stoll(metadata.at("stride"));
     cache.tokens = read(*package, "tokens", at::kLong);
     cache.states = read(*package, "states", at::kHalf);
     cache.low_square = read(*package, "low_square", at::kFloat);

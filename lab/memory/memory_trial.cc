@@ -42,22 +42,66 @@ CopyQueries after(const CopyParameters& spaces, const CopyQueries& queries, cons
     return {queries.rows, queries.next, mixture_nll(spaces, queries, far), queries.entropy};
 }
 
-class Sums {
-  public:
-    explicit Sums(DocumentTrial& trial) : trial_(trial) {}
-    void add(Way way, const at::Tensor& nll) {
-        const double sum = nll.sum().item<double>();
-        for (auto& [known, nats] : trial_.nats)
+double sum_of(const at::Tensor& nll) {
+    return nll.sum().item<double>();
+}
+
+// One block of a document, and the sums that it adds to.
+struct BlockTrial {
+    const CopyParameters& own;
+    const CopyParameters& spaces;
+    const MappedDocument& rows;
+    int64_t block;
+    CopyQueries queries;
+    DocumentTrial& sums;
+
+    int64_t end() const { return far_end(*rows.document, block); }
+    void add(Way way, const at::Tensor& nll) const {
+        for (auto& [known, nats] : sums.nats)
             if (known == way) {
-                nats += sum;
+                nats += sum_of(nll);
                 return;
             }
-        trial_.nats.emplace_back(way, sum);
+        sums.nats.emplace_back(way, sum_of(nll));
     }
-
-  private:
-    DocumentTrial& trial_;
+    at::Tensor copied_from(const FarTokens& past, const CopyQueries& from) const {
+        return past.next.size(0) == 0 ? from.nll : mixture_nll(own, from, past);
+    }
 };
+
+void try_reaches(const BlockTrial& at, const std::vector<int64_t>& reaches) {
+    at.sums.reaches.resize(reaches.size());
+    for (size_t i = 0; i < reaches.size(); ++i) {
+        const int64_t begin = std::max<int64_t>(0, at.end() - reaches[i]);
+        at.sums.reaches[i].first = reaches[i];
+        at.sums.reaches[i].second +=
+            sum_of(mixture_nll(at.own, at.queries, at.rows.part(begin, at.end())));
+    }
+}
+
+// The first `half` tokens stand in a space.
+void try_halves(const BlockTrial& at, int64_t half) {
+    const FarTokens past = at.rows.part(half, at.end());
+    const CopyQueries with_before = after(at.spaces, at.queries, at.rows.stored_part(0, half));
+    at.add(Way::kFirstPart, with_before.nll);
+    at.add(Way::kPastOfSecond, at.copied_from(past, at.queries));
+    at.add(Way::kFirstAndPast, at.copied_from(past, with_before));
+}
+
+void try_past(const BlockTrial& at) {
+    const FarTokens far = at.rows.part(0, at.end());
+    at.add(Way::kOwn, mixture_nll(at.own, at.queries, far));
+    at.add(Way::kOwnFourBits, mixture_nll(at.own, at.queries, at.rows.stored_part(0, at.end())));
+    at.add(Way::kMixedUp,
+           mixture_nll(at.own, at.queries, mixed_up(far, static_cast<uint64_t>(at.block))));
+}
+
+void try_other(const BlockTrial& at, const MappedDocument& other) {
+    const FarTokens places = other.stored_part(0, other.document->size() - 1);
+    const CopyQueries beside = after(at.spaces, at.queries, places);
+    at.add(Way::kOther, beside.nll);
+    at.add(Way::kOwnAndOther, mixture_nll(at.own, beside, at.rows.part(0, at.end())));
+}
 
 }  // namespace
 
@@ -100,6 +144,7 @@ std::vector<DocumentTrial> try_memory(const CopyParameters& own, const CopyParam
                                       const std::vector<DocumentCache>& wide,
                                       const TrialOptions& options) {
     RPT_CHECK(wide.empty() || wide.size() == documents.size());
+    RPT_CHECK(options.reaches.empty() || !options.halves);
     const at::NoGradGuard guard;
     std::vector<MappedDocument> rows;
     for (const DocumentCache& document : documents) {
@@ -107,48 +152,31 @@ std::vector<DocumentTrial> try_memory(const CopyParameters& own, const CopyParam
         rows.back().stored_keys = stored(rows.back().keys);
     }
     std::vector<DocumentTrial> out;
-    const int64_t stride = options.stride;
     for (size_t d = 0; d < documents.size(); ++d) {
         const DocumentCache& document = documents[d];
+        const int64_t stride = document.stride;
         DocumentTrial trial;
         trial.corpus = document.corpus;
         trial.id = document.id;
-        Sums sums(trial);
         const int64_t half = document.size() / 2 / stride;  // in blocks
         const int64_t first =
             options.halves ? half + 2
                            : std::max<int64_t>(2, (options.first_token + stride - 1) / stride);
-        for (int64_t block = first; block < blocks_of(document, stride); ++block) {
-            const CopyQueries queries = rows[d].queries_of_block(block, stride);
-            trial.tokens += queries.nll.size(0);
-            sums.add(Way::kNone, queries.nll);
-            if (options.halves) {
-                const FarTokens before = rows[d].stored_part(0, half * stride),
-                                past = rows[d].part(half * stride, (block - 1) * stride);
-                const CopyQueries with_before = after(spaces, queries, before);
-                sums.add(Way::kFirstPart, with_before.nll);
-                sums.add(Way::kPastOfSecond,
-                         past.next.size(0) == 0 ? queries.nll : mixture_nll(own, queries, past));
-                sums.add(Way::kFirstAndPast, past.next.size(0) == 0
-                                                 ? with_before.nll
-                                                 : mixture_nll(own, with_before, past));
-                continue;
+        for (int64_t block = first; block < blocks_of(document); ++block) {
+            const BlockTrial at{own,  spaces, rows[d], block, rows[d].queries_of_block(block),
+                                trial};
+            const int64_t count = at.queries.nll.size(0);
+            trial.tokens += count;
+            at.add(Way::kNone, at.queries.nll);
+            if (!options.reaches.empty()) {
+                try_reaches(at, options.reaches);
+            } else if (options.halves) {
+                try_halves(at, half * stride);
+            } else {
+                try_past(at);
+                if (rows.size() > 1) try_other(at, rows[(d + 1) % rows.size()]);
+                if (!wide.empty()) at.add(Way::kWide, wide[d].nll.narrow(0, block * stride, count));
             }
-            const FarTokens far = rows[d].far_of_block(block, stride);
-            sums.add(Way::kOwn, mixture_nll(own, queries, far));
-            sums.add(Way::kOwnFourBits,
-                     mixture_nll(own, queries, rows[d].stored_part(0, (block - 1) * stride)));
-            sums.add(Way::kMixedUp,
-                     mixture_nll(own, queries, mixed_up(far, static_cast<uint64_t>(block))));
-            if (documents.size() > 1) {
-                const MappedDocument& next = rows[(d + 1) % rows.size()];
-                const CopyQueries beside =
-                    after(spaces, queries, next.stored_part(0, next.document->size() - 1));
-                sums.add(Way::kOther, beside.nll);
-                sums.add(Way::kOwnAndOther, mixture_nll(own, beside, far));
-            }
-            if (!wide.empty())
-                sums.add(Way::kWide, wide[d].nll.narrow(0, block * stride, queries.nll.size(0)));
         }
         if (trial.tokens > 0) out.push_back(std::move(trial));
     }

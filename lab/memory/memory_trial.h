@@ -29,16 +29,19 @@ struct DocumentTrial {
     std::string corpus, id;
     int64_t tokens = 0;
     std::vector<std::pair<Way, double>> nats;
-    double of(Way way) const;  // the way was tried
+    std::vector<std::pair<int64_t, double>> reaches;  // nats by how many far tokens were seen
+    double of(Way way) const;                         // the way was tried
 };
 
 struct TrialOptions {
-    int64_t stride = 256;
     int64_t first_token = 4096;
     // As if the document began anew at its middle, with its first half in a space: the ways
     // kNone, kFirstPart, kPastOfSecond, kFirstAndPast, of the second half's tokens that have far
     // ones in it.
     bool halves = false;
+    // Instead of all other ways: the own past, of which only so many far tokens are seen, the last
+    // ones.
+    std::vector<int64_t> reaches = {};
 };
 
 // `wide`: the same documents read with a longer window, or none. Each document's space holds the

@@ -57,8 +57,24 @@ def test_memory_eval_tells_every_way_of_reading(fitted):
                 "own past and that space", "no memory, longer window"):
         assert row[way]["low"] <= row[way]["difference"] <= row[way]["high"]
     assert row["own past"]["difference"] < row["own past, followers mixed up"]["difference"]
+    # how far back: 10 tokens are less than all, and as many as there are is all of them
+    (reached,) = json.loads(lab(*words, "--first-token", "300", "--reach", "10", "4000"))
+    ten, all_of_it = reached["own past, 10 tokens back"], reached["own past, 4000 tokens back"]
+    assert all_of_it["difference"] == pytest.approx(row["own past"]["difference"], abs=1e-4)
+    assert all_of_it["difference"] < ten["difference"]
     (row,) = json.loads(lab(*words, "--halves"))
     assert row["first half in a space"]["difference"] < 0.1 and "both" in row and "own past" not in row
+
+
+def test_memory_fit_reads_with_several_windows(fitted, tmp_path):
+    folder, words, _ = fitted
+    words = [tmp_path / "cache" if word == folder / "cache" else word for word in words]
+    at = words.index("--window") + 1
+    first = lab("memory", "fit", folder / "tiny.gguf", *words[:at], "128", "256", *words[at + 1:], "--steps", "0",
+                "--out", tmp_path / "two.memory.safetensors", "--json").splitlines()[0]
+    # two training documents, one each; the validation document twice
+    assert [(loss["corpus"], loss["window"]) for loss in json.loads(first)["corpora"]] == [("a", 128), ("a", 256)]
+    assert sorted(path.name.split("-")[-3] for path in (tmp_path / "cache").glob("a-train*")) == ["128", "256"]
 
 
 def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
@@ -70,6 +86,9 @@ def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
     assert len(err.splitlines()) == 1 and not (tmp_path / "x").exists()
     err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a", "--cache", tmp_path / "c", code=1)
     assert "NAME=FILE" in err
+    (tmp_path / "file").write_text("")
+    err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a=b", "--cache", tmp_path / "file" / "c", code=1)
+    assert "cannot create" in err and len(err.splitlines()) == 1
     for few in (["--tokens", "1100", "--first-token", "1100"], ["--tokens", "1024", "--window", "512", "--halves"]):
         err = lab("memory", "eval", folder / "tiny.gguf", "--test", f"a={folder / 'train.jsonl'}", "--cache", tmp_path / "c",
                   "--documents", "1", *few, code=1)

@@ -30,8 +30,8 @@ TEST(CopyDistribution, gives_what_the_plain_reader_gives) {
     p.shift = at::arange(1, 6) * 0.2;
     p.scale = at::arange(1, 6) * 0.5;
     const int64_t block = 5;
-    const CopyQueries queries = queries_of_block(p, document, block, stride);
-    const FarTokens far = far_of_block(p, document, block, stride);
+    const CopyQueries queries = queries_of_block(p, document, block);
+    const FarTokens far = far_of_block(p, document, block);
     ASSERT_EQ(far.rows.size(0), (block - 1) * stride);
     const at::Tensor got = mixture_nll(p, queries, far);
     const at::Tensor cosines = at::mm(queries.rows, far.rows.t());
@@ -65,17 +65,17 @@ TEST(CopyDistribution, blocks_see_the_one_before_them) {
     const DocumentCache document = repeating_document(50, 20, 8, 1);
     const CopyParameters p = untrained({document}, 4, 50);
     const at::NoGradGuard guard;
-    EXPECT_EQ(blocks_of(document, 16), 4);
-    EXPECT_EQ(far_of_block(p, document, 0, 16).rows.size(0), 0);
-    EXPECT_EQ(far_of_block(p, document, 1, 16).rows.size(0), 0);
-    EXPECT_EQ(far_of_block(p, document, 3, 16).rows.size(0), 32);
-    EXPECT_EQ(queries_of_block(p, document, 3, 16).rows.size(0),
+    EXPECT_EQ(blocks_of(document), 4);
+    EXPECT_EQ(far_of_block(p, document, 0).rows.size(0), 0);
+    EXPECT_EQ(far_of_block(p, document, 1).rows.size(0), 0);
+    EXPECT_EQ(far_of_block(p, document, 3).rows.size(0), 32);
+    EXPECT_EQ(queries_of_block(p, document, 3).rows.size(0),
               1);  // the last token predicts none
-    EXPECT_TRUE(far_of_block(p, document, 3, 16).next.equal(document.tokens.narrow(0, 1, 32)));
+    EXPECT_TRUE(far_of_block(p, document, 3).next.equal(document.tokens.narrow(0, 1, 32)));
     // all at once is the same
     const MappedDocument rows(p, document);
-    EXPECT_TRUE(rows.far_of_block(3, 16).next.equal(document.tokens.narrow(0, 1, 32)));
-    EXPECT_LT((rows.queries_of_block(2, 16).rows - queries_of_block(p, document, 2, 16).rows)
+    EXPECT_TRUE(rows.far_of_block(3).next.equal(document.tokens.narrow(0, 1, 32)));
+    EXPECT_LT((rows.queries_of_block(2).rows - queries_of_block(p, document, 2).rows)
                   .abs()
                   .max()
                   .item<double>(),

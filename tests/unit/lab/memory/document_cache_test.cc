@@ -22,7 +22,7 @@ TEST(DocumentCache, holds_what_the_model_makes_of_the_text) {
     for (const auto& [name, config] : model::frozen_variants()) {
         const model::RptModel network(config, 7);
         const std::vector<int32_t> tokens = some_tokens(21, config.vocab);
-        const DocumentCache cache = cache_document(network, 3, tokens, "c", "d");
+        const DocumentCache cache = cache_document(network, tokens, "c", "d", {.layer = 3});
         const at::NoGradGuard guard;
         const model::LowerOutput low{network.lower_hidden(cache.tokens.unsqueeze(0)), {}, {}, {}};
         const at::Tensor logits =
@@ -39,13 +39,27 @@ TEST(DocumentCache, holds_what_the_model_makes_of_the_text) {
     }
 }
 
+TEST(DocumentCache, predictions_before_the_first_scored_token_are_left_out) {
+    const model::ModelConfig config = model::frozen_variants().front().second;
+    const model::RptModel network(config, 7);
+    const std::vector<int32_t> tokens = some_tokens(21, config.vocab);
+    const DocumentCache all = cache_document(network, tokens, "c", "d", {.layer = 2});
+    const DocumentCache late =
+        cache_document(network, tokens, "c", "d", {.layer = 2, .first_scored = 13});
+    EXPECT_TRUE(late.states.equal(all.states));
+    EXPECT_EQ(late.nll.narrow(0, 0, 13).abs().max().item<float>(), 0);
+    EXPECT_LT((late.nll - all.nll).narrow(0, 13, 7).abs().max().item<double>(), 1e-5);
+    EXPECT_LT((late.entropy - all.entropy).narrow(0, 13, 7).abs().max().item<double>(), 1e-5);
+}
+
 TEST(DocumentCache, products_in_bf16_give_nearly_the_same) {
     if (!model::has_bf16_products()) GTEST_SKIP() << "this processor has no products in bf16";
     const model::ModelConfig config = model::frozen_variants().front().second;
     const model::RptModel network(config, 7);
     const std::vector<int32_t> tokens = some_tokens(21, config.vocab);
-    const DocumentCache exact = cache_document(network, 2, tokens, "c", "d");
-    const DocumentCache rounded = cache_document(network, 2, tokens, "c", "d", true);
+    const DocumentCache exact = cache_document(network, tokens, "c", "d", {.layer = 2});
+    const DocumentCache rounded =
+        cache_document(network, tokens, "c", "d", {.layer = 2, .bf16 = true});
     EXPECT_LT((exact.nll - rounded.nll).abs().max().item<double>(), 0.05);
     EXPECT_LT((exact.entropy - rounded.entropy).abs().max().item<double>(), 0.05);
     EXPECT_FALSE(exact.nll.equal(rounded.nll));
@@ -57,13 +71,14 @@ TEST(DocumentCache, is_read_back_only_by_who_made_it) {
     DocumentCache back;
     EXPECT_FALSE(load_cache(path, "model a", back));
     const model::ModelConfig config = model::frozen_variants().front().second;
-    const DocumentCache cache =
-        cache_document(model::RptModel(config, 7), 2, some_tokens(9, config.vocab), "books", "one");
+    const DocumentCache cache = cache_document(
+        model::RptModel(config, 7), some_tokens(9, config.vocab), "books", "one", {.layer = 2});
     save_cache(cache, "model a", path);
     EXPECT_FALSE(load_cache(path, "model b", back));
     ASSERT_TRUE(load_cache(path, "model a", back));
     EXPECT_EQ(back.corpus, "books");
     EXPECT_EQ(back.id, "one");
+    EXPECT_EQ(back.stride, config.stride);
     EXPECT_TRUE(back.tokens.equal(cache.tokens));
     EXPECT_TRUE(back.states.equal(cache.states));
     EXPECT_TRUE(back.low_square.equal(cache.low_square));

@@ -18,6 +18,7 @@ inline DocumentCache repeating_document(int64_t tokens, int64_t period, int64_t 
     DocumentCache out;
     out.corpus = "made";
     out.id = std::to_string(seed);
+    out.stride = 16;
     out.tokens = at::empty({tokens}, at::kLong);
     at::Tensor states = at::empty({tokens, dim}, at::kFloat);
     int64_t* ids = out.tokens.mutable_data_ptr<int64_t>();

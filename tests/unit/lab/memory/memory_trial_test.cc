@@ -19,7 +19,7 @@ CopyParameters fitted(const std::vector<DocumentCache>& documents) {
     options.every = 60;
     options.first_token = 64;
     options.gate_rate = 0.1;
-    fit_copy(p, documents, documents, 16, options, [](const FitStep&) {});
+    fit_copy(p, documents, documents, options, [](const FitStep&) {});
     return p;
 }
 
@@ -29,7 +29,8 @@ TEST(MemoryTrial, tells_what_the_past_is_worth_and_what_a_wrong_one_is) {
     std::vector<DocumentCache> wide = documents;
     for (DocumentCache& document : wide) document.nll = document.nll / 2;
     const CopyParameters p = fitted(documents);
-    const std::vector<DocumentTrial> trials = try_memory(p, p, documents, wide, {16, 70, false});
+    const std::vector<DocumentTrial> trials =
+        try_memory(p, p, documents, wide, {.first_token = 70});
     ASSERT_EQ(trials.size(), 2u);
     for (const DocumentTrial& trial : trials) {
         EXPECT_EQ(trial.tokens, 299 - 80);  // from the first whole block on
@@ -43,7 +44,8 @@ TEST(MemoryTrial, tells_what_the_past_is_worth_and_what_a_wrong_one_is) {
         EXPECT_LT(trial.of(Way::kOwnAndOther), 0.6 * without);
     }
     // one document has no other
-    for (const auto& [way, nats] : try_memory(p, p, {documents[0]}, {}, {16, 70, false})[0].nats)
+    for (const auto& [way, nats] :
+         try_memory(p, p, {documents[0]}, {}, {.first_token = 70})[0].nats)
         EXPECT_TRUE(way != Way::kOther && way != Way::kOwnAndOther && way != Way::kWide);
 }
 
@@ -51,7 +53,7 @@ TEST(MemoryTrial, first_half_in_a_space_is_worth_as_much_as_if_it_had_been_read)
     // the second half says again what the first one said, and nothing twice by itself
     const std::vector<DocumentCache> documents = {repeating_document(320, 160, 24, 1)};
     const CopyParameters p = fitted({repeating_document(300, 70, 24, 2)});
-    const DocumentTrial trial = try_memory(p, p, documents, {}, {16, 0, true})[0];
+    const DocumentTrial trial = try_memory(p, p, documents, {}, {.halves = true})[0];
     EXPECT_EQ(trial.tokens, 319 - 160 - 32);
     const double without = trial.of(Way::kNone);
     EXPECT_LT(trial.of(Way::kFirstPart), 0.5 * without);
@@ -65,7 +67,7 @@ TEST(MemoryTrial, memory_file_gives_back_what_was_written) {
     FitOptions options;
     options.space_steps = 5;
     options.first_token = 64;
-    const CopyParameters spaces = fit_space_gate(own, documents, 16, options);
+    const CopyParameters spaces = fit_space_gate(own, documents, options);
     const std::string path = testing::TempDir() + "/made.memory.safetensors";
     model::ModelConfig config;
     write_memory(own, spaces, at::ones({24}), config, {{}, 5, "a test"}, path);
