@@ -144,12 +144,11 @@ std::string memory_beside(const std::string& model) {
 
 std::string model_name(const std::string& path) {
     const fs::path normal = fs::path(path).lexically_normal();
-    std::string name = (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+    const std::string name =
+        (normal.has_filename() ? normal : normal.parent_path()).filename().string();
     for (const std::string_view ending : {kPackage, kGguf})
-        if (name.size() > ending.size() && name.ends_with(ending)) {
-            name.resize(name.size() - ending.size());
-            break;
-        }
+        if (name.size() > ending.size() && name.ends_with(ending))
+            return name.substr(0, name.size() - ending.size());
     return name;
 }
 
