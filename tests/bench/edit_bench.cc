@@ -58,10 +58,14 @@ std::string text_of(const std::string& book, uint64_t bytes) {
     for (int round = 0; text.size() < bytes; ++round) {
         std::istringstream words(book);
         std::string line;
-        while (std::getline(words, line) && text.size() < bytes)
-            text += line +
-                    (line.empty() ? "" : " " + std::to_string(round * 7919 + int(line.size()))) +
-                    "\n";
+        while (std::getline(words, line) && text.size() < bytes) {
+            text += line;
+            if (!line.empty()) {
+                text += ' ';
+                text += std::to_string(round * 7919 + int(line.size()));
+            }
+            text += '\n';
+        }
     }
     text.resize(bytes);
     while (!text.empty() && (text.back() & 0xC0) == 0x80) text.pop_back();
