@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
@@ -70,10 +71,13 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
 // On the host.
 std::vector<float> to_floats(const at::Tensor& t);
 
-// Runs `f` without autograd; what LibTorch throws becomes rpt::Error.
+// Runs `f` without autograd; what LibTorch throws becomes rpt::Error. Inside a Bf16Scope
+// (lab/network/bf16_scope.h) products are in bf16: casts of the weights are kept only outside
+// inference mode.
 template <typename F>
 auto run_torch(F&& f) {
-    const c10::InferenceMode guard;
+    const at::NoGradGuard no_grad;
+    const c10::InferenceMode guard(!at::autocast::is_autocast_enabled(at::kCPU));
     try {
         return std::forward<F>(f)();
     } catch (const c10::OutOfMemoryError&) {

@@ -67,6 +67,10 @@ std::shared_ptr<const Engine> TorchFactory::open(const weights::Package& package
     }
 }
 
+void forget_neighbours(const Engine& engine) {
+    if (const auto* ours = dynamic_cast<const TorchEngine*>(&engine)) ours->upper_memo().clear();
+}
+
 std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
                                                 const EngineOptions& options) {
     const auto package = weights::open_model(path);

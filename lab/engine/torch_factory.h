@@ -24,6 +24,10 @@ class TorchFactory final : public EngineFactory {
 std::shared_ptr<const Engine> open_torch_engine(const std::string& path,
                                                 const EngineOptions& options = {});
 
+// Drops keys and values of neighbours that a LibTorch engine keeps (lab/engine/upper_memo.h), so
+// that what is measured next pays for its own.
+void forget_neighbours(const Engine& engine);
+
 // What of the model only the trainer and the evaluation compute, in words; empty: nothing.
 std::string unread_part(const model::ModelConfig& config);
 

@@ -5,7 +5,6 @@
 
 #include "lab/network/layers.h"
 #include "lab/network/pointers.h"
-#include "lab/network/token_loss.h"
 
 namespace rpt::engine {
 namespace {
@@ -218,7 +217,7 @@ void TorchStream::finish_upper() {
 void TorchStream::write_logits(const at::Tensor& hidden, std::span<float> last_logits) const {
     if (last_logits.empty()) return;
     const at::Tensor logits =
-        engine_->model().logits(hidden[hidden.size(0) - 1]).to(at::kCPU).contiguous();
+        engine_->model().logits(hidden[hidden.size(0) - 1]).to(at::kCPU, at::kFloat).contiguous();
     std::memcpy(last_logits.data(), logits.const_data_ptr<float>(), last_logits.size_bytes());
 }
 
@@ -252,10 +251,16 @@ void TorchStream::advance_upper_scored(std::span<const int32_t> next, std::span<
     run_torch([&] {
         const at::Tensor targets = engine_->to_device(next);
         const at::Tensor hidden = run_upper();
-        const at::Tensor nll =
-            engine_->model().token_nll(hidden, targets).to(at::kCPU).contiguous();
-        const float* p = nll.const_data_ptr<float>();
-        for (size_t i = 0; i < log_probs.size(); ++i) log_probs[i] = -p[i];
+        for (int64_t first = 0; first < hidden.size(0); first += kRowsAtOnce) {
+            const int64_t n = std::min(kRowsAtOnce, hidden.size(0) - first);
+            const at::Tensor logits =
+                engine_->model().logits(hidden.narrow(0, first, n)).to(at::kFloat);
+            const at::Tensor next_logits =
+                logits.gather(1, targets.narrow(0, first, n).unsqueeze(1)).squeeze(1);
+            const at::Tensor log_p =
+                (next_logits - at::logsumexp(logits, 1)).to(at::kCPU).contiguous();
+            std::memcpy(log_probs.data() + first, log_p.const_data_ptr<float>(), log_p.nbytes());
+        }
         write_logits(hidden, last_logits);
         finish_upper();
     });
@@ -280,7 +285,7 @@ void TorchStream::advance_upper_rows(const RowSink& sink) {
         const at::Tensor logits = run_torch([&] {
             return engine_->model()
                 .logits(hidden.narrow(0, first, std::min(kRowsAtOnce, n - first)))
-                .to(at::kCPU)
+                .to(at::kCPU, at::kFloat)
                 .contiguous();
         });
         sink(static_cast<size_t>(first),
@@ -296,6 +301,8 @@ void TorchStream::pointers(std::vector<float>& keys, std::vector<float>& queries
     if (upper_due_)
         refuse(Status::kState, "stream: the upper half has not run over the last tokens");
     run_torch([&] {
+        // small products, and cosines of them are multiplied by T: never in bf16
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
         keys = to_floats(model::pointer_keys(*w, pointed_));
         queries = to_floats(model::pointer_queries(*w, pointed_));
     });

@@ -55,6 +55,13 @@ void UpperMemo::put(const Digest& digest, const PassedNeighbour& passed) {
     }
 }
 
+void UpperMemo::clear() {
+    const std::lock_guard lock(mutex_);
+    by_digest_.clear();
+    entries_.clear();
+    bytes_ = 0;
+}
+
 size_t UpperMemo::bytes() const {
     const std::lock_guard lock(mutex_);
     return bytes_;

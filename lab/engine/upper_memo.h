@@ -29,6 +29,7 @@ class UpperMemo {
     // What `make` gives, now or earlier. `make` runs without a lock; two threads may both make one.
     PassedNeighbour get(const Neighbour& neighbour, const std::function<PassedNeighbour()>& make);
     size_t bytes() const;
+    void clear();
 
   private:
     using Entries = std::list<std::pair<Digest, PassedNeighbour>>;  // the last used first

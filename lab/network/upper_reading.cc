@@ -106,7 +106,8 @@ std::vector<FarRows> pass_neighbours(const ModelConfig& config, const ModelWeigh
         const LayerWeights& layer = layer_of(w, i);
         const Projected p = project(c, layer.attention, h);
         const at::Tensor k = rope.rotate(p.k, 0);
-        out.push_back({present(k), present(p.v)});
+        // fp32 whatever the products are in: single tokens read them without LibTorch
+        out.push_back({present(k).to(at::kFloat), present(p.v).to(at::kFloat)});
         if (i + 1 == c.layers()) break;
         const at::Tensor read = attend(rope.rotate(p.q, 0), k, p.v, mask);
         h = h + at::linear(read, layer.attention.out);

@@ -1,6 +1,7 @@
 // Neighbours read through the upper layers: any pieces against one mask over the whole document.
 #include <algorithm>
 
+#include "lab/network/bf16_scope.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/upper_reading.h"
 #include "tests/unit/lab/engine/engine_fixture.h"
@@ -97,6 +98,52 @@ TEST_F(EngineTest, upper_reading_equals_one_mask_over_the_document_for_any_piece
             EXPECT_LT(furthest(logits, floats(d.logits[8])), 1e-4) << name;
         }
     }
+}
+
+TEST_F(EngineTest, products_in_bf16_are_near_and_leave_nothing_behind) {
+    const model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
+    const model::RptModel model(config, 3);
+    model::roughen(model);
+    const auto engine = open(model);
+    const Document d = make_document(model, true);
+    const std::vector<int32_t> next(d.ids.begin() + 1, d.ids.begin() + 6);
+    const auto scores_of = [&] {
+        std::vector<float> scores(5);
+        const auto stream = engine->new_stream();
+        set_all(*stream, d, stream->advance_lower(std::span(d.ids).first(5)));
+        stream->advance_upper_scored(next, scores, {});
+        return scores;
+    };
+    const std::vector<float> exact = scores_of();
+    {
+        const model::Bf16Scope products(at::kCPU, true);
+        const double most = d.logits.abs().max().item<double>();
+        for (const size_t piece : {size_t{100}, size_t{1}, size_t{3}}) {
+            const double off = distance(*engine->new_stream(), d, piece);
+            EXPECT_LT(off, 0.05 * most) << piece;
+            if (piece != 1) EXPECT_GT(off, 1e-4) << piece;
+        }
+        const std::vector<float> rounded = scores_of();
+        EXPECT_LT(furthest(rounded, exact), 0.05 * most);
+        EXPECT_GT(furthest(rounded, exact), 1e-5);
+    }
+    forget_neighbours(*engine);  // that passed in bf16
+    EXPECT_EQ(scores_of(), exact);
+    EXPECT_LT(distance(*engine->new_stream(), d, 3), 1e-4);
+}
+
+TEST_F(EngineTest, upper_reading_is_the_same_after_its_memo_was_emptied) {
+    const model::ModelConfig config = with_bytes(model::frozen_variants()[0].second);
+    const model::RptModel model(config, 3);
+    const auto engine = open(model);
+    const Document d = make_document(model, true);
+    EXPECT_LT(distance(*engine->new_stream(), d, 5), 1e-4);
+    const auto& memo = dynamic_cast<const TorchEngine&>(*engine).upper_memo();
+    EXPECT_GT(memo.bytes(), 0u);
+    forget_neighbours(*engine);
+    EXPECT_EQ(memo.bytes(), 0u);
+    EXPECT_LT(distance(*engine->new_stream(), d, 5), 1e-4);
+    EXPECT_GT(memo.bytes(), 0u);
 }
 
 TEST_F(EngineTest, upper_reading_matters_and_changes_nothing_without_neighbours) {
