@@ -19,8 +19,9 @@ std::vector<Found> ChunkFeeder::find(const engine::EncodedChunk& chunk, size_t e
     if (use.by_mass) {
         const ByMass& by = *use.by_mass;
         RPT_CHECK(by.queries->end() + 1 == end);
-        return by.search->find(by.queries->last(kMassQueries), by.own, own_last, *use.retrieve,
-                               control);
+        return by.chooser->choose(
+            {by.queries->last(kMassQueries), by.queries->end(), by.own, own_last}, *use.retrieve,
+            control);
     }
     std::vector<Query> queries;
     if (use.question && use.question->end == end) queries.emplace_back(use.question->query);

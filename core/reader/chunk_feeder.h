@@ -10,7 +10,7 @@
 
 #include "base/cancel.h"
 #include "core/engine/engine.h"
-#include "core/reader/mass_search.h"
+#include "core/reader/chunk_chooser.h"
 #include "core/reader/memory_search.h"
 #include "core/reader/own_past.h"
 #include "core/reader/query_trail.h"
@@ -24,9 +24,9 @@ struct Question {
     std::vector<float> query;
 };
 
-// Chunks are found by the mass of what was read just before (mass_search.h), not by their keys.
+// Chunks are found by what was read just before (chunk_chooser.h), not by their keys.
 struct ByMass {
-    const MassSearch* search;
+    const ChunkChooser* chooser;
     const QueryTrail* queries;  // of all that the stream has read
     const OwnPointers* own;     // null: no own past
 };

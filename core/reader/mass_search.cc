@@ -112,12 +112,11 @@ MassSearch::MassSearch(const engine::Engine& engine, storage::Store* store,
             spaces_.push_back(space);
 }
 
-std::vector<Found> MassSearch::find(std::span<const float> queries, const OwnPointers* own,
-                                    int64_t own_last, const RetrieveOptions& options,
-                                    const CallControl& control) const {
+std::vector<Found> MassSearch::choose(const ChunkQuestion& question, const RetrieveOptions& options,
+                                      const CallControl& control) const {
     const model::ModelConfig& config = engine_.config();
-    if (queries.empty()) return {};
-    MassTable table(queries, static_cast<size_t>(config.pointer_width), temperature_);
+    if (question.queries.empty()) return {};
+    MassTable table(question.queries, static_cast<size_t>(config.pointer_width), temperature_);
     const int32_t bos = engine_.tokenizer()->bos();
     for (const auto& space : spaces_) {
         const auto snapshot = store_->pointers(space, control);
@@ -132,7 +131,9 @@ std::vector<Found> MassSearch::find(std::span<const float> queries, const OwnPoi
         }
     }
     const auto m = static_cast<size_t>(config.chunk);
-    for (size_t chunk = 0; own != nullptr && static_cast<int64_t>(chunk) <= own_last; ++chunk) {
+    const OwnPointers* const own = question.own;
+    for (size_t chunk = 0; own != nullptr && static_cast<int64_t>(chunk) <= question.own_last;
+         ++chunk) {
         if (chunk % kPartsAtOnce == 0) control.check();
         RPT_CHECK((chunk + 1) * m <= own->size());
         // position 0 is the begin token

@@ -133,9 +133,10 @@ PastedContext paste_context(Session::Impl& session, const RetrieveOptions& optio
     read_to_end(session, *stream, options, control);
 
     const size_t least_own = n - std::min(n - 1, room - room / 2);  // position where it begins
-    const std::vector<Found> found =
-        session.mass_->find(session.asked_.last(kMassQueries), session.own_pointers_.get(),
-                            static_cast<int64_t>(least_own / m) - 2, options, control);
+    const std::vector<Found> found = session.chooser_->choose(
+        {session.asked_.last(kMassQueries), session.asked_.end(), session.own_pointers_.get(),
+         static_cast<int64_t>(least_own / m) - 2},
+        options, control);
     const ChunkSource source(session, control);
     Pasted pasted;
     std::vector<RetrievedChunk> told;

@@ -70,6 +70,14 @@ uint64_t Session::offset() const {
     return impl_->sequence_.text.size() + impl_->cut_.size();
 }
 
+void Session::choose_reading(uint32_t reading) {
+    if ((reading & ~impl_->made_for_) != 0)
+        throw Error(Status::kArgument, "rpt",
+                    "session: it was not made for reading in the ways " +
+                        std::to_string(reading & ~impl_->made_for_) + "; make one that is");
+    impl_->reading_ = reading != 0 ? reading : impl_->made_for_;
+}
+
 std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
                                               const CallControl& control) {
     Impl& impl = *impl_;

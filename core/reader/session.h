@@ -16,6 +16,8 @@
 
 namespace rpt::reader {
 
+class ChunkChooser;
+
 using model::kReadCca, model::kReadCopy, model::kReadUpper, model::kReadText, model::kReadKnown;
 // The ways to read that the model's package names, or else those that the model is made for.
 uint32_t reading_of(const model::ModelConfig& config);
@@ -25,6 +27,8 @@ struct SessionOptions {
         true;  // chunks that left the window stay retrievable, in memory, for this session alone
     RetrieveOptions retrieve;  // for read() and score(); its k (0: the model's) for all other calls
     uint32_t reading = 0;      // kRead*, summed; 0: reading_of() the model
+    // Of the chunks for `upper` and `text`; null: by the mass of pointer keys (mass_search.h).
+    std::shared_ptr<const ChunkChooser> chooser;
 };
 
 enum class Finish { kNone = 0, kStop = 1, kEos = 2, kLength = 3, kHost = 4 };
@@ -104,6 +108,9 @@ class Session {
     // next call.
     void rewind(uint64_t byte_offset, const CallControl& control = {});
     uint64_t offset() const;
+    // From now on the session reads in these ways alone, some of those that it was made for (0: all
+    // of them), whatever it has read before. kArgument for another way.
+    void choose_reading(uint32_t reading);
     // Continues. Afterwards, however it ended, the session contains exactly what was delivered:
     // what the sink was called with. kUtf8 while a cut code point waits. A code point that the
     // model left unfinished at the end is not delivered; bytes that are no UTF-8 are delivered as

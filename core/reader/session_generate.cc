@@ -103,7 +103,7 @@ class Run {
           pieces_(impl.feeder()),
           retrieve_(impl.with_usual_k(options.retrieve)),
           use_(options.no_memory ? MemoryUse{} : impl.use_of(retrieve_, true)),
-          copies_(impl.copy_ && !options.no_memory),
+          copies_(impl.reads(kReadCopy) && !options.no_memory),
           hits_(std::move(pasted)),
           logits_(size_t(impl.engine_->config().vocab)) {}
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "core/reader/gap_context.h"
+#include "core/reader/mass_search.h"
 
 namespace rpt::reader {
 
@@ -36,7 +37,8 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
       options_(options),
       sequence_(engine_->tokenizer()->bos()),
       encoder_(engine_->tokenizer(), kLongestWord),
-      reading_(options.reading != 0 ? options.reading : reading_of(engine_->config())),
+      made_for_(options.reading != 0 ? options.reading : reading_of(engine_->config())),
+      reading_(made_for_),
       asked_(size_t(engine_->config().pointer_width)) {
     if (engine_->tokenizer()->bos() < 0)
         throw Error(Status::kUnsupported, "rpt",
@@ -70,8 +72,10 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
                     "session: this model has no pointer keys to choose text by; read in another "
                     "way");
     if (reads(kReadUpper) || reads(kReadText))
-        mass_ = std::make_unique<MassSearch>(*engine_, store_.get(), spaces_);
-    if (options_.self_memory && (copy_ || mass_))
+        chooser_ = options.chooser
+                       ? options.chooser
+                       : std::make_shared<const MassSearch>(*engine_, store_.get(), spaces_);
+    if (options_.self_memory && (copy_ || chooser_))
         own_pointers_ = std::make_unique<OwnPointers>(size_t(config.pointer_width));
     if (reads(kReadCca) && options.reading != 0 && !config.has_cca())
         throw Error(Status::kUnsupported, "rpt",
@@ -81,9 +85,9 @@ Session::Impl::Impl(std::shared_ptr<const engine::Engine> engine,
 
 std::vector<float> Session::Impl::keep_pointers(const engine::Stream& stream, AsideReading* aside) {
     std::vector<float> keys, queries;
-    if (!copy_ && !mass_) return queries;
+    if (!copy_ && !chooser_) return queries;
     stream.pointers(keys, queries);
-    if (mass_) (aside != nullptr ? aside->asked : asked_).append(queries);
+    if (chooser_) (aside != nullptr ? aside->asked : asked_).append(queries);
     if (own_pointers_ && aside == nullptr) {
         own_pointers_->append(keys);
         RPT_CHECK(own_pointers_->size() == stream.position());
@@ -110,7 +114,7 @@ MemoryUse Session::Impl::use_of(const RetrieveOptions& options, bool tell,
     if (aside != nullptr) use.own_last = aside->own_last;
     if (reads(kReadUpper))
         use.by_mass =
-            ByMass{mass_.get(), aside != nullptr ? &aside->asked : &asked_, own_pointers_.get()};
+            ByMass{chooser_.get(), aside != nullptr ? &aside->asked : &asked_, own_pointers_.get()};
     return use;
 }
 

@@ -82,11 +82,12 @@ struct Session::Impl {
     text::IncrementalEncoder encoder_;  // keeps back the tail
     std::string cut_;                   // of a code point, 0 to 3 bytes; behind the text
 
-    uint32_t reading_;                           // kRead*
-    std::unique_ptr<CopyReader> copy_;           // null: nothing is copied
-    std::unique_ptr<OwnPointers> own_pointers_;  // null: not from the own past; as far as own_
-    std::unique_ptr<MassSearch> mass_;           // null: neither `upper` nor `text`
-    QueryTrail asked_;                           // of the last tokens, where mass_ is
+    uint32_t made_for_;                            // kRead*
+    uint32_t reading_;                             // some of them: those that count now
+    std::unique_ptr<CopyReader> copy_;             // null: nothing is copied
+    std::unique_ptr<OwnPointers> own_pointers_;    // null: not from the own past; as far as own_
+    std::shared_ptr<const ChunkChooser> chooser_;  // null: neither `upper` nor `text`
+    QueryTrail asked_;                             // of the last tokens, where chooser_ is
     std::unique_ptr<OwnPast>
         own_;  // null without self memory; reaches at least as far as the streams below
 

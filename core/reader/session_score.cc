@@ -139,7 +139,7 @@ Score Session::score(std::string_view text, bool no_memory, const CallControl& c
     if (pasted) tally.set_hits(std::move(pasted->chunks));
     const MemoryUse use =
         no_memory ? MemoryUse{} : impl.use_of(impl.options_.retrieve, bool(by_chunk), beside);
-    const bool copies = impl.copy_ && !no_memory;
+    const bool copies = impl.reads(kReadCopy) && !no_memory;
     std::vector<float> logits(size_t(impl.engine_->config().vocab));
     std::vector<float> log_probs(size_t(impl.engine_->config().stride));
     const size_t last = sequence.size() - 1;  // is predicted, never fed

@@ -123,6 +123,42 @@ TEST_P(SessionUpper, neighbours_are_as_many_as_the_session_says) {
     EXPECT_GT(std::abs(session_of({space_})->score(long_text(), false).nats - want), 1e-2);
 }
 
+// Chooses what somebody else would, and keeps what it was asked; or nothing.
+struct ListeningChooser final : ChunkChooser {
+    std::vector<Found> choose(const ChunkQuestion& question, const RetrieveOptions& options,
+                              const CallControl& control) const override {
+        ends.push_back(question.end);
+        EXPECT_LE(question.queries.size(), kMassQueries * 12);
+        return other == nullptr ? std::vector<Found>{} : other->choose(question, options, control);
+    }
+    const ChunkChooser* other = nullptr;
+    mutable std::vector<size_t> ends;
+};
+
+TEST_P(SessionUpper, chunks_can_be_chosen_by_the_caller) {
+    const std::string text = long_text() + kMore;
+    const MassSearch by_mass(*engine_, store_.get(), std::vector{space_});
+    const auto chooser = std::make_shared<ListeningChooser>();
+    SessionOptions options;
+    options.chooser = chooser;
+    const Score nothing = session_of({space_}, options)->score(text, false);
+    EXPECT_NEAR(nothing.nats, session_of({space_})->score(text, true).nats, 1e-3);
+    // once for each chunk, by the tokens before its last one
+    const size_t m = size_t(engine_->config().chunk), n = ids_of(text).size();
+    ASSERT_EQ(chooser->ends.size(), (n - 1) / m);
+    for (size_t i = 0; i < chooser->ends.size(); ++i) EXPECT_EQ(chooser->ends[i], (i + 1) * m - 1);
+    chooser->other = &by_mass;
+    EXPECT_EQ(session_of({space_}, options)->score(text, false).nats,
+              session_of({space_})->score(text, false).nats);
+    // the way `text` asks once, at the end of what was read
+    options.reading = kReadText;
+    chooser->ends.clear();
+    auto pasting = session_of({space_}, options);
+    pasting->read(long_text());
+    pasting->score(kMore, false);
+    EXPECT_EQ(chooser->ends, std::vector<size_t>{ids_of(long_text()).size()});
+}
+
 TEST_P(SessionUpper, whole_text_blocks_and_single_tokens_are_equal) {
     const std::string text = long_text() + kMore;
     for (const uint32_t reading : {kReadUpper, kReadUpper | kReadCopy}) {
@@ -250,6 +286,44 @@ TEST_P(SessionUpper, generates_what_the_twin_says) {
     }
     EXPECT_GT(text.size(), 10u);
     EXPECT_EQ(told.text, text);
+}
+
+TEST_P(SessionUpper, one_session_answers_in_the_ways_that_are_chosen) {
+    SessionOptions options;
+    options.reading = kReadUpper | kReadCopy | kReadText;
+    auto s = session_of({space_}, options);
+    s->choose_reading(kReadCopy);
+    s->read(long_text());
+    const auto alone = [&](uint32_t reading) {
+        SessionOptions one;
+        one.reading = reading;
+        auto t = session_of({space_}, one);
+        t->read(long_text());
+        const double nats = t->score(kMore, false).nats;
+        return std::pair(nats, generate(*t, 12));
+    };
+    // of `upper` the fake's numbers would depend on the chunks that were in force before
+    for (const uint32_t reading : {kReadCopy, kReadText}) {
+        s->choose_reading(reading);
+        EXPECT_NEAR(s->score(kMore, false).nats, alone(reading).first, 1e-3) << reading;
+    }
+    s->choose_reading(kReadCopy);
+    auto t = session_of({space_}, options);
+    t->choose_reading(kReadCopy);
+    t->read(long_text());
+    EXPECT_EQ(generate(*s, 12), alone(kReadCopy).second);
+    std::vector<double> nats;
+    for (const uint32_t reading : {kReadCopy, kReadUpper, kReadUpper | kReadCopy, kReadText, 0u}) {
+        t->choose_reading(reading);
+        nats.push_back(t->score(kMore, false).nats);
+    }
+    for (size_t i = 0; i < nats.size(); ++i)
+        for (size_t j = 0; j < i; ++j) EXPECT_GT(std::abs(nats[i] - nats[j]), 1e-4) << i << j;
+    t->choose_reading(kReadCopy);
+    EXPECT_EQ(t->score(kMore, false).nats, nats[0]);
+    EXPECT_EQ(status_of([&] { t->choose_reading(kReadCca); }), Status::kArgument);
+    EXPECT_EQ(status_of([&] { session_of({space_})->choose_reading(kReadCopy); }),
+              Status::kArgument);
 }
 
 TEST_P(SessionUpper, filters_hide_documents) {
