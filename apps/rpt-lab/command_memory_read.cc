@@ -1,21 +1,21 @@
 // rpt-lab memory read MODEL: what sessions gain by each way of reading, and what it costs.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <map>
-#include <optional>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "apps/rpt-lab/commands.h"
 #include "apps/rpt-lab/progress_line.h"
 #include "base/error.h"
-#include "core/model/reading.h"
-#include "core/reader/session.h"
+#include "core/weights/model_file.h"
 #include "lab/engine/torch_factory.h"
 #include "lab/eval/paired_bootstrap.h"
-#include "lab/train/json_lines.h"
+#include "lab/network/bf16_scope.h"
+#include "lab/ways/passage_trial.h"
+#include "lab/ways/rounded_states.h"
+#include "lab/ways/split_model.h"
 
 namespace rpt::lab {
 namespace {
@@ -23,203 +23,104 @@ namespace {
 struct ReadArguments {
     std::string model;
     std::vector<std::string> test, ways = {"none", "copy", "upper", "upper,copy"};
-    int64_t documents = 2, tokens = 8192, first_token = 4096;
-    uint32_t neighbours = 0;
+    ways::PassageRequest passages;
+    int64_t split = 0;
+    bool bf16 = false, twice = false;
 };
 
-// 0 for `none`.
-uint32_t way_of(const std::string& names) {
-    if (names == "none") return 0;
-    const std::pair<const char*, uint32_t> known[] = {
-        {"cca", model::kReadCca}, {"copy", model::kReadCopy}, {"upper", model::kReadUpper}};
-    uint32_t sum = 0;
-    for (size_t begin = 0; begin <= names.size();) {
-        const size_t end = std::min(names.find(',', begin), names.size());
-        const std::string one = names.substr(begin, end - begin);
-        begin = end + 1;
-        const auto* found =
-            std::ranges::find_if(known, [&](const auto& k) { return one == k.first; });
-        if (found == std::end(known))
-            throw Error(Status::kArgument, "rpt",
-                        "--way \"" + names + "\": write none, or cca, copy, upper with commas");
-        sum |= found->second;
-    }
-    return sum;
-}
-
-// A document: what is read first, and what is scored behind it.
-struct Passage {
-    std::string corpus, id, context, scored;
-};
-
-struct Tried {
-    double nats = 0, read_seconds = 0, score_seconds = 0;
-    uint64_t tokens = 0;
-};
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-bool inside_code_point(const std::string& text, size_t at) {
-    return at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
-}
-
-// The first `tokens` tokens; nothing if there are fewer.
-std::optional<Passage> passage_of(const engine::Engine& engine, train::CorpusDocument& document,
-                                  const ReadArguments& args) {
-    std::string& text = document.text;
-    if (text.size() < static_cast<size_t>(args.tokens) * 2) return std::nullopt;
-    // eight bytes a token are more than enough of them
-    size_t most = std::min(text.size(), static_cast<size_t>(args.tokens) * 8);
-    while (inside_code_point(text, most)) --most;
-    text.resize(most);
-    const std::vector<text::Token> tokens = engine.tokenizer()->encode(text);
-    if (static_cast<int64_t>(tokens.size()) <= args.tokens) return std::nullopt;
-    size_t border = 0, end = 0;
-    for (int64_t i = 0; i < args.tokens; ++i) {
-        end += tokens[static_cast<size_t>(i)].size;
-        if (i + 1 == args.first_token) border = end;
-    }
-    while (inside_code_point(text, border)) --border;
-    while (inside_code_point(text, end)) --end;
-    return Passage{{}, document.id, text.substr(0, border), text.substr(border, end - border)};
-}
-
-std::vector<Passage> passages(const engine::Engine& engine, const ReadArguments& args) {
-    std::vector<Passage> out;
-    for (const std::string& input : args.test) {
-        const size_t cut = input.find('=');
-        if (cut == std::string::npos || cut == 0)
-            throw Error(Status::kArgument, "rpt",
-                        "corpus \"" + input + "\": write NAME=FILE, such as books=test.jsonl.zst");
-        const std::string path = input.substr(cut + 1);
-        const auto lines = train::LineReader::open(path);
-        std::string line;
-        int64_t taken = 0, number = 0;
-        while (taken < args.documents && lines->next(line)) {
-            train::CorpusDocument document =
-                train::parse_document(line, path + ":" + std::to_string(++number));
-            std::optional<Passage> passage = passage_of(engine, document, args);
-            if (!passage) continue;
-            passage->corpus = input.substr(0, cut);
-            out.push_back(std::move(*passage));
-            ++taken;
-        }
-        if (taken == 0)
-            throw Error(Status::kArgument, "rpt",
-                        "corpus \"" + path + "\": no document has " + std::to_string(args.tokens) +
-                            " tokens; give --tokens a smaller number");
-    }
-    return out;
-}
-
-// Sessions that have read a passage's context, by what they read of it: those of ways that differ
-// in their questions alone are shared.
-class Readers {
-  public:
-    Readers(std::shared_ptr<const engine::Engine> engine, const Passage& passage,
-            uint32_t neighbours)
-        : engine_(std::move(engine)), passage_(passage), neighbours_(neighbours) {}
-
-    Tried try_way(uint32_t way) {
-        // copying reads nothing before it is asked
-        Reader& reader = reader_of(way != 0 ? way : model::kReadCopy);
-        Tried tried;
-        tried.read_seconds = reader.seconds;
-        const auto begin = std::chrono::steady_clock::now();
-        const reader::Score score = reader.session->score(passage_.scored, way == 0);
-        tried.score_seconds = seconds_since(begin);
-        tried.nats = score.nats;
-        tried.tokens = score.tokens;
-        return tried;
-    }
-
-  private:
-    struct Reader {
-        std::unique_ptr<reader::Session> session;
-        double seconds = 0;
-    };
-    Reader& reader_of(uint32_t reading) {
-        Reader& reader = readers_[reading];
-        if (reader.session) return reader;
-        reader::SessionOptions options;
-        options.reading = reading;
-        options.retrieve.k = neighbours_;
-        reader.session = std::make_unique<reader::Session>(
-            engine_, nullptr, std::vector<std::shared_ptr<storage::Space>>{}, options);
-        const auto begin = std::chrono::steady_clock::now();
-        reader.session->read(passage_.context);
-        reader.seconds = seconds_since(begin);
-        return reader;
-    }
-
-    std::shared_ptr<const engine::Engine> engine_;
-    const Passage& passage_;
-    uint32_t neighbours_;
-    std::map<uint32_t, Reader> readers_;
-};
-
-struct CorpusSums {
-    std::vector<std::vector<double>> nats;  // by way, by document
+// Of one corpus, by way and document.
+struct CorpusTrials {
+    std::vector<std::vector<double>> nats, seconds, seconds_again;
     std::vector<int64_t> tokens;
-    std::vector<double> seconds;  // by way
+
+    explicit CorpusTrials(size_t ways) : nats(ways), seconds(ways), seconds_again(ways) {}
 };
 
-void report(const std::string& corpus, const CorpusSums& sums, const ReadArguments& args,
-            const Common& common) {
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    const size_t n = values.size();
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+// Of each document's time its ratio to that of the first way.
+double times(const std::vector<double>& seconds, const std::vector<double>& first) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < seconds.size(); ++i) ratios.push_back(seconds[i] / first[i]);
+    return median(ratios);
+}
+
+void report(const std::string& corpus, int64_t split, const CorpusTrials& trials,
+            const ReadArguments& args, const Common& common) {
     double tokens = 0, base = 0;
-    for (const int64_t n : sums.tokens) tokens += static_cast<double>(n);
-    for (const double nats : sums.nats[0]) base += nats;
+    for (const int64_t n : trials.tokens) tokens += static_cast<double>(n);
+    for (const double nats : trials.nats[0]) base += nats;
+    std::vector<double> each;  // seconds a token
+    for (size_t i = 0; i < trials.tokens.size(); ++i)
+        each.push_back(trials.seconds[0][i] / static_cast<double>(trials.tokens[i]));
     nlohmann::ordered_json row = {{"corpus", corpus},
-                                  {"documents", sums.tokens.size()},
+                                  {"documents", trials.tokens.size()},
                                   {"tokens", tokens},
+                                  {"split", split},
                                   {"first", args.ways[0]},
-                                  {"nats", base / tokens}};
+                                  {"nats", base / tokens},
+                                  {"milliseconds a token", 1000 * median(each)}};
     if (!common.json)
-        std::printf("%s: %zu documents, %.0f tokens, %s %.4f nats a token\n", corpus.c_str(),
-                    sums.tokens.size(), tokens, args.ways[0].c_str(), base / tokens);
+        std::printf("%s: %zu documents, %.0f tokens, %s %.4f nats and %.2f ms a token\n",
+                    corpus.c_str(), trials.tokens.size(), tokens, args.ways[0].c_str(),
+                    base / tokens, 1000 * median(each));
     for (size_t way = 1; way < args.ways.size(); ++way) {
         const eval::Difference d =
-            eval::paired_bootstrap(sums.nats[way], sums.nats[0], sums.tokens, 10000, 1);
-        const double time = sums.seconds[way] / sums.seconds[0];
-        row[args.ways[way]] = {
-            {"difference", d.mean}, {"low", d.low}, {"high", d.high}, {"time", time}};
-        if (!common.json)
-            std::printf("  %-12s %+.4f [%+.4f, %+.4f]  %.2f times the time\n",
-                        args.ways[way].c_str(), d.mean, d.low, d.high, time);
+            eval::paired_bootstrap(trials.nats[way], trials.nats[0], trials.tokens, 10000, 1);
+        const double time = times(trials.seconds[way], trials.seconds[0]),
+                     again = times(trials.seconds_again[way], trials.seconds[0]);
+        nlohmann::ordered_json& told = row[args.ways[way]];
+        told = {{"difference", d.mean}, {"low", d.low}, {"high", d.high}, {"time", time}};
+        if (again > 0) told["time again"] = again;
+        if (common.json) continue;
+        std::printf("  %-20s %+.4f [%+.4f, %+.4f]  %.2f times the time", args.ways[way].c_str(),
+                    d.mean, d.low, d.high, time);
+        if (again > 0) std::printf(", once more %.2f", again);
+        std::printf("\n");
     }
-    if (common.json) std::cout << row.dump() << "\n";
+    if (common.json) std::cout << row.dump() << std::endl;
     std::fflush(stdout);
 }
 
+std::shared_ptr<const engine::Engine> open_model(const ReadArguments& args) {
+    if (args.split == 0) return engine::open_torch_engine(args.model);
+    return engine::TorchFactory().open(*ways::split_at(weights::open_model(args.model), args.split),
+                                       {});
+}
+
 int run_read(const ReadArguments& args, const Common& common) {
-    if (args.first_token >= args.tokens)
+    if (args.passages.first_token >= args.passages.tokens)
         throw Error(Status::kArgument, "rpt", "--first-token must be below --tokens");
-    std::vector<uint32_t> ways;
-    for (const std::string& names : args.ways) ways.push_back(way_of(names));
+    std::vector<ways::Way> rows;
+    for (const std::string& name : args.ways) rows.push_back(ways::parse_way(name));
     ProgressLine progress(common.quiet);
-    const std::shared_ptr<const engine::Engine> engine = engine::open_torch_engine(args.model, {});
-    std::map<std::string, CorpusSums> corpora;
-    const std::vector<Passage> all = passages(*engine, args);
-    for (size_t i = 0; i < all.size(); ++i) {
-        CorpusSums& sums = corpora[all[i].corpus];
-        sums.nats.resize(ways.size());
-        sums.seconds.resize(ways.size());
+    const std::shared_ptr<const engine::Engine> engine = open_model(args);
+    const std::shared_ptr<const engine::Engine> rounded = ways::with_rounded_states(engine);
+    const std::vector<ways::Passage> passages =
+        ways::read_passages(*engine->tokenizer(), args.passages, args.test);
+    const model::Bf16Scope products(at::kCPU, args.bf16);
+    CorpusTrials trials(rows.size());
+    for (size_t i = 0; i < passages.size(); ++i) {
+        ways::PassageTrial trial(engine, rounded, passages[i]);
         uint64_t tokens = 0;
-        Readers readers(engine, all[i], args.neighbours);
-        for (size_t way = 0; way < ways.size(); ++way) {
+        for (size_t way = 0; way < rows.size(); ++way) {
             progress.show("document " + std::to_string(i + 1) + " of " +
-                          std::to_string(all.size()) + ": " + args.ways[way]);
-            const Tried tried = readers.try_way(ways[way]);
+                          std::to_string(passages.size()) + ": " + args.ways[way]);
+            const ways::Tried tried = trial.run(rows[way], args.twice);
             RPT_CHECK(way == 0 || tried.tokens == tokens);
             tokens = tried.tokens;
-            sums.nats[way].push_back(tried.nats);
-            sums.seconds[way] += tried.read_seconds + tried.score_seconds;
+            trials.nats[way].push_back(tried.nats);
+            trials.seconds[way].push_back(tried.seconds);
+            trials.seconds_again[way].push_back(tried.seconds_again);
         }
-        sums.tokens.push_back(static_cast<int64_t>(tokens));
-        if (i + 1 == all.size() || all[i + 1].corpus != all[i].corpus)
-            report(all[i].corpus, sums, args, common);
+        trials.tokens.push_back(static_cast<int64_t>(tokens));
+        if (i + 1 < passages.size() && passages[i + 1].corpus == passages[i].corpus) continue;
+        report(passages[i].corpus, engine->config().n_lower, trials, args, common);
+        trials = CorpusTrials(rows.size());
     }
     return kDone;
 }
@@ -230,22 +131,31 @@ void add_memory_read_command(CLI::App& group, Common& common) {
     CLI::App* command = group.add_subcommand(
         "read", "Nats a token of sessions that read their own past in several ways");
     const auto args = std::make_shared<ReadArguments>();
+    ways::PassageRequest& passages = args->passages;
     command->add_option("model", args->model, "Model with its memory file beside it")->required();
     command->add_option("--test", args->test, "NAME=FILE: documents, JSON lines")->required();
-    command->add_option("--way", args->ways,
-                        "none, or cca, copy, upper with commas; again for each way. The others are "
-                        "compared with the first");
-    command->add_option("--documents", args->documents, "Of each corpus")
+    command->add_option(
+        "--way", args->ways,
+        "NAMES[@K][:CHOOSER][:4bit], again for each way. NAMES: none, or cca, copy, "
+        "upper, text with commas. K: chunks that are read. CHOOSER: own, bm25, "
+        "oracle, random or nothing. 4bit: states as a store keeps them. The others "
+        "are compared with the first");
+    command->add_option("--documents", passages.documents, "Of each corpus")
         ->check(CLI::Range(1, 100000));
-    command->add_option("--tokens", args->tokens, "Of each document")
+    command->add_option("--tokens", passages.tokens, "Of each document")
         ->check(CLI::Range(64, 1 << 20));
-    command->add_option("--first-token", args->first_token, "Tokens count from there on");
-    command
-        ->add_option("--neighbours", args->neighbours, "Chunks that a chunk reads (0: the model's)")
+    command->add_option("--first-token", passages.first_token, "Tokens count from there on")
+        ->check(CLI::Range(1, 1 << 20));
+    command->add_option("--every", passages.piece, "Tokens that the way text scores at once")
+        ->check(CLI::Range(1, 1 << 16));
+    command->add_option("--split", args->split, "Layers of the lower half (0: the model's)")
         ->check(CLI::Range(0, 1024));
+    command->add_flag("--twice", args->twice,
+                      "Score once more: what it costs when chunks were read before");
+    command->add_flag("--bf16", args->bf16, "Matrix products in bf16");
     command->footer(
         "Example: rpt-lab memory read SmolLM2-135M.gguf --test books=test.jsonl.zst --way none "
-        "--way upper,copy");
+        "--way copy --way upper,copy@4:bm25 --bf16");
     command->callback(
         [args, &common] { common.action = [args, &common] { return run_read(*args, common); }; });
 }

@@ -77,6 +77,46 @@ def test_memory_fit_reads_with_several_windows(fitted, tmp_path):
     assert sorted(path.name.split("-")[-3] for path in (tmp_path / "cache").glob("a-train*")) == ["128", "256"]
 
 
+def test_memory_read_compares_ways_of_reading(fitted):
+    folder, _, _ = fitted
+    words = ["memory", "read", folder / "tiny.gguf", "--test", f"a={folder / 'train.jsonl'}", "--documents", "2",
+             "--tokens", "1000", "--first-token", "700", "--json"]
+    ways = ["copy", "upper", "upper@1", "upper:nothing", "upper:bm25", "upper:oracle", "upper:random", "upper:4bit",
+            "upper,copy", "text@1", "text@1:bm25", "text:nothing"]
+
+    def read(*more, names=ways):
+        named = [word for way in ["none", *names] for word in ("--way", way)]
+        return json.loads(lab(*words, *named, *more))
+
+    row = read("--twice")
+    assert row["upper"]["time again"] > 0 and "time again" not in row["text@1"]
+    assert row["documents"] == 2 and row["tokens"] == pytest.approx(600, abs=20) and row["milliseconds a token"] > 0
+    for way in ways:
+        assert row[way]["low"] <= row[way]["difference"] <= row[way]["high"] and row[way]["time"] > 0, way
+    assert row["upper:nothing"]["difference"] == pytest.approx(0, abs=1e-4)
+    assert row["copy"]["difference"] < 0
+    differences = [row[way]["difference"] for way in ways]
+    assert len(set(differences[:9])) == 9  # the way text has no room for a chunk in so small a window
+    # products in bf16 tell the same story; so do halves that meet where they met before
+    rounded = read("--bf16", names=["copy", "upper"])
+    assert rounded["nats"] == pytest.approx(row["nats"], abs=0.03)
+    assert rounded["copy"]["difference"] == pytest.approx(row["copy"]["difference"], abs=0.03)
+    split = read("--split", "1", names=["copy", "upper"])
+    assert row["split"] == split["split"] == 1 and split["nats"] == row["nats"]
+    assert split["upper"]["difference"] == row["upper"]["difference"]
+
+
+def test_memory_read_refuses_what_it_cannot_do(fitted):
+    folder, _, _ = fitted
+    words = ["memory", "read", folder / "tiny.gguf", "--test", f"a={folder / 'train.jsonl'}"]
+    for wrong, told in ((["--way", "uper"], "--way"), (["--way", "copy@3"], "@"), (["--way", "upper:best"], "bm25"),
+                        (["--split", "99"], "--split 99"), (["--tokens", "100000", "--first-token", "64"], "--tokens"),
+                        (["--way", "cca", "--tokens", "1000", "--first-token", "500"], "cross-attention"),
+                        (["--tokens", "500", "--first-token", "500"], "--first-token")):
+        err = lab(*words, *wrong, code=1)
+        assert told in err and len(err.splitlines()) == 1, err
+
+
 def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
     folder, words, _ = fitted
     at = words.index("--layer") + 1

@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "lab/eval": ["lab/eval", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
     "lab/memory": ["lab/memory", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "storage",
                    "storage/codec", "base"],
+    "lab/ways": ["lab/ways", "lab/train", "lab/engine", "core", "storage/codec", "base"],
     "lab/proofs": ["lab/proofs", "lab/train", "lab/engine", "lab/network", "core/engine", "core/model",
                    "core/weights", "core/text", "base"],
     "capi": ["capi", "include", "core/calibration", "core/engine", "core/reader", "core/model", "core/weights", "core/text",
