@@ -31,10 +31,15 @@ if(RPT_SANITIZE)
     target_link_options(rpt_warnings INTERFACE -fsanitize=${RPT_SANITIZE})
 endif()
 
-# rpt_room(NAME SOURCES a.cc ... LINKS x ... [TORCH]): one room, target rpt_NAME
+# rpt_room(NAME SOURCES a.cc ... [TOGETHER b.cc ...] LINKS x ... [TORCH]): one room, target rpt_NAME. TOGETHER: files that share
+# a header of many seconds; the compiler reads it once for all of them.
 function(rpt_room name)
-    cmake_parse_arguments(A "TORCH" "" "SOURCES;LINKS" ${ARGN})
-    add_library(rpt_${name} STATIC ${A_SOURCES})
+    cmake_parse_arguments(A "TORCH" "" "SOURCES;TOGETHER;LINKS" ${ARGN})
+    add_library(rpt_${name} STATIC ${A_SOURCES} ${A_TOGETHER})
+    if(A_TOGETHER)
+        set_target_properties(rpt_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+        set_source_files_properties(${A_TOGETHER} PROPERTIES UNITY_GROUP together)
+    endif()
     target_include_directories(rpt_${name} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(rpt_${name} PUBLIC ${A_LINKS} PRIVATE rpt_warnings)
     if(A_TORCH)

@@ -4,7 +4,8 @@ import json
 CORPORA = {"books": "books", "math": "mathematics", "code": "code"}
 # title of a trial and its file below docs/results/frozen
 TRIALS = {"window of 512": "window_512.json", "window of 2,048": "window_2048.json",
-          "window of 512, second halves": "halves_512.json", "window of 2,048, second halves": "halves_2048.json"}
+          "window of 512, second halves": "halves_512.json", "window of 2,048, second halves": "halves_2048.json",
+          "window of 2,048, tokens 28,672 to 32,767": "reach_2048.json"}
 
 
 def cell(row, way):
