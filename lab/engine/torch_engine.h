@@ -76,8 +76,8 @@ std::vector<float> to_floats(const at::Tensor& t);
 // inference mode.
 template <typename F>
 auto run_torch(F&& f) {
-    const at::NoGradGuard no_grad;
     const c10::InferenceMode guard(!at::autocast::is_autocast_enabled(at::kCPU));
+    const at::NoGradGuard no_grad;  // behind it: a guard that is off turns gradients on
     try {
         return std::forward<F>(f)();
     } catch (const c10::OutOfMemoryError&) {

@@ -123,6 +123,7 @@ TEST_F(EngineTest, products_in_bf16_are_near_and_leave_nothing_behind) {
             EXPECT_LT(off, 0.05 * most) << piece;
             if (piece != 1) EXPECT_GT(off, 1e-4) << piece;
         }
+        run_torch([] { EXPECT_FALSE(c10::GradMode::is_enabled()); });
         const std::vector<float> rounded = scores_of();
         EXPECT_LT(furthest(rounded, exact), 0.05 * most);
         EXPECT_GT(furthest(rounded, exact), 1e-5);
