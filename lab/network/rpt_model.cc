@@ -108,7 +108,7 @@ at::Tensor RptModel::retrieval_scores(const LowerOutput& low) const {
 }
 
 at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
-                           Diagnostics* diagnostics) const {
+                           Diagnostics* diagnostics, std::vector<at::Tensor>* after) const {
     const ModelConfig& c = config_;
     const ModelWeights& w = *weights_;
     UpperMemory memory(c, w, *rope_, low, neighbours, diagnostics);
@@ -122,6 +122,7 @@ at::Tensor RptModel::upper(const LowerOutput& low, const at::Tensor& neighbours,
             if (c.cca_residual == CcaResidual::kAdd) h = fed;
         }
         h = h + feed_forward(c, layer.ffn, fed);
+        if (after != nullptr) after->push_back(h);
     }
     memory.finish_diagnostics();
     return c.final_norm ? rms_norm(h, w.final_norm, c.norm_eps) : h;

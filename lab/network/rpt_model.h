@@ -77,9 +77,10 @@ class RptModel {
     // j % l of document (b + j / l) mod B. K' may differ from the config's K. Undefined: no chunk
     // has neighbours, the memory is the null key alone. Returns what the output layer reads, [B, T,
     // d], normed. The diagnostics cost an extra pass over the attention scores and carry no
-    // gradient.
+    // gradient. `after` gets the residual stream [B, T, d] after each upper layer.
     at::Tensor upper(const LowerOutput& low, const at::Tensor& neighbours,
-                     Diagnostics* diagnostics = nullptr) const;
+                     Diagnostics* diagnostics = nullptr,
+                     std::vector<at::Tensor>* after = nullptr) const;
 
     // Negative log-likelihood [B, T] of `targets` int64 [B, T]; a negative target is ignored and
     // gives 0. Logits are made in slices, forward and backward: [.., V] never exists whole.
