@@ -13,6 +13,7 @@
 #include "apps/rpt-lab/text_files.h"
 #include "base/error.h"
 #include "lab/engine/torch_factory.h"
+#include "lab/memory/row_pointer.h"
 #include "lab/train/checkpoint.h"
 #include "lab/train/devices.h"
 #include "lab/train/dual_encoder.h"
@@ -30,7 +31,7 @@ struct EvalArguments {
     BootstrapChoice bootstrap;
     int64_t max_documents = 0;  // of each shard
     int threads = 0;
-    std::string targets, dpr;
+    std::string targets, dpr, pointer;
     std::string out;
     std::string device = "cpu";
 };
@@ -40,7 +41,7 @@ struct EvalArguments {
                 "\"" + path + "\" was made with another tokenizer than the model's");
 }
 
-// Target scores and the encoders' retriever, where they are asked for.
+// Target scores, the encoders' retriever and a pointer, where they are asked for.
 eval::EvalSources open_sources(const EvalArguments& args, const train::TrainedModel& subject,
                                at::Device device) {
     const model::ModelConfig& config = subject.model->config();
@@ -66,6 +67,9 @@ eval::EvalSources open_sources(const EvalArguments& args, const train::TrainedMo
             return encoder->span_scores(inputs);
         };
     }
+    if (!args.pointer.empty())
+        memory::add_pointer(memory::load_pointer(args.pointer), config, to_hex(subject.fingerprint),
+                            args.pointer, sources);
     return sources;
 }
 
@@ -213,6 +217,9 @@ void add_eval_command(CLI::App& app, Common& common) {
                         "Target scores of these spans, as rpt-lab targets --shards writes them: "
                         "they say which chunks are gold");
     command->add_option("--dpr", args->dpr, "Encoders of rpt-lab dpr: adds the row dpr");
+    command->add_option("--pointer", args->pointer,
+                        "Pointer of rpt-lab memory row: adds the row pointer, which reads as usual "
+                        "and copies from what has left the window");
     command->add_flag("--chunks", args->options.per_chunk,
                       "Also write the nats of every chunk, for rpt-lab compare");
     command->add_option("--against", args->bootstrap.against,

@@ -293,6 +293,7 @@ void add_memory_command(CLI::App& app, Common& common) {
     eval->callback([trial, &common] {
         common.action = [trial, &common] { return run_eval(*trial, common); };
     });
+    add_memory_row_command(*group, common);
     add_memory_read_command(*group, common);
 }
 

@@ -31,6 +31,7 @@ void add_dpr_command(CLI::App& app, Common& common);
 void add_speed_command(CLI::App& app, Common& common);
 void add_prove_command(CLI::App& app, Common& common);
 void add_memory_command(CLI::App& app, Common& common);
+void add_memory_row_command(CLI::App& group, Common& common);  // under `memory`
 // Under `memory`; not where the laboratory is built alone.
 void add_memory_read_command(CLI::App& group, Common& common);
 

@@ -58,13 +58,18 @@ class SpanScorer {
             flag(rankings[usual_row(config_).kind], gold, flags);
         }
         for (const Row& row : rows_) {
+            const RowKind reads =
+                row.kind == RowKind::kPointer ? usual_row(config_).kind : row.kind;
             at::Tensor neighbours;
-            if (row.kind != RowKind::kNone)
-                neighbours = as_tensor(rankings.at(row.kind), k_of(row), device_);
-            const at::Tensor nll = model_.token_nll(model_.upper(low, neighbours), targets)
-                                       .to(at::kCPU, at::kFloat)
-                                       .contiguous();
-            add(nll.data_ptr<float>(), span, flags, scores.rows[row]);
+            if (reads != RowKind::kNone)
+                neighbours = as_tensor(rankings.at(reads), k_of(row), device_);
+            const at::Tensor nll =
+                row.kind == RowKind::kPointer
+                    ? options_.sources.pointer(
+                          read_upper(model_, low, neighbours, span, options_.sources.pointer_layer))
+                    : model_.token_nll(model_.upper(low, neighbours), targets);
+            const at::Tensor ready = nll.to(at::kCPU, at::kFloat).contiguous();
+            add(ready.data_ptr<float>(), span, flags, scores.rows[row]);
         }
         for (const int64_t target : span.targets) scores.tokens += target >= 0;
         if (options_.per_chunk) {
@@ -103,11 +108,7 @@ class SpanScorer {
                 train::make_given_neighbours(config_, query, width_, span.inputs, span.n_tokens));
         };
         std::map<RowKind, Neighbours> rankings;
-        if (config_.has_retriever()) {
-            const at::Tensor scores =
-                model_.retrieval_scores(low)[0].to(at::kCPU, at::kFloat).contiguous();
-            rankings[RowKind::kOwn] = best_by_scores(config_, scores, width_);
-        }
+        rankings[usual_row(config_).kind] = usual_ranking(model_, low, span, width_);
         if (options_.sources.dpr) {
             rankings[RowKind::kDpr] =
                 best_by_scores(config_, options_.sources.dpr(span.inputs), width_);
@@ -115,7 +116,7 @@ class SpanScorer {
         if (options_.sources.targets)
             rankings[RowKind::kOracleScores] = best_by_target(gold, width_);
         rankings[RowKind::kOracle] = by_bm25(train::GivenQuery::kChunkAndTarget);
-        rankings[RowKind::kBm25] = by_bm25(train::GivenQuery::kChunk);
+        if (config_.has_retriever()) rankings[RowKind::kBm25] = by_bm25(train::GivenQuery::kChunk);
         const auto random = std::find_if(rows_.begin(), rows_.end(),
                                          [](const Row& r) { return r.kind == RowKind::kRandom; });
         if (random != rows_.end()) {

@@ -12,6 +12,7 @@
 
 #include "lab/eval/ranking_sums.h"
 #include "lab/eval/span_neighbours.h"
+#include "lab/eval/span_reading.h"
 #include "lab/network/rpt_model.h"
 #include "lab/train/shard.h"
 
@@ -26,6 +27,7 @@ enum class RowKind {
     kBm25,          // BM25 of the chunk
     kRandom,        // drawn from the pool
     kNone,          // nothing; all there is for a model without a memory of chunks
+    kPointer,       // as usual, and a pointer's copies are mixed into the prediction
 };
 struct Row {
     RowKind kind = RowKind::kNone;
@@ -43,6 +45,10 @@ struct EvalSources {
     // Scores fp32 [l, l] of every chunk of a span as a query (row) for every other. Empty: no row
     // dpr.
     std::function<at::Tensor(std::span<const int32_t>)> dpr;
+    // Negative log-likelihoods fp32 [n] with a pointer, of a span as the model usually reads it.
+    // Empty: no row pointer.
+    std::function<at::Tensor(const SpanReading&)> pointer;
+    int64_t pointer_layer = 0;  // whose states it needs
 };
 
 struct EvalOptions {

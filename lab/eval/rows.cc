@@ -9,9 +9,9 @@
 namespace rpt::eval {
 namespace {
 
-constexpr std::array kAllKinds = {RowKind::kOwn,    RowKind::kDpr,  RowKind::kOracleScores,
-                                  RowKind::kOracle, RowKind::kBm25, RowKind::kRandom,
-                                  RowKind::kNone};
+constexpr std::array kAllKinds = {RowKind::kOwn,    RowKind::kDpr,    RowKind::kOracleScores,
+                                  RowKind::kOracle, RowKind::kBm25,   RowKind::kRandom,
+                                  RowKind::kNone,   RowKind::kPointer};
 
 const char* kind_name(RowKind kind) {
     switch (kind) {
@@ -29,6 +29,8 @@ const char* kind_name(RowKind kind) {
             return "random";
         case RowKind::kNone:
             return "none";
+        case RowKind::kPointer:
+            return "pointer";
     }
     return "";
 }
@@ -43,11 +45,17 @@ const Row& named_row(const std::vector<Row>& known, const std::string& name) {
     throw Error(Status::kArgument, "rpt", "this model has no row \"" + name + "\"; it has " + all);
 }
 
+// A pointer was fitted to the model as it usually reads.
+bool takes_number(const Row& row) {
+    return row.kind != RowKind::kNone && row.kind != RowKind::kPointer;
+}
+
 // The number after a row's @.
 int64_t neighbours_of(const Row& row, const std::string& number) {
-    if (row.kind == RowKind::kNone) {
+    if (!takes_number(row)) {
         throw Error(Status::kArgument, "rpt",
-                    "row \"none\" reads no neighbours; ask for it without @" + number);
+                    "row \"" + row_name(row) +
+                        "\" reads no other number of neighbours; ask for it without @" + number);
     }
     int64_t k = 0;
     const char* end = number.data() + number.size();
@@ -67,9 +75,11 @@ std::string row_name(Row row) {
 }
 
 std::vector<Row> rows_of(const model::ModelConfig& config, const EvalSources& sources) {
-    if (!config.has_memory() || !config.has_cca()) return {{RowKind::kNone}};
+    const bool reads_chunks = config.has_memory() && config.has_cca();
     std::vector<Row> rows;
     for (const RowKind kind : kAllKinds) {
+        if (kind == RowKind::kPointer && !sources.pointer) continue;
+        if (kind != RowKind::kNone && kind != RowKind::kPointer && !reads_chunks) continue;
         if (kind == RowKind::kOwn && !config.has_retriever()) continue;
         if (kind == RowKind::kDpr && !sources.dpr) continue;
         if (kind == RowKind::kOracleScores && !sources.targets) continue;
@@ -95,7 +105,7 @@ std::vector<Row> choose_rows(const model::ModelConfig& config, const EvalSources
         return Row{row.kind, k == config.neighbours ? 0 : k};
     };
     const auto add_for_all_k = [&](const Row& row) {
-        if (row.kind == RowKind::kNone || ks.empty()) return add(row);
+        if (!takes_number(row) || ks.empty()) return add(row);
         for (const int64_t k : ks) add(with_k(row, k));
     };
     if (names.empty()) std::for_each(known.begin(), known.end(), add_for_all_k);

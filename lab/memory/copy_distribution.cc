@@ -27,8 +27,8 @@ CopyParameters untrained(const std::vector<DocumentCache>& documents, int64_t wi
     const at::NoGradGuard guard;
     std::vector<at::Tensor> parts;
     for (const DocumentCache& document : documents)
-        parts.push_back(
-            document.states.narrow(0, 0, std::min(most_tokens, document.size())).to(at::kDouble));
+        parts.push_back(document.states.narrow(0, 0, std::min(most_tokens, document.states.size(0)))
+                            .to(at::kDouble));
     const at::Tensor all = at::cat(parts);
     const at::Tensor mean = all.mean(0);
     const at::Tensor centred = all - mean;

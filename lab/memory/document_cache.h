@@ -17,8 +17,10 @@ struct DocumentCache {
     std::string id;
     int64_t stride = 256;   // half the window that the model had
     at::Tensor tokens;      // int64 [T]; the first is the begin token
-    at::Tensor states;      // fp16 [T, d], the residual stream after `layer` layers
-    at::Tensor low_square;  // fp32 [d]: mean squares of the channels after the lower half
+    at::Tensor states;      // fp16 [T, d], the residual stream after `layer` layers; the last
+                            // token's may be missing, it predicts nothing
+    at::Tensor low_square;  // fp32 [d]: mean squares of the channels after the lower half;
+                            // undefined for a row, whose states no store keeps
     // Of token t + 1 after token t, without a memory; 0 before the first token that is scored.
     at::Tensor nll;      // fp32 [T - 1]: -log p
     at::Tensor entropy;  // fp32 [T - 1], nats

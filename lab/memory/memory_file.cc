@@ -8,12 +8,6 @@
 namespace rpt::memory {
 namespace {
 
-// Factor of cosines, what counts as near, bias, weights, shifts, scales: as core/reader reads them.
-at::Tensor gate_numbers(const CopyParameters& p) {
-    return at::cat({factor_of(p).detach().view({1}), at::full({1}, kNearCosine),
-                    p.bias.detach().view({1}), p.weights.detach(), p.shift, p.scale});
-}
-
 at::Tensor read(const weights::TensorSource& source, const std::string& name, int64_t dim) {
     const auto found = source.tensors().find("memory." + name);
     if (found == source.tensors().end())
@@ -29,6 +23,11 @@ at::Tensor read(const weights::TensorSource& source, const std::string& name, in
 }
 
 }  // namespace
+
+at::Tensor gate_numbers(const CopyParameters& p) {
+    return at::cat({factor_of(p).detach().view({1}), at::full({1}, kNearCosine),
+                    p.bias.detach().view({1}), p.weights.detach(), p.shift, p.scale});
+}
 
 CopyParameters read_memory(const weights::TensorSource& source, bool for_spaces) {
     CopyParameters p;

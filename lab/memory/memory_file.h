@@ -16,6 +16,10 @@ struct MemoryFacts {
     std::string made_from;  // for people: corpora, tokens, steps
 };
 
+// Factor of cosines, what counts as near, bias, weights, shifts, scales [18]: as core/reader reads
+// them.
+at::Tensor gate_numbers(const CopyParameters& p);
+
 // `state_scale` [d]: deviations of the channels after the lower half.
 void write_memory(const CopyParameters& own, const CopyParameters& spaces,
                   const at::Tensor& state_scale, const model::ModelConfig& config,

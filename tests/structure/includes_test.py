@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "lab/engine": ["lab/engine", "lab/network", "core/engine", "core/model", "core/weights", "core/text", "base"],
     "lab/train": ["lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
     "lab/eval": ["lab/eval", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "base"],
-    "lab/memory": ["lab/memory", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "storage",
+    "lab/memory": ["lab/memory", "lab/eval", "lab/train", "lab/network", "core/model", "core/weights", "core/text", "storage",
                    "storage/codec", "base"],
     "lab/ways": ["lab/ways", "lab/train", "lab/engine", "core", "storage/codec", "base"],
     "lab/proofs": ["lab/proofs", "lab/train", "lab/engine", "lab/network", "core/engine", "core/model",
