@@ -134,3 +134,34 @@ def test_experiment_script_scores_for_the_pool_rule_of_the_row(runs):
     assert done.returncode == 0, done.stderr
     assert (runs / "reference_compat.1/test.json.zst").exists()
     assert (runs.parent / "targets.window_start.cache").exists() and (runs.parent / "targets.cache").exists()
+
+
+def test_experiment_rows_get_a_pointer_beside_their_figures(runs, tmp_path):
+    data = runs.parent
+    for name in ("math", "code", "books"):
+        for part, source in (("train", "train"), ("validation", "math.test")):
+            for end in ("", ".json"):
+                (data / f"{name}.{part}.shard{end}").write_bytes((data / f"{source}.shard{end}").read_bytes())
+    done = subprocess.run(["sh", ROOT / "configs/run_pointers.sh", data, runs, "transformer_xl", "retro"], capture_output=True,
+                          text=True, timeout=600, env={
+                              **os.environ, "LAB": LAB, "TOKENS": "512", "WIDTH": "8", "SPANS": "2",
+                              "VALIDATION_SPANS": "1", "STEPS": "4", "EVERY": "2", "BLOCKS": "1"})
+    assert done.returncode == 0, done.stderr
+    steps = [json.loads(line) for line in (runs / "retro.1/fit.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps] == [0, 2, 4] and set(steps[0]["corpora"]) == {"math"}
+    kept = tmp_path / "rows.json"
+    made = subprocess.run([sys.executable, ROOT / "apps/rpt-lab/report/pointer_tables.py", runs, "transformer_xl", "retro",
+                           "--lab", LAB, "--resamples", "50", "--keep", kept], capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stderr
+    numbers = json.loads(kept.read_text())
+    assert set(numbers) == {"math", "code", "pg19"}
+    retro = numbers["code"]["retro"]
+    assert retro["gain"]["nats"] == pytest.approx(retro["with"]["nats"] - retro["without"]["nats"], abs=1e-6)
+    assert "difference" not in numbers["code"]["transformer_xl"]["without"]
+    # another model's pointer is refused, and so is a layer below the upper half
+    error = lab("eval", runs / "retro.1/checkpoint.safetensors", data / "math.test.shard", "--pointer",
+                runs / "transformer_xl.1/pointer.safetensors", code=1)
+    assert "another model" in error and len(error.splitlines()) == 1
+    error = lab("memory", "row", runs / "retro.1/checkpoint.safetensors", "--train", data / "train.shard", "--validation",
+                data / "train.shard", "--tokens", "512", "--width", "8", "--layer", "3", "--out", tmp_path / "x", code=1)
+    assert "--layer 3" in error and len(error.splitlines()) == 1
