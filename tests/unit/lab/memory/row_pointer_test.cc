@@ -113,8 +113,7 @@ TEST(RowPointer, keeps_each_token_that_is_predicted_and_its_state) {
 
 // Token by token, from the definition.
 TEST(RowPointer, copies_from_what_has_left_the_window) {
-    DocumentCache document = repeating_document(100, 30, 16, 2);
-    document.stride = 16;
+    const DocumentCache document = repeating_document(100, 30, 16, 2);
     CopyParameters p = untrained({document}, 8, 100);
     const at::NoGradGuard guard;
     p.bias.fill_(-0.5);
