@@ -36,14 +36,14 @@ sed '/^safety!$/q' demo/passage.txt >"$work/passage.txt"
 "$rpt" score "$store" "$work/passage.txt" --collection book --no-memory
 step "and how does it go on? ... $(head -c 2368 demo/passage.txt | tail -c 196 | tr '\n' ' ')"
 head -c 2368 demo/passage.txt >"$work/prompt.txt"
-complete book --file "$work/prompt.txt" --max-tokens 48 --temperature 0.7 --seed 7
+complete book --file "$work/prompt.txt" --max-tokens 40 --temperature 0.7 --seed 1
 
 step "a function of a file that it has not read: apps/rpt/command_memory_rebuild_index.cc"
 # up to the line that begins the function, without its end: a token may begin with the end of a line
 sed '/^void register_/q' apps/rpt/command_memory_rebuild_index.cc | head -c -1 >"$work/prompt.cc"
 tail -n 1 "$work/prompt.cc"
 printf '\n'
-complete code --file "$work/prompt.cc" --max-tokens 64 --temperature 0
+complete code --file "$work/prompt.cc" --max-tokens 32 --temperature 0
 
 step "a note: The spare key of the boat house hangs ..."
 complete notes --prompt "Where is the spare key of the boat house? It hangs" --max-tokens 12 --temperature 0
