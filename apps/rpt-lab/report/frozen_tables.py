@@ -1,5 +1,6 @@
-"""What the memory of a frozen model is worth, from what `rpt-lab memory eval --json` printed."""
+"""What the memory of a frozen model is worth, from what `rpt-lab memory eval --json` and `memory read --json` printed."""
 import json
+import statistics
 
 CORPORA = {"books": "books", "math": "mathematics", "code": "code"}
 # title of a trial and its file below docs/results/frozen
@@ -32,3 +33,26 @@ def table(results):
         path = results / "frozen" / name
         if path.exists():
             yield from rows_of(title, json.loads(path.read_text()))
+
+
+FACTS = ("corpus", "documents", "tokens", "split", "first", "nats", "milliseconds a token")
+
+
+def ways_rows(results):
+    """Rows of docs/results/frozen/ways.json, a list for each run: those of one run have the same split."""
+    runs = {}
+    for row in json.loads((results / "frozen/ways.json").read_text()):
+        runs.setdefault(row["split"], []).append(row)
+    return [sorted(rows, key=lambda row: list(CORPORA).index(row["corpus"])) for rows in runs.values()]
+
+
+def ways_table(results):
+    """Differences to no memory with 95 % intervals over documents; time against it, the middle one of the corpora."""
+    yield "| | " + " | ".join(CORPORA.values()) + " | time |"
+    yield "|---|" + "---|" * (len(CORPORA) + 1)
+    for rows in ways_rows(results):
+        yield (f"| **halves meet after layer {rows[0]['split']}**, no memory | "
+               + " | ".join(f"{row['nats']:.3f}" for row in rows) + " | 1.00 |")
+        for way in (name for name in rows[0] if name not in FACTS):
+            time = statistics.median(row[way]["time"] for row in rows)
+            yield f"| {way} | " + " | ".join(cell(row, way) for row in rows) + f" | {time:.2f} |"

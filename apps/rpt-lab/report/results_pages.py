@@ -88,7 +88,8 @@ def pages(docs):
     gains = {title: read_json(results / f"memory_gain_{name}.json") for title, name in
              (("mathematics", "math"), ("books", "books"))}
     blocks = {"systems": systems_table(report, paper), "proofs": proof_tables.summary(verdicts),
-              "gains": gain_summary(gains), "frozen": frozen_tables.table(results)}
+              "gains": gain_summary(gains), "frozen": frozen_tables.table(results),
+              "ways": frozen_tables.ways_table(results)}
     return {results / "systems/tables.md": tables.markdown(report, paper),
             results / "proofs.md": proof_tables.page(verdicts), results / "memory_gain.md": gain_page(gains),
             docs / "results.md": with_blocks((docs / "results.md").read_text(), blocks)}
