@@ -44,8 +44,8 @@ TEST(MemoryTrial, tells_what_the_past_is_worth_and_what_a_wrong_one_is) {
         EXPECT_LT(trial.of(Way::kOwnAndOther), 0.6 * without);
     }
     // one document has no other
-    for (const auto& [way, nats] :
-         try_memory(p, p, {documents[0]}, {}, {.first_token = 70})[0].nats)
+    const DocumentTrial alone = try_memory(p, p, {documents[0]}, {}, {.first_token = 70})[0];
+    for (const auto& [way, nats] : alone.nats)
         EXPECT_TRUE(way != Way::kOther && way != Way::kOwnAndOther && way != Way::kWide);
 }
 
