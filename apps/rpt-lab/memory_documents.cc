@@ -87,7 +87,8 @@ std::string file_of(const FrozenModel& model, const DocumentRequest& request, co
                     int64_t line) {
     return request.cache + "/" + corpus.name + "-" +
            std::filesystem::path(corpus.path).filename().string() + "-" + window_of(model) + "-" +
-           std::to_string(request.keep.layer) + "-" + std::to_string(line) + ".safetensors";
+           std::to_string(request.keep.layer) + "-" + std::to_string(line) +
+           (request.keep.first_scored > 0 ? "-late" : "") + ".safetensors";
 }
 
 // What is known of how long the rest takes.
@@ -120,14 +121,19 @@ class Pace {
 FrozenModel load_frozen(const std::string& path, int64_t window) {
     FrozenModel out;
     out.package = weights::open_model_alone(path);
-    const auto whole = model::load_model(*out.package, at::kCPU);
-    model::ModelConfig config = whole->config();
-    config.stride = window / 2;
-    config.validate();
-    out.network = std::make_unique<model::RptModel>(config, whole->weights(), at::kCPU);
+    out.network = model::load_model(*out.package, at::kCPU);
     out.tokenizer =
         text::Tokenizer::from_json(out.package->tokenizer_json(), out.package->roles_json());
-    return out;
+    return with_window(out, window);
+}
+
+FrozenModel with_window(const FrozenModel& model, int64_t window) {
+    model::ModelConfig config = model.network->config();
+    config.stride = window / 2;
+    config.validate();
+    return {model.package,
+            std::make_unique<model::RptModel>(config, model.network->weights(), at::kCPU),
+            model.tokenizer};
 }
 
 std::vector<DocumentCache> cached_documents(std::span<const FrozenModel> models,

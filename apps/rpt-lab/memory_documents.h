@@ -22,6 +22,8 @@ struct FrozenModel {
 };
 // Without its memory, so that what is kept of documents outlasts a change of the memory.
 FrozenModel load_frozen(const std::string& path, int64_t window);
+// The same weights, which both share, with another window.
+FrozenModel with_window(const FrozenModel& model, int64_t window);
 
 struct DocumentRequest {
     std::string cache;       // folder, made if need be

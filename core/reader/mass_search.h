@@ -15,7 +15,7 @@
 
 namespace rpt::reader {
 
-// Borrows engine, store and spaces. One thread at a time.
+// Borrows engine, store and spaces.
 class MassSearch final : public ChunkChooser {
   public:
     // `store` may be null if there are no spaces. kArgument for numbers of the model's gate that

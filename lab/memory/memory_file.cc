@@ -8,6 +8,13 @@
 namespace rpt::memory {
 namespace {
 
+// Factor of cosines, what counts as near, bias, weights, shifts, scales [18]: as core/reader reads
+// them.
+at::Tensor gate_numbers(const CopyParameters& p) {
+    return at::cat({factor_of(p).detach().view({1}), at::full({1}, kNearCosine),
+                    p.bias.detach().view({1}), p.weights.detach(), p.shift, p.scale});
+}
+
 at::Tensor read(const weights::TensorSource& source, const std::string& name, int64_t dim) {
     const auto found = source.tensors().find("memory." + name);
     if (found == source.tensors().end())
@@ -23,11 +30,6 @@ at::Tensor read(const weights::TensorSource& source, const std::string& name, in
 }
 
 }  // namespace
-
-at::Tensor gate_numbers(const CopyParameters& p) {
-    return at::cat({factor_of(p).detach().view({1}), at::full({1}, kNearCosine),
-                    p.bias.detach().view({1}), p.weights.detach(), p.shift, p.scale});
-}
 
 CopyParameters read_memory(const weights::TensorSource& source, bool for_spaces) {
     CopyParameters p;
@@ -49,35 +51,38 @@ CopyParameters read_memory(const weights::TensorSource& source, bool for_spaces)
     return p;
 }
 
-void write_memory(const CopyParameters& own, const CopyParameters& spaces,
-                  const at::Tensor& state_scale, const model::ModelConfig& config,
-                  const MemoryFacts& facts, const std::string& path) {
-    const std::map<std::string, at::Tensor> tensors = {
-        {"memory.pointer.mean", own.mean},
-        {"memory.pointer.query", own.query.detach()},
-        {"memory.pointer.key", own.key.detach()},
-        {"memory.state_scale", state_scale},
-        {"memory.copy", at::cat({gate_numbers(own), gate_numbers(spaces)})}};
-    std::map<std::string, at::Tensor> alive;
+void write_pointer(const CopyParameters& own, const CopyParameters& spaces,
+                   std::map<std::string, at::Tensor> tensors,
+                   std::map<std::string, std::string> metadata, const std::string& path) {
+    tensors["memory.pointer.mean"] = own.mean;
+    tensors["memory.pointer.query"] = own.query.detach();
+    tensors["memory.pointer.key"] = own.key.detach();
+    tensors["memory.copy"] = at::cat({gate_numbers(own), gate_numbers(spaces)});
     std::map<std::string, weights::TensorData> data;
-    for (const auto& [name, tensor] : tensors) {
-        const at::Tensor& t = alive[name] = tensor.to(at::kFloat).contiguous();
+    for (auto& [name, t] : tensors) {
+        t = t.to(at::kFloat).contiguous();
         data[name] = {weights::DType::kF32,
                       t.sizes().vec(),
                       {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}};
     }
+    metadata["config"] = metadata["tokenizer"] = "{}";
+    weights::write_package(path, data, metadata);
+}
+
+void write_memory(const CopyParameters& own, const CopyParameters& spaces,
+                  const at::Tensor& state_scale, const model::ModelConfig& config,
+                  const MemoryFacts& facts, const std::string& path) {
     const nlohmann::ordered_json changed = {{"n_lower", config.n_lower},
                                             {"n_upper", config.n_upper},
                                             {"stride", config.stride},
                                             {"retrieval", "pointer"},
                                             {"pointer_layer", facts.pointer_layer},
                                             {"pointer_width", own.query.size(0)}};
-    weights::write_package(path, data,
-                           {{"memory", changed.dump()},
-                            {"weights", to_hex(facts.weights)},
-                            {"made_from", facts.made_from},
-                            {"config", "{}"},
-                            {"tokenizer", "{}"}});
+    write_pointer(own, spaces, {{"memory.state_scale", state_scale}},
+                  {{"memory", changed.dump()},
+                   {"weights", to_hex(facts.weights)},
+                   {"made_from", facts.made_from}},
+                  path);
 }
 
 }  // namespace rpt::memory

@@ -1,6 +1,7 @@
 // NAME.memory.safetensors: what a frozen model needs to have a memory (docs/format/memory.md).
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "base/sha256.h"
@@ -16,9 +17,10 @@ struct MemoryFacts {
     std::string made_from;  // for people: corpora, tokens, steps
 };
 
-// Factor of cosines, what counts as near, bias, weights, shifts, scales [18]: as core/reader reads
-// them.
-at::Tensor gate_numbers(const CopyParameters& p);
+// Maps and gates, as read_memory() takes them, with more tensors and metadata of the caller's.
+void write_pointer(const CopyParameters& own, const CopyParameters& spaces,
+                   std::map<std::string, at::Tensor> tensors,
+                   std::map<std::string, std::string> metadata, const std::string& path);
 
 // `state_scale` [d]: deviations of the channels after the lower half.
 void write_memory(const CopyParameters& own, const CopyParameters& spaces,

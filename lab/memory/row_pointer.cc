@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "core/weights/package.h"
-#include "core/weights/package_writer.h"
 #include "lab/memory/memory_file.h"
 
 namespace rpt::memory {
@@ -94,25 +93,12 @@ std::vector<DocumentCache> read_spans(const model::RptModel& model, const train:
 
 void save_pointer(const RowPointer& pointer, const std::string& made_from,
                   const std::string& path) {
-    const CopyParameters& p = pointer.parameters;
-    const at::Tensor gate = gate_numbers(p);
     // a reader of stores has a second gate, for spaces; here there are none
-    const std::pair<std::string, at::Tensor> tensors[] = {
-        {"memory.pointer.mean", p.mean.contiguous()},
-        {"memory.pointer.query", p.query.detach().contiguous()},
-        {"memory.pointer.key", p.key.detach().contiguous()},
-        {"memory.copy", at::cat({gate, gate}).contiguous()}};
-    std::map<std::string, weights::TensorData> data;
-    for (const auto& [name, t] : tensors)
-        data[name] = {weights::DType::kF32,
-                      t.sizes().vec(),
-                      {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}};
-    weights::write_package(path, data,
-                           {{kLayerKey, std::to_string(pointer.layer)},
-                            {"weights", pointer.weights},
-                            {"made_from", made_from},
-                            {"config", "{}"},
-                            {"tokenizer", "{}"}});
+    write_pointer(pointer.parameters, pointer.parameters, {},
+                  {{kLayerKey, std::to_string(pointer.layer)},
+                   {"weights", pointer.weights},
+                   {"made_from", made_from}},
+                  path);
 }
 
 RowPointer load_pointer(const std::string& path) {

@@ -7,6 +7,7 @@
 #include "lab/eval/paired_bootstrap.h"
 #include "lab/eval/retrieval_metrics.h"
 #include "lab/train/counter_random.h"
+#include "tests/unit/lab/eval/tiny_row.h"
 
 namespace rpt::eval {
 namespace {
@@ -55,24 +56,6 @@ TEST(PairedBootstrapTest, interval_holds_the_mean_and_repeats_with_the_seed) {
     EXPECT_DOUBLE_EQ(other.share_below, 0.0);
 }
 
-model::ModelConfig tiny_model() {
-    model::ModelConfig config;
-    config.vocab = 64;
-    config.dim = 16;
-    config.n_lower = 1;
-    config.n_upper = 2;
-    config.n_heads = 2;
-    config.n_kv_heads = 2;
-    config.head_dim = 8;
-    config.ffn_dim = 32;
-    config.chunk = 4;
-    config.stride = 8;
-    config.cca_layers = {1, 2};
-    return config;
-}
-
-const train::ShardVocabulary kVocabulary{64, 0, 1, 2, {}};
-
 std::vector<int32_t> some_text(int64_t n) {
     std::vector<int32_t> text;
     for (int64_t i = 0; i < n; ++i)
@@ -82,12 +65,12 @@ std::vector<int32_t> some_text(int64_t n) {
 }
 
 TEST(DocumentScoresTest, rows_count_the_same_tokens_and_none_is_the_plain_pass) {
-    const auto config = tiny_model();
+    const auto config = tiny_row();
     const model::RptModel model(config, 3);
     EvalOptions options;
     options.span = 64;
     const auto text = some_text(150);
-    const DocumentScores scores = score_document(model, kVocabulary, text, options, at::kCPU);
+    const DocumentScores scores = score_document(model, kTinyVocabulary, text, options, at::kCPU);
     EXPECT_EQ(scores.tokens, 150);
     ASSERT_EQ(scores.rows.size(), 5u);
     for (const auto& [row, values] : scores.rows) {
@@ -120,11 +103,11 @@ TEST(DocumentScoresTest, rows_count_the_same_tokens_and_none_is_the_plain_pass) 
 }
 
 TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
-    const model::RptModel model(tiny_model(), 3);
+    const model::RptModel model(tiny_row(), 3);
     EvalOptions options;
     options.span = 128;
     const DocumentScores scores =
-        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+        score_document(model, kTinyVocabulary, some_text(120), options, at::kCPU);
     EXPECT_GT(scores.rankings.at("own").chunks, 0);
     EXPECT_EQ(scores.rankings.at("own").chunks, scores.rankings.at("bm25").chunks);
     EXPECT_GT(scores.rankings.at("bm25").recall_10, 0);
@@ -133,7 +116,7 @@ TEST(DocumentScoresTest, ranking_is_judged_on_chunks_with_a_pool) {
 }
 
 TEST(DocumentScoresTest, baselines_have_the_rows_they_can_be_read_with) {
-    auto config = tiny_model();
+    auto config = tiny_row();
     config.retrieval = model::RetrievalKind::kGiven;
     EXPECT_EQ(rows_of(config, {}).size(), 4u);
     config.retrieval = model::RetrievalKind::kNone;
@@ -141,15 +124,15 @@ TEST(DocumentScoresTest, baselines_have_the_rows_they_can_be_read_with) {
     const model::RptModel model(config, 3);
     EvalOptions options;
     options.span = 64;
-    const auto scores = score_document(model, kVocabulary, some_text(100), options, at::kCPU);
+    const auto scores = score_document(model, kTinyVocabulary, some_text(100), options, at::kCPU);
     EXPECT_EQ(scores.rows.size(), 1u);
     EXPECT_TRUE(scores.rows.contains({RowKind::kNone}));
     options.span = 63;
-    EXPECT_THROW(score_document(model, kVocabulary, some_text(100), options, at::kCPU), Error);
+    EXPECT_THROW(score_document(model, kTinyVocabulary, some_text(100), options, at::kCPU), Error);
 }
 
 TEST(DocumentScoresTest, rows_of_another_k_are_named_after_it) {
-    const auto config = tiny_model();
+    const auto config = tiny_row();
     const auto rows = choose_rows(config, {}, {"own", "none"}, {1, 2, 3});
     std::vector<std::string> names;
     for (const Row& row : rows) names.push_back(row_name(row));
@@ -158,7 +141,7 @@ TEST(DocumentScoresTest, rows_of_another_k_are_named_after_it) {
 }
 
 TEST(DocumentScoresTest, a_row_may_bring_its_own_k) {
-    const auto config = tiny_model();
+    const auto config = tiny_row();
     const auto names_of = [&](const std::vector<std::string>& asked,
                               const std::vector<int64_t>& ks) {
         std::vector<std::string> names;
@@ -178,7 +161,7 @@ TEST(DocumentScoresTest, the_usual_row_is_what_the_model_chooses_by_itself) {
         const auto rows = choose_rows(config, {}, {name}, {});
         return rows.size() == 1 ? row_name(rows[0]) : "";
     };
-    auto config = tiny_model();
+    auto config = tiny_row();
     EXPECT_EQ(usual(config, "usual"), "own");
     EXPECT_EQ(usual(config, "usual@8"), "own@8");
     config.retrieval = model::RetrievalKind::kGiven;
@@ -190,7 +173,7 @@ TEST(DocumentScoresTest, the_usual_row_is_what_the_model_chooses_by_itself) {
 }
 
 TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
-    const model::RptModel model(tiny_model(), 3);
+    const model::RptModel model(tiny_row(), 3);
     EvalOptions options;
     options.span = 0;
     options.per_chunk = true;
@@ -203,7 +186,7 @@ TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
         return std::optional(lists);
     };
     const DocumentScores scores =
-        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+        score_document(model, kTinyVocabulary, some_text(120), options, at::kCPU);
     EXPECT_TRUE(scores.rows.contains({RowKind::kOracleScores}));
     EXPECT_EQ(scores.rankings.at("own").chunks, scores.rankings.at("own").with_gold);
     EXPECT_GT(scores.best_scores.chunks, 0);
@@ -236,7 +219,7 @@ TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
         return std::optional(lists);
     };
     const DocumentScores half =
-        score_document(model, kVocabulary, some_text(120), options, at::kCPU);
+        score_document(model, kTinyVocabulary, some_text(120), options, at::kCPU);
     EXPECT_LT(half.rankings.at("own").chunks, scores.rankings.at("own").chunks);
     EXPECT_EQ(half.rankings.at("own").chunks, half.rankings.at("own").with_gold);
     EXPECT_NE(half.chunk_flags.find('-'), std::string::npos);
@@ -245,7 +228,7 @@ TEST(DocumentScoresTest, target_scores_are_the_gold_and_bring_their_oracle) {
     options.sources.targets = [](std::span<const int32_t>, int64_t) {
         return std::optional<train::ChunkLists>();
     };
-    EXPECT_THROW(score_document(model, kVocabulary, some_text(120), options, at::kCPU), Error);
+    EXPECT_THROW(score_document(model, kTinyVocabulary, some_text(120), options, at::kCPU), Error);
 }
 
 }  // namespace

@@ -9,27 +9,16 @@
 
 #include "base/error.h"
 #include "lab/train/counter_random.h"
+#include "tests/unit/lab/eval/tiny_row.h"
 #include "tests/unit/lab/memory/made_documents.h"
 
 namespace rpt::memory {
 namespace {
 
-const train::ShardVocabulary kVocabulary{64, 0, 1, 2, {}};
-
-model::ModelConfig tiny_row(model::RetrievalKind kind) {
-    model::ModelConfig config;
-    config.vocab = 64;
-    config.dim = 16;
-    config.n_lower = 1;
-    config.n_upper = 2;
-    config.n_heads = 2;
-    config.n_kv_heads = 2;
-    config.head_dim = 8;
-    config.ffn_dim = 32;
-    config.chunk = 4;
-    config.stride = 8;
+model::ModelConfig row_of(model::RetrievalKind kind) {
+    model::ModelConfig config = eval::tiny_row();
     config.retrieval = kind;
-    if (kind != model::RetrievalKind::kNone) config.cca_layers = {1, 2};
+    if (kind == model::RetrievalKind::kNone) config.cca_layers.clear();
     return config;
 }
 
@@ -49,7 +38,8 @@ eval::RowScores scores_of(const model::RptModel& model, std::span<const int32_t>
     options.rows = {{kind}};
     options.per_chunk = true;
     options.sources = sources;
-    return eval::score_document(model, kVocabulary, text, options, at::kCPU).rows.at({kind});
+    return eval::score_document(model, eval::kTinyVocabulary, text, options, at::kCPU)
+        .rows.at({kind});
 }
 
 RowPointer some_pointer(const model::RptModel& model, std::span<const int32_t> text, float bias) {
@@ -57,7 +47,8 @@ RowPointer some_pointer(const model::RptModel& model, std::span<const int32_t> t
     out.layer = 2;
     out.weights = "abc";
     out.parameters = untrained(
-        {cache_span(eval::read_span(model, kVocabulary, text, out.layer), 8, "", "")}, 8, 64);
+        {cache_span(eval::read_span(model, eval::kTinyVocabulary, text, out.layer), 8, "", "")}, 8,
+        64);
     const at::NoGradGuard guard;
     out.parameters.bias.fill_(bias);
     return out;
@@ -70,14 +61,14 @@ TEST(RowPointer, a_span_is_read_as_an_evaluation_reads_it) {
         {model::RetrievalKind::kLambdaRank, eval::RowKind::kOwn}};
     const std::vector<int32_t> text = repeating_text(61, true);  // two tokens of padding
     for (const auto& [kind, usual] : kinds) {
-        const model::RptModel model(tiny_row(kind), 3);
-        const auto reading = eval::read_span(model, kVocabulary, text, 3);
+        const model::RptModel model(row_of(kind), 3);
+        const auto reading = eval::read_span(model, eval::kTinyVocabulary, text, 3);
         ASSERT_EQ(reading.nll.size(0), 62);
         EXPECT_NEAR(reading.nll.sum().item<double>(), scores_of(model, text, usual).all.sum, 1e-3);
         EXPECT_EQ(reading.nll[61].item<float>(), 0);  // the end of the text is not predicted
         EXPECT_GT(reading.entropy.min().item<float>(), 0);
         EXPECT_LT(reading.entropy.max().item<float>(), std::log(64.0f) + 1e-4);
-        const auto before = eval::read_span(model, kVocabulary, text, 1);
+        const auto before = eval::read_span(model, eval::kTinyVocabulary, text, 1);
         const auto inputs = at::tensor(
             std::vector<int64_t>(reading.span.inputs.begin(), reading.span.inputs.end()));
         const at::NoGradGuard guard;
@@ -96,11 +87,11 @@ TEST(RowPointer, a_span_is_read_as_an_evaluation_reads_it) {
 }
 
 TEST(RowPointer, keeps_each_token_that_is_predicted_and_its_state) {
-    const model::RptModel model(tiny_row(model::RetrievalKind::kNone), 3);
+    const model::RptModel model(row_of(model::RetrievalKind::kNone), 3);
     for (const bool ends : {false, true}) {
         const std::vector<int32_t> text = repeating_text(40, ends);
         const DocumentCache cache =
-            cache_span(eval::read_span(model, kVocabulary, text, 3), 8, "corpus", "id");
+            cache_span(eval::read_span(model, eval::kTinyVocabulary, text, 3), 8, "corpus", "id");
         ASSERT_EQ(cache.size(), 41) << ends;
         EXPECT_EQ(cache.tokens[0].item<int64_t>(), 0);
         for (size_t t = 0; t < 40; ++t)
@@ -136,7 +127,7 @@ TEST(RowPointer, copies_from_what_has_left_the_window) {
 }
 
 TEST(RowPointer, an_evaluation_has_a_row_that_differs_behind_the_window_alone) {
-    const model::RptModel model(tiny_row(model::RetrievalKind::kLambdaRank), 3);
+    const model::RptModel model(row_of(model::RetrievalKind::kLambdaRank), 3);
     const std::vector<int32_t> text = repeating_text(150, true);
     const eval::RowScores usual = scores_of(model, text, eval::RowKind::kOwn);
     eval::EvalSources shut, open;
@@ -158,7 +149,7 @@ TEST(RowPointer, an_evaluation_has_a_row_that_differs_behind_the_window_alone) {
 }
 
 TEST(RowPointer, is_kept_in_a_file_and_belongs_to_one_model) {
-    const model::RptModel model(tiny_row(model::RetrievalKind::kNone), 3);
+    const model::RptModel model(row_of(model::RetrievalKind::kNone), 3);
     const RowPointer pointer = some_pointer(model, repeating_text(60, false), -1.5f);
     const std::string path = testing::TempDir() + "row.pointer.safetensors";
     save_pointer(pointer, "a test", path);
@@ -178,7 +169,7 @@ TEST(RowPointer, is_kept_in_a_file_and_belongs_to_one_model) {
 
 TEST(RowPointer, spans_lie_evenly_over_a_shard) {
     const std::string path = testing::TempDir() + "row_pointer.shard";
-    train::ShardWriter writer(path, kVocabulary);
+    train::ShardWriter writer(path, eval::kTinyVocabulary);
     for (const int64_t tokens : {25, 5, 100}) {
         const std::vector<int32_t> text(static_cast<size_t>(tokens), 3);
         train::ShardDocument document;
