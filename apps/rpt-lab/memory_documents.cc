@@ -129,6 +129,10 @@ FrozenModel load_frozen(const std::string& path, int64_t window) {
 
 FrozenModel with_window(const FrozenModel& model, int64_t window) {
     model::ModelConfig config = model.network->config();
+    if (window % (2 * config.chunk) != 0)
+        throw Error(Status::kArgument, "rpt",
+                    "window of " + std::to_string(window) + " tokens: give a multiple of " +
+                        std::to_string(2 * config.chunk) + ", two chunks");
     config.stride = window / 2;
     config.validate();
     return {model.package,

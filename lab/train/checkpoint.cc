@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "core/text/tokenizer.h"
+#include "core/weights/model_file.h"
 #include "core/weights/package_writer.h"
 
 namespace rpt::train {
@@ -139,7 +140,7 @@ void load_checkpoint(const std::string& path, const ShardVocabulary& vocabulary,
 }
 
 TrainedModel load_trained_model(const std::string& path, at::Device device) {
-    const auto package = weights::Package::open(path);
+    const auto package = weights::open_model_alone(path);
     TrainedModel loaded;
     loaded.file = package;
     loaded.fingerprint = package->fingerprint();

@@ -126,6 +126,11 @@ def test_memory_fit_refuses_what_it_cannot_use(fitted, tmp_path):
     assert len(err.splitlines()) == 1 and not (tmp_path / "x").exists()
     err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a", "--cache", tmp_path / "c", code=1)
     assert "NAME=FILE" in err
+    for window in ("200", "129"):
+        err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a=b", "--cache", tmp_path / "c", "--window", window, code=1)
+        assert f"window of {window} tokens: give a multiple of 128" in err and len(err.splitlines()) == 1
+    err = lab("memory", "row", folder / "tiny.memory.safetensors", "--train", "a", "--validation", "b", "--out", "c", code=1)
+    assert "is a memory file" in err and len(err.splitlines()) == 1
     (tmp_path / "file").write_text("")
     err = lab("memory", "eval", folder / "tiny.gguf", "--test", "a=b", "--cache", tmp_path / "file" / "c", code=1)
     assert "cannot create" in err and len(err.splitlines()) == 1
