@@ -20,6 +20,6 @@ if [ -z "$(source_file)" ]; then
 fi
 [ -n "$(source_file)" ] || exit 0
 mkdir -p build/models
-rm -f build/models/smollm2-135m.memory.safetensors  # import keeps one that is there
+cp "$memory" build/models/  # import keeps one that is there; it would also take an older one of the user's folder
 "$rpt" model import "$(source_file)" --out "$model" --replace >&2
 touch "$model"
