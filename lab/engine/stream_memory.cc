@@ -141,7 +141,8 @@ ReadMemory TorchStream::pass_neighbours(std::span<const Neighbour> neighbours) c
         each.push_back(engine_->upper_memo().get(n, [&] {
             const at::Tensor states = at::cat({borrow(n.chunk, c.dim), borrow(n.successor, c.dim)});
             const at::Tensor text = states.to(engine_->device()) * engine_->weights().state_scale;
-            return model::pass_neighbours(c, engine_->weights(), engine_->rope(), {text});
+            return model::pass_neighbours(c, engine_->weights(), engine_->rope(),
+                                          engine_->sink_state(), {text});
         }));
     }
     if (each.size() < 2) return {{}, each.empty() ? PassedNeighbour() : std::move(each[0])};

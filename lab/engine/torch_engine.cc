@@ -53,6 +53,12 @@ TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
                     "model package: the tokenizer has " + std::to_string(tokenizer_->vocab_size()) +
                         " tokens, the model " + std::to_string(config().vocab));
     }
+    if (config().sink && config().passes_neighbours() && tokenizer_->bos() >= 0) {
+        const std::array opening{tokenizer_->bos()};
+        run_torch([&] {
+            sink_state_ = model_->lower_hidden(to_device(opening).unsqueeze(0))[0].contiguous();
+        });
+    }
     if (device_.is_cpu()) token_step_ = std::make_unique<TokenStep>(config(), weights());
 }
 

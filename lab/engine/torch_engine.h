@@ -43,6 +43,9 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     // Null on devices other than the CPU.
     const TokenStep* token_step() const { return token_step_.get(); }
     UpperMemo& upper_memo() const { return upper_memo_; }
+    // The residual stream [1, d] after n_lower layers of the token that opens a sequence, by
+    // itself: the sink of texts that run through the upper half. Undefined without a sink.
+    const at::Tensor& sink_state() const { return sink_state_; }
 
     // [n] token ids on the device. kArgument for an id outside the vocabulary.
     at::Tensor to_device(std::span<const int32_t> tokens) const;
@@ -65,6 +68,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     Digest fingerprint_;
     std::vector<float> copy_numbers_;
     std::unique_ptr<const TokenStep> token_step_;
+    at::Tensor sink_state_;
     mutable UpperMemo upper_memo_;
 };
 

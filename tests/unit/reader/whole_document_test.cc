@@ -151,8 +151,9 @@ TEST(whole_document, frozen_model_reads_upper_as_one_mask_over_the_document) {
                 texts.back().push_back(low.narrow(0, int64_t(chunk) * m, 2 * m));
         }
         texts.resize(size_t(low.size(0) / m));
+        const at::Tensor sink = model.lower_hidden(at::tensor({ids[0]}).unsqueeze(0))[0];
         const at::Tensor hidden =
-            model::upper_reading_slow(config, model.weights(), low, texts).narrow(0, 0, n);
+            model::upper_reading_slow(config, model.weights(), low, sink, texts).narrow(0, 0, n);
         EXPECT_NEAR(whole.nats / double(n),
                     model.token_nll(hidden, next).sum().item<double>() / double(n), 2e-4);
         EXPECT_GT(std::abs(whole.nats - Session(engine, nullptr, {}, {}).score(text, true).nats),

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "lab/network/bf16_scope.h"
+#include "lab/network/block_attention.h"
+#include "lab/network/layers.h"
 #include "lab/network/model_weights.h"
 #include "lab/network/upper_reading.h"
 #include "tests/unit/lab/engine/engine_fixture.h"
@@ -39,7 +41,12 @@ Document make_document(const model::RptModel& model, bool read) {
         }
     }
     const at::Tensor low = model.lower_hidden(tokens)[0];
-    d.logits = model.logits(model::upper_reading_slow(c, model.weights(), low, texts));
+    at::Tensor sink;
+    if (c.sink) {
+        const int64_t bos = text::BpeTrainer().train(262)->bos();
+        sink = model.lower_hidden(at::full({1, 1}, bos, at::kLong))[0];
+    }
+    d.logits = model.logits(model::upper_reading_slow(c, model.weights(), low, sink, texts));
     return d;
 }
 
@@ -96,6 +103,39 @@ TEST_F(EngineTest, upper_reading_equals_one_mask_over_the_document_for_any_piece
             fork->advance_lower(std::span(d.ids).subspan(8, 1));
             fork->advance_upper(logits);
             EXPECT_LT(furthest(logits, floats(d.logits[8])), 1e-4) << name;
+        }
+    }
+}
+
+TEST(upper_reading, a_neighbour_passes_as_in_its_own_document) {
+    const c10::NoGradGuard no_grad;
+    for (const auto& [name, config] : model::frozen_variants()) {
+        if (!config.passes_neighbours()) continue;
+        const model::RptModel model(config, 3);
+        model::roughen(model);
+        // the first token of the document is the sink, those behind it are the neighbour
+        const int64_t n = std::min(2 * config.chunk, config.stride - 1);
+        const at::Tensor document =
+            model::tiny_tokens(config, 1, config.stride).narrow(1, 0, n + 1);
+        std::vector<int64_t> layers;
+        for (int64_t i = config.n_lower; i < config.layers(); ++i) layers.push_back(i);
+        const std::vector<at::Tensor> hidden = model.hidden_after(document, layers);
+        const at::Tensor low = hidden[0][0];
+        const model::RopeTable rope(config, at::kCPU);
+        const std::vector<model::FarRows> far = model::pass_neighbours(
+            config, model.weights(), rope, low.narrow(0, 0, 1), {low.narrow(0, 1, n)});
+        for (size_t i = 0; i < layers.size(); ++i) {
+            const auto& w = model.weights().layers[static_cast<size_t>(layers[i])].attention;
+            const model::Projected own = model::part_heads(
+                config, model::project_heads(config, w,
+                                             model::rms_norm(hidden[i], w.norm, config.norm_eps)));
+            const at::Tensor turned =
+                model::rotate(own.k, model::rotary_factors(config, -2 * config.chunk - 1, n + 1),
+                              config.rope_pairing);
+            EXPECT_LT((far[i].v - own.v[0].narrow(0, 1, n)).abs().max().item<double>(), 1e-5)
+                << name << " layer " << layers[i];
+            EXPECT_LT((far[i].k - turned[0].narrow(0, 1, n)).abs().max().item<double>(), 1e-5)
+                << name << " layer " << layers[i];
         }
     }
 }
