@@ -71,7 +71,7 @@ reader::GenerateOptions read_generate_options(const rpt_generate_options& o) {
     if (o.repeat_window) out.repeat_window = o.repeat_window;
     out.seed = o.seed ? o.seed : choose_seed();
     out.stop = read_stops(o.stop, o.n_stop);
-    out.retrieve = read_retrieve_options(o.retrieve, "options.retrieve");
+    out.retrieve = read_session_retrieve_options(o.retrieve, "options.retrieve");
     check_text(o.suffix.data, o.suffix.size, "options.suffix");
     if (o.suffix.size) out.suffix.assign(o.suffix.data, o.suffix.size);
     return out;

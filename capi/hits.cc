@@ -41,6 +41,10 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
     out.next_text = borrow(chunk.next_text);
     out.timestamp_ms = info.timestamp_ms;
     out.copied = chunk.copied;
+    for (size_t leg = 0; leg < reader::kLegs; ++leg) {
+        out.leg_ranks[leg] = chunk.legs[leg].rank;
+        out.leg_scores[leg] = chunk.legs[leg].score;
+    }
     return out;
 }
 
@@ -48,8 +52,11 @@ rpt_hit describe(const reader::RetrievedChunk& chunk, size_t rank) {
 
 reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options,
                                               const char* name) {
-    const rpt_retrieve_options o = read_options(options, name);
+    constexpr size_t kFirst = offsetof(rpt_retrieve_options, legs);
+    const rpt_retrieve_options o = read_options(options, name, kFirst);
     check_flags(o.flags, RPT_RETRIEVE_TEXT | RPT_RETRIEVE_EXACT, "options.flags");
+    check_flags(o.legs, reader::kAllLegs, "options.legs");
+    check_reserved(o.reserved0, "options.reserved0");
     if (o.k > kMaxHits || o.has_min_score > 1 || !std::isfinite(o.min_score) ||
         o.exclude_bytes.begin > o.exclude_bytes.end) {
         throw Error(Status::kArgument, "rpt",
@@ -66,6 +73,20 @@ reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* option
     if (o.has_min_score) out.filter.min_score = o.min_score;
     out.filter.exclude_key = read_optional_name(o.exclude_key, kMaxKey, "exclude_key");
     out.filter.exclude_bytes = {o.exclude_bytes.begin, o.exclude_bytes.end};
+    if (options != nullptr && options->struct_size <= kFirst)
+        out.legs = RPT_LEG_KEYS;
+    else if (o.legs != 0)
+        out.legs = o.legs;
+    return out;
+}
+
+reader::RetrieveOptions read_session_retrieve_options(const rpt_retrieve_options* options,
+                                                      const char* name) {
+    const reader::RetrieveOptions out = read_retrieve_options(options, name);
+    if (out.legs != RPT_LEG_KEYS && out.legs != reader::kAllLegs)
+        throw Error(
+            Status::kArgument, "rpt",
+            std::string("\"") + name + "\" names legs that rpt_retrieve alone asks; leave legs 0");
     return out;
 }
 
@@ -91,6 +112,12 @@ SpaceList read_spaces(rpt_space* const* spaces, size_t n_spaces) {
 }  // namespace rpt::capi
 
 using namespace rpt::capi;
+
+static_assert(rpt::reader::kLegs <= sizeof(rpt_hit::leg_ranks) / sizeof(uint32_t));
+static_assert(RPT_LEG_KEYS == 1u << rpt::reader::kLegKeys &&
+              RPT_LEG_WORDS == 1u << rpt::reader::kLegWords &&
+              RPT_LEG_GRAMS == 1u << rpt::reader::kLegGrams &&
+              RPT_LEG_DEFINITIONS == 1u << rpt::reader::kLegDefinitions);
 
 rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text, size_t size,
                         const rpt_retrieve_options* options, const rpt_call* call, rpt_hits** out,

@@ -19,6 +19,9 @@ inline constexpr uint32_t kMaxHits = 1024;  // of one search
 
 reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* options,
                                               const char* name);
+// Of calls of a session: the model's keys alone are asked. kArgument for other legs.
+reader::RetrieveOptions read_session_retrieve_options(const rpt_retrieve_options* options,
+                                                      const char* name);
 
 // Spaces given by a host: all of one store, none forked. The store is null if there are no spaces.
 struct SpaceList {

@@ -88,7 +88,7 @@ rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve_options
     return guard(err, [&] {
         clear_out(out);
         const Use<rpt_session> use(session, "session");
-        const reader::RetrieveOptions choices = read_retrieve_options(options, "options");
+        const reader::RetrieveOptions choices = read_session_retrieve_options(options, "options");
         const EnvironmentRef environment = session->owner;
         Call control(call, environment->ending());
         std::vector<reader::RetrievedChunk> found;

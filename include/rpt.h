@@ -625,6 +625,14 @@ RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_
 #define RPT_RETRIEVE_TEXT 0x1u /* fill text and next_text of the hits */
 /* Scan every key instead of the index. Small spaces are always scanned. */
 #define RPT_RETRIEVE_EXACT 0x2u
+/* Legs: ways to compare a text with the chunks. KEYS: what the model makes of the last
+ * chunk_tokens tokens. WORDS: words and identifiers (BM25). GRAMS: the four-character pieces of words
+ * (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text. Bit i is leg
+ * number i. */
+#define RPT_LEG_KEYS 0x1u
+#define RPT_LEG_WORDS 0x2u
+#define RPT_LEG_GRAMS 0x4u
+#define RPT_LEG_DEFINITIONS 0x8u
 typedef struct rpt_retrieve_options {
     uint32_t struct_size;
     uint32_t flags;          /* RPT_RETRIEVE_* */
@@ -634,13 +642,13 @@ typedef struct rpt_retrieve_options {
     uint32_t has_min_score;  /* 0 or 1 */
     const char* exclude_key; /* leave out this document; NULL: none */
     rpt_span exclude_bytes;  /* if not empty, leave out only its chunks that touch these bytes */
+    /* If struct_size ends here, rpt_retrieve asks RPT_LEG_KEYS alone. */
+    uint32_t legs; /* RPT_LEG_*, summed; 0: all. Of rpt_retrieve: with another call, ARGUMENT unless
+                      0 or RPT_LEG_KEYS */
+    uint32_t reserved0;
 } rpt_retrieve_options;
-#define RPT_RETRIEVE_OPTIONS_INIT                            \
-    {                                                        \
-        sizeof(rpt_retrieve_options), 0, 0, 0, 0, 0, NULL, { \
-            0, 0                                             \
-        }                                                    \
-    }
+#define RPT_RETRIEVE_OPTIONS_INIT \
+    { sizeof(rpt_retrieve_options), 0, 0, 0, 0, 0, NULL, {0, 0}, 0, 0 }
 
 /* The hit is a chunk of the session's own past. Only score, gate, ordinal, span and text count. */
 #define RPT_HIT_OWN 0x1u
@@ -654,7 +662,8 @@ typedef struct rpt_hit {
     uint32_t struct_size;
     uint32_t flags; /* RPT_HIT_* */
     uint32_t rank;  /* 0: best */
-    float score;    /* scaled dot product: comparable within one model, not a probability */
+    float score;    /* of RPT_LEG_KEYS alone: a scaled dot product, comparable within one model, not
+                       a probability. Of several legs: 0 to 1, 1 if it is the first in each */
     float gate;     /* how much the chunk counted for the model, 0 to 1; 1 if the model did not read
                        it */
     uint32_t reserved0;
@@ -670,12 +679,17 @@ typedef struct rpt_hit {
     float copied; /* share of the probability of a range of tokens that was copied from the chunk, 0
                      to 1; 0 for a chunk that was read otherwise. Then score has no meaning */
     uint32_t reserved1;
+    /* If struct_size ends here, the library does not fill the fields below. By number of the leg: */
+    uint32_t leg_ranks[8]; /* 1: its best hit; 0: it has not found the chunk, or was not asked */
+    float leg_scores[8];   /* as the leg counts, comparable within one search */
 } rpt_hit;
 
-/* Finds what the model would retrieve after `text`. The last chunk_tokens tokens of the text are
- * the query, or the whole text if it is shorter. The search covers 1 to 64 spaces of one store. The
- * best hit is first; equal scores are ordered by chunk_id, so equal stores give equal answers. No
- * hits is a success. */
+/* Finds what belongs to `text`. RPT_LEG_KEYS asks with its last chunk_tokens tokens, or with all of
+ * it if it is shorter; the other legs ask with all of it. Several legs give one order, by the sum of
+ * reciprocal ranks: a chunk that two legs know comes before one that a single leg knows. Only KEYS
+ * finds documents whose text was discarded. The search covers 1 to 64 spaces of one store, and each
+ * space counts its words by itself. The best hit is first; equal scores are ordered by chunk_id, so
+ * equal stores give equal answers. No hits is a success. */
 RPT_API rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text,
                                 size_t size, const rpt_retrieve_options* options,
                                 const rpt_call* call, rpt_hits** out, rpt_error* err);

@@ -100,7 +100,14 @@ struct SearchFilter {
 
 struct Hit {
     uint64_t chunk_id = 0;  // unique in the store, never reused
-    float score = 0;        // <query, key> / sqrt(key_width()), exact from the fp16 key
+    float score = 0;        // of keys: <query, key> / sqrt(key_width()), exact from the fp16 key
+};
+
+// What a search by text compares (storage/words/word_search.h).
+enum class WordLeg : uint8_t {
+    kWords,        // whole words and identifiers
+    kGrams,        // the four-character pieces of words
+    kDefinitions,  // names, with the chunks that define them
 };
 
 // Where a hit stands, for people.

@@ -91,6 +91,14 @@ class Store : public std::enable_shared_from_this<Store> {
                                     std::span<const float> query, size_t k,
                                     const SearchFilter& filter,
                                     const CallControl& control = {}) = 0;
+    // Best k chunks of the union of `spaces` by their text, ties to the lower chunk id; at equal
+    // text the same hits in the same order, however it was written. Chunks whose text was discarded
+    // are not found and not counted. Words are read from the texts at the first search and kept in memory, up to a
+    // quarter of StoreOptions::cache_bytes for all spaces but the last one. `text` is UTF-8.
+    virtual std::vector<Hit> search_words(std::span<const std::shared_ptr<Space>> spaces,
+                                          std::string_view text, WordLeg leg, size_t k,
+                                          const SearchFilter& filter,
+                                          const CallControl& control = {}) = 0;
     // The pointer keys of the space, up to its last commit: only what changed since the last call
     // is read. They are kept in memory, up to three quarters of StoreOptions::cache_bytes for all
     // spaces; a space that is larger is kept while a caller holds it. kNotFound if the space was

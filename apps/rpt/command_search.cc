@@ -1,5 +1,7 @@
-// rpt search STORE QUERY: what the model would retrieve after a text.
+// rpt search STORE QUERY: what belongs to a text, by meaning, by words, by names.
 #include <CLI/App.hpp>
+
+#include <algorithm>
 
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
@@ -13,8 +15,16 @@ namespace {
 struct Options {
     std::string store, query, file;
     uint32_t k = 0;
-    bool exact = false;
+    bool exact = false, why = false;
+    std::vector<std::string> legs;
 };
+
+uint32_t legs_of(const Options& options) {
+    uint32_t legs = 0;
+    for (const std::string& name : options.legs)
+        legs |= 1u << (std::ranges::find(kLegNames, name) - kLegNames.begin());
+    return legs;
+}
 
 int run(const Settings& settings, const Options& options) {
     const std::string query = options.file.empty() ? options.query : read_whole_text(options.file);
@@ -26,6 +36,7 @@ int run(const Settings& settings, const Options& options) {
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
     retrieve.flags = RPT_RETRIEVE_TEXT | (options.exact ? RPT_RETRIEVE_EXACT : 0u);
     retrieve.k = options.k;
+    retrieve.legs = legs_of(options);
     const auto spaces = place.borrowed_spaces();
     Call call;
     rpt_hits* found = nullptr;
@@ -40,13 +51,16 @@ int run(const Settings& settings, const Options& options) {
     for (const HitRecord& hit : records) {
         const auto line = lines.line_of(place, settings, hit);
         if (settings.json) {
-            json["hits"].push_back(hit_json(hit, line));
+            nlohmann::ordered_json& out = json["hits"].emplace_back(hit_json(hit, line));
+            out["lines"] = lines.whole_lines(place, settings, hit);
+            out["legs"] = legs_json(hit);
             continue;
         }
         print_line(printable(hit.key) + (line ? ":" + std::to_string(*line) : "") + "  [" +
                    std::to_string(hit.begin) + ", " + std::to_string(hit.end) + ")  score " +
                    format_fixed(hit.score, 3));
-        print_line(printable(hit.text));
+        if (options.why && !hit.legs.empty()) print_line("found by " + legs_line(hit));
+        print_line(printable(lines.whole_lines(place, settings, hit)));
         print_line("");
     }
     if (settings.json) print_json(json);
@@ -60,7 +74,7 @@ int run(const Settings& settings, const Options& options) {
 void register_search(Registry& registry) {
     auto options = std::make_shared<Options>();
     CLI::App* command = add_command(registry, registry.app, "search",
-                                    "Show what the model would retrieve after a text",
+                                    "Show what belongs to a text, by meaning, words and names",
                                     "rpt search notes \"the voyage to the island\" -k 5");
     command->add_option("STORE", options->store, "Directory of the memory")->required();
     auto* query = command->add_option("QUERY", options->query, "Text; its end counts most");
@@ -72,6 +86,13 @@ void register_search(Registry& registry) {
         ->check(CLI::Range(1, 1024));
     command->add_flag("--exact", options->exact,
                       "Compare with every key instead of using the index");
+    command
+        ->add_option("--leg", options->legs,
+                     "Compare in this way alone, again for more: keys (what the model makes of "
+                     "the text), words, grams (pieces of words), definitions (of names)")
+        ->type_name("LEG")
+        ->check(CLI::IsMember(std::vector<std::string>(kLegNames.begin(), kLegNames.end())));
+    command->add_flag("--why", options->why, "Tell which ways found a hit, with rank and score");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);
     command->callback([&registry, options] {

@@ -30,6 +30,9 @@ std::vector<HitRecord> copy_hits(const rpt_hits* hits) {
         record.chunk = hit.ordinal;
         record.begin = hit.span.begin;
         record.end = hit.span.end;
+        for (size_t leg = 0; leg < kLegNames.size(); ++leg)
+            if (hit.leg_ranks[leg] != 0)
+                record.legs.push_back({leg, hit.leg_ranks[leg], hit.leg_scores[leg]});
         out.push_back(std::move(record));
     }
     return out;
@@ -42,6 +45,21 @@ nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> li
         {"end", hit.end}};
     out["line"] = line ? nlohmann::ordered_json(*line) : nlohmann::ordered_json(nullptr);
     out["text"] = hit.text;
+    return out;
+}
+
+nlohmann::ordered_json legs_json(const HitRecord& hit) {
+    auto out = nlohmann::ordered_json::object();
+    for (const auto& [leg, rank, score] : hit.legs)
+        out[kLegNames[leg]] = {{"rank", rank}, {"score", score}};
+    return out;
+}
+
+std::string legs_line(const HitRecord& hit) {
+    std::string out;
+    for (const auto& [leg, rank, score] : hit.legs)
+        out += (out.empty() ? "" : ", ") + std::string(kLegNames[leg]) + " #" +
+               std::to_string(rank) + " (" + format_fixed(score, 2) + ")";
     return out;
 }
 
@@ -92,20 +110,47 @@ std::optional<std::vector<uint64_t>> LineFinder::read_line_ends(rpt_space* space
     }
 }
 
+rpt_space* LineFinder::space_of(const Workplace& place, const Settings& settings,
+                                const HitRecord& hit) {
+    if (hit.own) return nullptr;
+    for (size_t i = 0; i < place.spaces.size(); ++i)
+        if (settings.collections[i] == hit.collection && settings.owner == hit.owner)
+            return place.spaces[i].get();
+    return nullptr;
+}
+
+const std::vector<uint64_t>* LineFinder::line_ends_of(rpt_space* space, const std::string& key) {
+    auto [entry, is_new] = line_ends_.try_emplace({space, key});
+    if (is_new) entry->second = read_line_ends(space, key);
+    return entry->second ? &*entry->second : nullptr;
+}
+
 std::optional<uint64_t> LineFinder::line_of(const Workplace& place, const Settings& settings,
                                             const HitRecord& hit) {
-    if (hit.own) return std::nullopt;
-    for (size_t i = 0; i < place.spaces.size(); ++i) {
-        if (settings.collections[i] != hit.collection || settings.owner != hit.owner) continue;
-        rpt_space* space = place.spaces[i].get();
-        auto [entry, is_new] = line_ends_.try_emplace({space, hit.key});
-        if (is_new) entry->second = read_line_ends(space, hit.key);
-        if (!entry->second) return std::nullopt;
-        const auto& ends = *entry->second;
-        return 1 + static_cast<uint64_t>(std::lower_bound(ends.begin(), ends.end(), hit.begin) -
-                                         ends.begin());
-    }
-    return std::nullopt;
+    rpt_space* space = space_of(place, settings, hit);
+    const auto* ends = space != nullptr ? line_ends_of(space, hit.key) : nullptr;
+    if (ends == nullptr) return std::nullopt;
+    return 1 + static_cast<uint64_t>(std::ranges::lower_bound(*ends, hit.begin) - ends->begin());
+}
+
+std::string LineFinder::whole_lines(const Workplace& place, const Settings& settings,
+                                    const HitRecord& hit) {
+    constexpr uint64_t kMostMore = 400;  // bytes on each side: a line may be a whole file
+    rpt_space* space = space_of(place, settings, hit);
+    const auto* ends = space != nullptr ? line_ends_of(space, hit.key) : nullptr;
+    if (ends == nullptr || hit.begin >= hit.end) return hit.text;
+    // the end of a line is where its last byte stands
+    const auto before = std::ranges::lower_bound(*ends, hit.begin);
+    const auto behind = std::ranges::lower_bound(*ends, hit.end - 1);
+    const uint64_t begin = before == ends->begin() ? 0 : *(before - 1) + 1;
+    const uint64_t end = behind == ends->end() ? hit.end : *behind + 1;
+    if (hit.begin - begin > kMostMore || end - hit.end > kMostMore) return hit.text;
+    std::string text(end - begin, '\0');
+    size_t got = 0;
+    if (rpt_doc_read(space, hit.key.c_str(), begin, text.data(), text.size(), &got, nullptr) < 0)
+        return hit.text;
+    text.resize(got);
+    return text;
 }
 
 }  // namespace rpt::cli

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/text/unicode_classes.h"
+#include "base/unicode_classes.h"
 
 namespace rpt::text {
 

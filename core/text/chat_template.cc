@@ -1,7 +1,7 @@
 #include "core/text/chat_template.h"
 
 #include "base/error.h"
-#include "core/text/unicode_classes.h"
+#include "base/unicode_classes.h"
 
 namespace rpt::text {
 namespace {

@@ -1,6 +1,6 @@
 #include "core/text/cl100k_pieces.h"
 
-#include "core/text/unicode_classes.h"
+#include "base/unicode_classes.h"
 
 namespace rpt::text {
 namespace {

@@ -88,13 +88,7 @@ std::shared_ptr<const PointerSnapshot> PointerCache::read(
     next->generation = row.generation;
     next->width = width;
     if (width == 0) return next;
-    const std::vector<VisibleChunk> chunks = list_visible_chunks(connection, row.id);
-    uint64_t digest = 0;
-    for (const VisibleChunk& chunk : chunks) digest += digest_part(chunk.chunk, chunk.key_seal);
-    if (digest != row.digest)
-        throw Error(Status::kCorrupt, "rpt",
-                    "store \"" + connection.label() + "\": the chunks of space " +
-                        std::to_string(row.id) + " do not match its digest; restore a backup");
+    const std::vector<VisibleChunk> chunks = list_visible_chunks(connection, row);
     size_t known = 0;  // page of the base; both ascend
     next->parts.reserve(chunks.size());
     for (size_t done = 0, end = 0; done < chunks.size(); done = end) {

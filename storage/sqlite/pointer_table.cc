@@ -1,5 +1,6 @@
 #include "storage/sqlite/pointer_table.h"
 
+#include "base/error.h"
 #include "storage/codec/blob_codec.h"
 #include "storage/codec/pointer_codec.h"
 
@@ -38,15 +39,20 @@ PointerRows read_pointers(Connection& connection, const ChunkRow& chunk, uint32_
     return rows;
 }
 
-std::vector<VisibleChunk> list_visible_chunks(Connection& connection, uint64_t space) {
+std::vector<VisibleChunk> list_visible_chunks(Connection& connection, const SpaceRow& space) {
     std::vector<VisibleChunk> chunks;
     Query query(connection,
                 "SELECT id, segment_id, key_seal FROM chunks INDEXED BY chunks_by_space WHERE "
                 "space_id = ?1 AND segment_id NOT IN (SELECT id FROM segments WHERE space_id = ?1 "
                 "AND standing < 2) ORDER BY id");
-    query.bind(sql(space));
-    while (query.step())
-        chunks.push_back({query.count(0), query.count(1), query.count32(2)});
+    query.bind(sql(space.id));
+    while (query.step()) chunks.push_back({query.count(0), query.count(1), query.count32(2)});
+    uint64_t digest = 0;
+    for (const VisibleChunk& chunk : chunks) digest += digest_part(chunk.chunk, chunk.key_seal);
+    if (digest != space.digest)
+        throw Error(Status::kCorrupt, "rpt",
+                    "store \"" + connection.label() + "\": the chunks of space " +
+                        std::to_string(space.id) + " do not match its digest; restore a backup");
     return chunks;
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "storage/pointer_keys.h"
+#include "storage/sqlite/catalogue.h"
 #include "storage/sqlite/chunk_table.h"
 
 namespace rpt::storage {
@@ -18,6 +19,7 @@ struct VisibleChunk {
     uint64_t chunk = 0, segment = 0;
     uint32_t key_seal = 0;
 };
-std::vector<VisibleChunk> list_visible_chunks(Connection& connection, uint64_t space);
+// kCorrupt unless they match the digest of the space.
+std::vector<VisibleChunk> list_visible_chunks(Connection& connection, const SpaceRow& space);
 
 }  // namespace rpt::storage

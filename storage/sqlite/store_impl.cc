@@ -20,7 +20,6 @@ namespace {
 
 constexpr uint32_t kFlatLimit = 20000;  // chunks; below, the exact scan is as fast as the graph
 constexpr uint64_t kStateCacheBytes = 64 * 1024 * 1024;
-constexpr size_t kMaxSpaces = 64;
 constexpr float kMaxQuery = 1e25f;  // keeps every sum of a search finite
 
 StoreOptions with_defaults(StoreOptions options) {
@@ -98,6 +97,7 @@ StoreImpl::StoreImpl(StoreDirectory directory, const StoreOptions& options)
       readers_(directory_.database(), directory_.path()),
       states_(options_.cache_bytes),
       pointers_(options_.cache_bytes / 4 * 3),
+      words_(options_.cache_bytes / 4),
       builder_([this](SpaceIndex& index) {
           if (!options_.read_only)
               index_generation_ =
@@ -234,6 +234,7 @@ void StoreImpl::drop_space(std::string_view owner, std::string_view collection,
     });
     states_.clear();
     pointers_.drop(space);
+    words_.drop(space);
     share_cache();
     const std::lock_guard guard(indexes_mutex_);
     indexes_.erase(space);
@@ -249,9 +250,7 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
                                    std::span<const float> query, size_t k,
                                    const SearchFilter& filter, const CallControl& control) {
     control.check();
-    if (spaces.empty() || spaces.size() > kMaxSpaces)
-        throw Error(Status::kArgument, "rpt",
-                    "a search takes 1 to 64 spaces, not " + std::to_string(spaces.size()));
+    const std::vector<const SpaceImpl*> searched = searched_spaces(spaces);
     if (query.size() != model_.key_width())
         throw Error(Status::kArgument, "rpt",
                     "the query has " + std::to_string(query.size()) + " values, keys have " +
@@ -259,14 +258,12 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     if (!std::ranges::all_of(query, [](float v) { return std::abs(v) <= kMaxQuery; }))
         throw Error(Status::kArgument, "rpt",
                     "the query holds a value that is not finite or too large");
-    // One read transaction over all: the union is of one moment.
     ConnectionPool::Lease lease(readers_);
     std::vector<std::shared_ptr<const Snapshot>> snapshots;
     std::set<uint64_t> seen;
-    for (const std::shared_ptr<Space>& handle : spaces) {
-        const SpaceImpl& space = require_own(handle);
-        if (!seen.insert(space.id()).second) continue;
-        const SpaceRow row = space.require_row(*lease);
+    for (const SpaceImpl* space : searched) {
+        seen.insert(space->id());
+        const SpaceRow row = space->require_row(*lease);
         const auto index = index_of(row.id);
         snapshots.push_back(snapshot_at(*lease, row));
         builder_.request(index);

@@ -18,6 +18,7 @@
 #include "storage/sqlite/pointer_cache.h"
 #include "storage/sqlite/segment_edit.h"
 #include "storage/sqlite/store_directory.h"
+#include "storage/sqlite/word_cache.h"
 #include "storage/state_cache.h"
 #include "storage/store.h"
 
@@ -42,6 +43,9 @@ class StoreImpl final : public Store {
     std::vector<Hit> search(std::span<const std::shared_ptr<Space>> spaces,
                             std::span<const float> query, size_t k, const SearchFilter& filter,
                             const CallControl& control) override;
+    std::vector<Hit> search_words(std::span<const std::shared_ptr<Space>> spaces,
+                                  std::string_view text, WordLeg leg, size_t k,
+                                  const SearchFilter& filter, const CallControl& control) override;
     std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
                                                     const CallControl& control) override;
     std::optional<HitInfo> describe(uint64_t chunk_id) override;
@@ -133,6 +137,10 @@ class StoreImpl final : public Store {
     void share_cache();
     // kArgument for a space of another store.
     const class SpaceImpl& require_own(const std::shared_ptr<Space>& space) const;
+    // Each once, borrowed from `spaces`: one read transaction over all makes the union of one
+    // moment. kArgument too for none or too many.
+    std::vector<const SpaceImpl*> searched_spaces(
+        std::span<const std::shared_ptr<Space>> spaces) const;
     StateCache::States states_of(Connection& connection, const ChunkRow& chunk);
     void write_restored(const std::vector<ChunkRow>& chunks,
                         const std::vector<std::string>& bodies);
@@ -144,6 +152,7 @@ class StoreImpl final : public Store {
     ConnectionPool readers_;
     StateCache states_;
     PointerCache pointers_;
+    WordCache words_;
     std::mutex writer_mutex_;  // guards writer_ and its transaction
     std::unique_ptr<Connection> writer_;
     uint64_t n_writes_ = 0;     // transactions; guarded likewise

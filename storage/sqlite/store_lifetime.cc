@@ -148,6 +148,7 @@ void StoreImpl::close() {
     readers_.close();
     states_.clear();
     pointers_.clear();
+    words_.clear();
     const std::lock_guard guard(writer_mutex_);
     if (writer_) {
         const std::unique_ptr<Connection> writer = std::move(writer_);

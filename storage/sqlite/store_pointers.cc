@@ -1,18 +1,10 @@
 // Pointer keys of a space, and what they leave of the cache to states.
 #include <algorithm>
 
-#include "base/error.h"
 #include "storage/sqlite/space_impl.h"
 #include "storage/sqlite/store_impl.h"
 
 namespace rpt::storage {
-
-const SpaceImpl& StoreImpl::require_own(const std::shared_ptr<Space>& space) const {
-    const auto* own = dynamic_cast<const SpaceImpl*>(space.get());
-    if (own == nullptr || &own->store() != this)
-        throw Error(Status::kArgument, "rpt", "a space of another store was given to a search");
-    return *own;
-}
 
 void StoreImpl::share_cache() {
     states_.set_limit(options_.cache_bytes - std::min(options_.cache_bytes, pointers_.bytes()));

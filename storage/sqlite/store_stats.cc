@@ -52,7 +52,7 @@ StoreStats StoreImpl::stats() {
     stats.index_bytes = use.index;
     stats.disk_bytes = use.all;
     const StateCache::Figures cache = states_.figures();
-    stats.cache_bytes = cache.bytes + pointers_.bytes();
+    stats.cache_bytes = cache.bytes + pointers_.bytes() + words_.bytes();
     stats.cache_hits = cache.hits;
     stats.cache_misses = cache.misses;
     stats.index_generation = index_generation_;

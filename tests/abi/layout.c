@@ -160,6 +160,8 @@ int main(void) {
     AT(rpt_retrieve_options, has_min_score);
     AT(rpt_retrieve_options, exclude_key);
     AT(rpt_retrieve_options, exclude_bytes);
+    AT(rpt_retrieve_options, legs);
+    AT(rpt_retrieve_options, reserved0);
     SIZE(rpt_hit);
     AT(rpt_hit, struct_size);
     AT(rpt_hit, flags);
@@ -182,6 +184,8 @@ int main(void) {
     AT(rpt_hit, timestamp_ms);
     AT(rpt_hit, copied);
     AT(rpt_hit, reserved1);
+    AT(rpt_hit, leg_ranks);
+    AT(rpt_hit, leg_scores);
     SIZE(rpt_session_options);
     AT(rpt_session_options, struct_size);
     AT(rpt_session_options, flags);

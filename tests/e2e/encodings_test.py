@@ -41,7 +41,7 @@ def test_encodings_lossy_keeps_the_bytes_of_files_and_streams(rpt, tmp_path):
     assert rpt("add", "mem", "a.txt", "--lossy", "--json").json["bytes"] == len(bytes_)
     assert rpt("add", "mem", "a.txt", "--lossy", "--json").json["unchanged"] == 1
     assert rpt("add", "mem", "-", "--lossy", "--json", stdin=bytes_).json["bytes"] == len(bytes_)
-    assert "one \ufffd" in rpt("search", "mem", "two", "--json").json["hits"][0]["text"]
+    assert "one \ufffd" in rpt("search", "mem", "two", "--json").json["hits"][0]["lines"]
 
 
 def test_encodings_a_stream_keeps_what_came_before_an_invalid_byte(rpt):

@@ -12,12 +12,50 @@ def test_search_names_places_and_lines(rpt, store, text):
     assert len(hits) == 5
     raw = text.encode()
     for hit in hits:
-        assert list(hit) == ["score", "owner", "collection", "key", "chunk", "begin", "end", "line", "text"]
+        assert list(hit) == ["score", "owner", "collection", "key", "chunk", "begin", "end", "line", "text",
+                             "lines", "legs"]
         assert (hit["owner"], hit["collection"], hit["key"]) == ("default", "default", "sea.txt")
         assert raw[hit["begin"]:hit["end"]].decode() == hit["text"]
         assert hit["line"] == raw[:hit["begin"]].count(b"\n") + 1
     assert [h["score"] for h in hits] == sorted((h["score"] for h in hits), reverse=True)
     assert rpt("search", store, SENTENCE, "-k", "5", "--exact", "--json").json["hits"] == hits
+
+
+def test_search_finds_by_words_names_and_pieces_and_says_why(rpt, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.py").write_text("import os\n\n\ndef count_islands(chart):\n    return len(chart.islands)\n")
+    (tmp_path / "d/b.py").write_text("from a import count_islands\n\nprint(count_islands(load('chart.json')))\n")
+    (tmp_path / "d/c.txt").write_text("The lighthouse keeper wrote letters.\nNobody answered them.\n")
+    rpt("add", "mem", "d")
+
+    def found(query, *options):
+        return [(hit["key"], sorted(hit["legs"])) for hit in rpt("search", "mem", query, "--json", *options).json["hits"]]
+
+    assert found("count_islands", "--leg", "definitions")[0] == ("d/a.py", ["definitions"])
+    assert {key for key, _ in found("countIslands", "--leg", "words")} == {"d/a.py", "d/b.py"}
+    assert found("LIGHTHOUSE", "--leg", "words")[0][0] == "d/c.txt"
+    assert found("lighthouses", "--leg", "words") == []
+    assert found("lighthouses", "--leg", "grams")[0][0] == "d/c.txt"
+    assert found("nothing like it", "--leg", "definitions") == []
+    (key, legs), *_ = found("keeper of the lighthouse")
+    assert key == "d/c.txt" and {"words", "grams"} <= set(legs)
+    told = rpt("search", "mem", "lighthouse keeper", "--why").out
+    assert "found by " in told and "words #1" in told and "The lighthouse keeper wrote letters.\n" in told
+    assert "klingon" in rpt("search", "mem", "x", "--leg", "klingon", code=2).err
+
+
+def test_search_by_words_follows_changes(rpt, tmp_path):
+    note = tmp_path / "n.txt"
+    note.write_text("The password of the harbour is albatross.\n")
+    rpt("add", "mem", "n.txt")
+    (hit,) = rpt("search", "mem", "albatross", "--leg", "words", "--json", "-k", "1").json["hits"]
+    assert hit["lines"] == note.read_text()
+    note.write_text("The password of the harbour is cormorant.\n")
+    rpt("add", "mem", "n.txt")
+    assert rpt("search", "mem", "albatross", "--leg", "words", "--json").json["hits"] == []
+    assert rpt("search", "mem", "cormorant", "--leg", "words", "--json").json["hits"]
+    rpt("memory", "delete", "mem", "n.txt")
+    assert rpt("search", "mem", "cormorant", "--leg", "words", "--json").json["hits"] == []
 
 
 def test_search_reads_its_query_from_a_file_or_stdin(rpt, store, tmp_path):

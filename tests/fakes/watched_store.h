@@ -160,15 +160,17 @@ class WatchedStore : public storage::Store {
                                      std::span<const float> query, size_t k,
                                      const storage::SearchFilter& filter,
                                      const CallControl& control = {}) override {
-        ++searches;
-        if (searches_to_failure > 0 && --searches_to_failure == 0)
-            throw Error(Status::kIo, "fake", "watched store: this search fails");
-        std::vector<std::shared_ptr<storage::Space>> inner;
-        for (const std::shared_ptr<storage::Space>& space : spaces)
-            inner.push_back(static_cast<const WatchedSpace&>(*space).inner());
-        std::vector<storage::Hit> hits = store_->search(inner, query, k, filter, control);
-        if (after_search) after_search();
-        return hits;
+        return watched(spaces, [&](const auto& inner) {
+            return store_->search(inner, query, k, filter, control);
+        });
+    }
+    std::vector<storage::Hit> search_words(std::span<const std::shared_ptr<storage::Space>> spaces,
+                                           std::string_view text, storage::WordLeg leg, size_t k,
+                                           const storage::SearchFilter& filter,
+                                           const CallControl& control = {}) override {
+        return watched(spaces, [&](const auto& inner) {
+            return store_->search_words(inner, text, leg, k, filter, control);
+        });
     }
     std::shared_ptr<const storage::PointerSnapshot> pointers(
         const std::shared_ptr<storage::Space>& space, const CallControl& control = {}) override {
@@ -221,6 +223,19 @@ class WatchedStore : public storage::Store {
     }
 
   private:
+    template <typename Search>
+    std::vector<storage::Hit> watched(std::span<const std::shared_ptr<storage::Space>> spaces,
+                                      Search search) {
+        ++searches;
+        if (searches_to_failure > 0 && --searches_to_failure == 0)
+            throw Error(Status::kIo, "fake", "watched store: this search fails");
+        std::vector<std::shared_ptr<storage::Space>> inner;
+        for (const std::shared_ptr<storage::Space>& space : spaces)
+            inner.push_back(static_cast<const WatchedSpace&>(*space).inner());
+        std::vector<storage::Hit> hits = search(inner);
+        if (after_search) after_search();
+        return hits;
+    }
     static std::string fresh_folder() {
         static std::atomic<uint64_t> n = 0;
         const std::string folder = testing::TempDir() + "watched_store_" +

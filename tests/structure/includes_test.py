@@ -22,6 +22,7 @@ MAY_INCLUDE = {
     "storage": ["storage", "base"],  # its top: the interface, and the choice of a database
     "storage/codec": ["storage/codec", "storage/pointer_keys.h", "base"],
     "storage/index": ["storage/index", "storage/codec", "storage/records.h", "base"],
+    "storage/words": ["storage/words", "storage/index/row_filter.h", "storage/records.h", "base"],
     "storage/sqlite": ["storage", "base"],
     "core/text": ["core/text", "base"],
     "core/weights": ["core/weights", "core/model", "core/text", "base"],

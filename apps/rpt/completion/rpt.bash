@@ -33,13 +33,14 @@ _rpt() {
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
         --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
         --read) COMPREPLY=($(compgen -W "cca copy" -- "$current")); return ;;
+        --leg) COMPREPLY=($(compgen -W "keys words grams definitions" -- "$current")); return ;;
         --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
 
     case $command in
         "") first="$commands --help --version --json" ;;
         add) first="$common $space $model --key --replace --prune --watch --states --encoding --lossy --html-source --wait" ;;
-        search) first="$common $space $model --file -k --exact" ;;
+        search) first="$common $space $model --file -k --exact --leg --why" ;;
         complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory --neighbours --read" ;;
         score) first="$common $space $model --no-memory --by-chunk --neighbours --read" ;;

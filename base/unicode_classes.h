@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace rpt::text {
+namespace rpt {
 
 enum class CharClass : uint8_t { kOther = 0, kLetter = 1, kNumber = 2, kSpace = 3 };
 
@@ -77,4 +77,4 @@ inline Classified classify(std::string_view text, size_t at) {
     return {class_of(point.value), point.size};
 }
 
-}  // namespace rpt::text
+}  // namespace rpt

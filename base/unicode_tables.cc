@@ -1,7 +1,7 @@
 // Written by make_unicode_tables.py; do not edit.
-#include "core/text/unicode_classes.h"
+#include "base/unicode_classes.h"
 
-namespace rpt::text::detail {
+namespace rpt::detail {
 
 // clang-format off
 const uint8_t kClassPageIndex[4352] = {
@@ -414,4 +414,4 @@ const uint8_t kClassPages[8512] = {
 
 // clang-format on
 
-}  // namespace rpt::text::detail
+}  // namespace rpt::detail

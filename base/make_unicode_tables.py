@@ -45,8 +45,8 @@ def main():
         index.append(pages.index(packed))
     assert len(pages) < 256
     print("// Written by make_unicode_tables.py; do not edit.")
-    print('#include "core/text/unicode_classes.h"\n')
-    print("namespace rpt::text::detail {\n")
+    print('#include "base/unicode_classes.h"\n')
+    print("namespace rpt::detail {\n")
     print("// clang-format off")
 
     def block(head, values):
@@ -57,7 +57,7 @@ def main():
 
     block(f"const uint8_t kClassPageIndex[{len(index)}] = {{", index)
     block(f"const uint8_t kClassPages[{len(pages) * PAGE // 4}] = {{", [byte for page in pages for byte in page])
-    print("// clang-format on\n\n}  // namespace rpt::text::detail")
+    print("// clang-format on\n\n}  // namespace rpt::detail")
 
 
 if __name__ == "__main__":
