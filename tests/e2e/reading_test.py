@@ -51,7 +51,7 @@ def test_search_by_words_follows_changes(rpt, tmp_path):
     (hit,) = rpt("search", "mem", "albatross", "--leg", "words", "--json", "-k", "1").json["hits"]
     assert hit["lines"] == note.read_text()
     note.write_text("The password of the harbour is cormorant.\n")
-    rpt("add", "mem", "n.txt")
+    rpt("add", "mem", "n.txt", "--replace")
     assert rpt("search", "mem", "albatross", "--leg", "words", "--json").json["hits"] == []
     assert rpt("search", "mem", "cormorant", "--leg", "words", "--json").json["hits"]
     rpt("memory", "delete", "mem", "n.txt")
