@@ -117,7 +117,8 @@ static_assert(rpt::reader::kLegs <= sizeof(rpt_hit::leg_ranks) / sizeof(uint32_t
 static_assert(RPT_LEG_KEYS == 1u << rpt::reader::kLegKeys &&
               RPT_LEG_WORDS == 1u << rpt::reader::kLegWords &&
               RPT_LEG_GRAMS == 1u << rpt::reader::kLegGrams &&
-              RPT_LEG_DEFINITIONS == 1u << rpt::reader::kLegDefinitions);
+              RPT_LEG_DEFINITIONS == 1u << rpt::reader::kLegDefinitions &&
+              RPT_LEG_STATES == 1u << rpt::reader::kLegStates);
 
 rpt_status rpt_retrieve(rpt_space* const* spaces, size_t n_spaces, const void* text, size_t size,
                         const rpt_retrieve_options* options, const rpt_call* call, rpt_hits** out,

@@ -627,12 +627,14 @@ RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_
 #define RPT_RETRIEVE_EXACT 0x2u
 /* Legs: ways to compare a text with the chunks. KEYS: what the model makes of the last
  * chunk_tokens tokens. WORDS: words and identifiers (BM25). GRAMS: the four-character pieces of words
- * (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text. Bit i is leg
- * number i. */
+ * (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text. STATES: the
+ * model's states of the last tokens, compared with those of the best chunks of the other legs; of
+ * models with pointer keys alone. Bit i is leg number i. */
 #define RPT_LEG_KEYS 0x1u
 #define RPT_LEG_WORDS 0x2u
 #define RPT_LEG_GRAMS 0x4u
 #define RPT_LEG_DEFINITIONS 0x8u
+#define RPT_LEG_STATES 0x10u
 typedef struct rpt_retrieve_options {
     uint32_t struct_size;
     uint32_t flags;          /* RPT_RETRIEVE_* */
@@ -643,7 +645,7 @@ typedef struct rpt_retrieve_options {
     const char* exclude_key; /* leave out this document; NULL: none */
     rpt_span exclude_bytes;  /* if not empty, leave out only its chunks that touch these bytes */
     /* If struct_size ends here, rpt_retrieve asks RPT_LEG_KEYS alone. */
-    uint32_t legs; /* RPT_LEG_*, summed; 0: all. Of rpt_retrieve: with another call, ARGUMENT unless
+    uint32_t legs; /* RPT_LEG_*, summed; 0: all that the model has. Of rpt_retrieve: with another call, ARGUMENT unless
                       0 or RPT_LEG_KEYS */
     uint32_t reserved0;
 } rpt_retrieve_options;

@@ -93,8 +93,9 @@ class Store : public std::enable_shared_from_this<Store> {
                                     const CallControl& control = {}) = 0;
     // Best k chunks of the union of `spaces` by their text, ties to the lower chunk id; at equal
     // text the same hits in the same order, however it was written. Chunks whose text was discarded
-    // are not found and not counted. Words are read from the texts at the first search and kept in memory, up to a
-    // quarter of StoreOptions::cache_bytes for all spaces but the last one. `text` is UTF-8.
+    // are not found and not counted. Words are read from the texts at the first search and kept in
+    // memory, up to a quarter of StoreOptions::cache_bytes for all spaces but the last one. `text`
+    // is UTF-8.
     virtual std::vector<Hit> search_words(std::span<const std::shared_ptr<Space>> spaces,
                                           std::string_view text, WordLeg leg, size_t k,
                                           const SearchFilter& filter,
@@ -107,7 +108,9 @@ class Store : public std::enable_shared_from_this<Store> {
                                                             const CallControl& control = {}) = 0;
     // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states.
     virtual std::optional<HitInfo> describe(uint64_t chunk_id) = 0;
-    virtual std::vector<HitStates> load_states(std::span<const Hit> hits) = 0;
+    // Without `successors` those are not looked for.
+    virtual std::vector<HitStates> load_states(std::span<const Hit> hits,
+                                               bool successors = true) = 0;
     // Of a segment whose states were dropped; nullopt if it was deleted meanwhile.
     virtual std::optional<SegmentTokens> read_segment_tokens(uint64_t segment_id,
                                                              size_t context_tokens) = 0;

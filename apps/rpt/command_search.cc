@@ -87,9 +87,10 @@ void register_search(Registry& registry) {
     command->add_flag("--exact", options->exact,
                       "Compare with every key instead of using the index");
     command
-        ->add_option("--leg", options->legs,
-                     "Compare in this way alone, again for more: keys (what the model makes of "
-                     "the text), words, grams (pieces of words), definitions (of names)")
+        ->add_option(
+            "--leg", options->legs,
+            "Compare in this way alone, again for more: keys (what the model makes of "
+            "the text), words, grams (pieces of words), definitions (of names), states (of tokens)")
         ->type_name("LEG")
         ->check(CLI::IsMember(std::vector<std::string>(kLegNames.begin(), kLegNames.end())));
     command->add_flag("--why", options->why, "Tell which ways found a hit, with rank and score");

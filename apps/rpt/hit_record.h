@@ -30,7 +30,7 @@ struct HitRecord {
 };
 
 // Of a search, in order of their numbers in rpt.h.
-inline constexpr std::array kLegNames{"keys", "words", "grams", "definitions"};
+inline constexpr std::array kLegNames{"keys", "words", "grams", "definitions", "states"};
 
 std::vector<HitRecord> copy_hits(const rpt_hits* hits);
 nlohmann::ordered_json hit_json(const HitRecord& hit, std::optional<uint64_t> line);

@@ -6,13 +6,21 @@
 namespace rpt::reader {
 namespace {
 
-constexpr float kSmoothing = 60;
-// What the legs count for (docs/retrieval.md).
-constexpr std::array<float, kLegs> kWeights{1, 1, 1, 1};
+// Chosen on validation sets (docs/retrieval.md), weights in the order of Leg.
+constexpr float kSmoothing = 2;
+constexpr std::array<float, kLegs> kWeights{0.5f, 0.5f, 1, 0.5f, 1};
 
 }  // namespace
 
-std::vector<FusedHit> fuse(std::span<const std::vector<storage::Hit>, kLegs> hits, uint32_t legs) {
+uint32_t legs_of(const model::ModelConfig& config) {
+    uint32_t legs = kAllLegs;
+    if (!config.has_retriever()) legs &= ~(1u << kLegKeys);
+    // the states of other models are not made to be compared
+    if (!config.passes_neighbours()) legs &= ~(1u << kLegStates);
+    return legs;
+}
+
+std::vector<FusedHit> fuse(const LegHits& hits, uint32_t legs) {
     std::unordered_map<uint64_t, FusedHit> by_chunk;
     float most = 0;
     for (size_t leg = 0; leg < kLegs; ++leg) {

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
+#include "core/model/config.h"
 #include "storage/records.h"
 
 namespace rpt::reader {
@@ -17,7 +17,8 @@ enum Leg : size_t {
     kLegWords = 1,        // words and identifiers, BM25
     kLegGrams = 2,        // four-character pieces of words, BM25
     kLegDefinitions = 3,  // chunks that define the names in the question
-    kLegs = 4,
+    kLegStates = 4,       // states of tokens, among the best of the other legs (state_mass.h)
+    kLegs = 5,
 };
 inline constexpr uint32_t kAllLegs = (1u << kLegs) - 1;
 
@@ -34,10 +35,14 @@ struct FusedHit {
     LegPlaces legs{};
 };
 
-// One order of several by reciprocal ranks: a chunk's score is the sum of w / (60 + rank) over the
+// Legs that models of this configuration have.
+uint32_t legs_of(const model::ModelConfig& config);
+
+// One order of several by reciprocal ranks: a chunk's score is the sum of w / (2 + rank) over the
 // legs that have it, divided by what a chunk that is first in all of them gets. `hits[i]` are leg
 // i's, best first; legs that were not asked are empty. Best first, ties to the lower chunk.
 // Formula: Cormack, Clarke, Buettcher, "Reciprocal rank fusion", SIGIR 2009.
-std::vector<FusedHit> fuse(std::span<const std::vector<storage::Hit>, kLegs> hits, uint32_t legs);
+using LegHits = std::array<std::vector<storage::Hit>, kLegs>;
+std::vector<FusedHit> fuse(const LegHits& hits, uint32_t legs);
 
 }  // namespace rpt::reader

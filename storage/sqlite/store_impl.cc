@@ -312,7 +312,7 @@ StateCache::States StoreImpl::states_of(Connection& connection, const ChunkRow& 
     return states;
 }
 
-std::vector<HitStates> StoreImpl::load_states(std::span<const Hit> hits) {
+std::vector<HitStates> StoreImpl::load_states(std::span<const Hit> hits, bool successors) {
     std::vector<HitStates> all;
     ConnectionPool::Lease lease(readers_);
     for (const Hit& hit : hits) {
@@ -321,7 +321,7 @@ std::vector<HitStates> StoreImpl::load_states(std::span<const Hit> hits) {
         if (!chunk) continue;
         states.chunk = states_of(*lease, *chunk);
         if (!states.chunk) states.chunk_dropped = chunk->place.segment;
-        const auto next = successor_of(*lease, *chunk);
+        const auto next = successors ? successor_of(*lease, *chunk) : std::nullopt;
         if (!next) continue;
         states.successor_id = next->id;
         states.successor = states_of(*lease, *next);

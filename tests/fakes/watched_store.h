@@ -179,8 +179,9 @@ class WatchedStore : public storage::Store {
     std::optional<storage::HitInfo> describe(uint64_t chunk_id) override {
         return store_->describe(chunk_id);
     }
-    std::vector<storage::HitStates> load_states(std::span<const storage::Hit> hits) override {
-        std::vector<storage::HitStates> all = store_->load_states(hits);
+    std::vector<storage::HitStates> load_states(std::span<const storage::Hit> hits,
+                                                bool successors = true) override {
+        std::vector<storage::HitStates> all = store_->load_states(hits, successors);
         for (const storage::HitStates& states : all)
             dropped_states += (states.chunk_dropped != 0) + (states.successor_dropped != 0);
         return all;

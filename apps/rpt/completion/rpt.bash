@@ -33,7 +33,7 @@ _rpt() {
 --top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens) return ;;
         --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
         --read) COMPREPLY=($(compgen -W "cca copy" -- "$current")); return ;;
-        --leg) COMPREPLY=($(compgen -W "keys words grams definitions" -- "$current")); return ;;
+        --leg) COMPREPLY=($(compgen -W "keys words grams definitions states" -- "$current")); return ;;
         --states) COMPREPLY=($(compgen -W "fp16 int8 int4 low-rank" -- "$current")); return ;;
     esac
 

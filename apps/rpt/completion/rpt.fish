@@ -60,7 +60,7 @@ complete -c rpt -n "__rpt_at memory budget" -l of-space -d 'Of one space instead
 complete -c rpt -n "__rpt_at search" -r -s f -l file -d 'Query from a file'
 complete -c rpt -n "__rpt_at search" -x -s k -d 'Hits wanted'
 complete -c rpt -n "__rpt_at search" -l exact -d 'Compare with every key'
-complete -c rpt -n "__rpt_at search" -x -l leg -a "keys words grams definitions" -d 'Compare in this way alone'
+complete -c rpt -n "__rpt_at search" -x -l leg -a "keys words grams definitions states" -d 'Compare in this way alone'
 complete -c rpt -n "__rpt_at search" -l why -d 'Tell which ways found a hit'
 complete -c rpt -n "__rpt_at complete" -x -s p -l prompt -d 'Text to continue'
 complete -c rpt -n "__rpt_at complete" -r -s f -l file -d 'Text from a file'
