@@ -56,7 +56,7 @@ reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* option
     const rpt_retrieve_options o = read_options(options, name, kFirst);
     check_flags(o.flags, RPT_RETRIEVE_TEXT | RPT_RETRIEVE_EXACT, "options.flags");
     check_flags(o.legs, reader::kAllLegs, "options.legs");
-    check_reserved(o.reserved0, "options.reserved0");
+    check_flags(o.has_times, RPT_RETRIEVE_SINCE | RPT_RETRIEVE_BEFORE, "options.has_times");
     if (o.k > kMaxHits || o.has_min_score > 1 || !std::isfinite(o.min_score) ||
         o.exclude_bytes.begin > o.exclude_bytes.end) {
         throw Error(Status::kArgument, "rpt",
@@ -73,6 +73,9 @@ reader::RetrieveOptions read_retrieve_options(const rpt_retrieve_options* option
     if (o.has_min_score) out.filter.min_score = o.min_score;
     out.filter.exclude_key = read_optional_name(o.exclude_key, kMaxKey, "exclude_key");
     out.filter.exclude_bytes = {o.exclude_bytes.begin, o.exclude_bytes.end};
+    if ((o.has_times & RPT_RETRIEVE_SINCE) != 0) out.filter.since_ms = o.since_ms;
+    if ((o.has_times & RPT_RETRIEVE_BEFORE) != 0) out.filter.before_ms = o.before_ms;
+    out.filter.key_pattern = read_optional_name(o.key_pattern, kMaxKey, "key_pattern");
     if (options != nullptr && options->struct_size <= kFirst)
         out.legs = RPT_LEG_KEYS;
     else if (o.legs != 0)

@@ -625,6 +625,8 @@ RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_
 #define RPT_RETRIEVE_TEXT 0x1u /* fill text and next_text of the hits */
 /* Scan every key instead of the index. Small spaces are always scanned. */
 #define RPT_RETRIEVE_EXACT 0x2u
+#define RPT_RETRIEVE_SINCE 0x1u
+#define RPT_RETRIEVE_BEFORE 0x2u
 /* Legs: ways to compare a text with the chunks. KEYS: what the model makes of the last
  * chunk_tokens tokens. WORDS: words and identifiers (BM25). GRAMS: the four-character pieces of words
  * (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text. STATES: the
@@ -647,10 +649,14 @@ typedef struct rpt_retrieve_options {
     /* If struct_size ends here, rpt_retrieve asks RPT_LEG_KEYS alone. */
     uint32_t legs; /* RPT_LEG_*, summed; 0: all that the model has. Of rpt_retrieve: with another call, ARGUMENT unless
                       0 or RPT_LEG_KEYS */
-    uint32_t reserved0;
+    uint32_t has_times;      /* RPT_RETRIEVE_SINCE, RPT_RETRIEVE_BEFORE: which of these count */
+    int64_t since_ms;        /* documents with timestamp_ms of at least this ... */
+    int64_t before_ms;       /* ... and below this */
+    const char* key_pattern; /* documents whose key it matches, NULL: all. `*` stands for any
+                                characters, slashes too, `?` for one */
 } rpt_retrieve_options;
 #define RPT_RETRIEVE_OPTIONS_INIT \
-    { sizeof(rpt_retrieve_options), 0, 0, 0, 0, 0, NULL, {0, 0}, 0, 0 }
+    { sizeof(rpt_retrieve_options), 0, 0, 0, 0, 0, NULL, {0, 0}, 0, 0, 0, 0, NULL }
 
 /* The hit is a chunk of the session's own past. Only score, gate, ordinal, span and text count. */
 #define RPT_HIT_OWN 0x1u

@@ -91,6 +91,11 @@ struct SearchFilter {
     std::string exclude_key;  // this document is skipped ...
     ByteSpan exclude_bytes;   // ... or, if not empty, only chunks that overlap this part of it
     uint32_t max_per_document = 0;
+    // Of documents with a time in [since, before) and a key that matches
+    // (storage/document_filter.h) alone. A chunk that several documents share counts as those of
+    // them that pass.
+    std::optional<int64_t> since_ms, before_ms;
+    std::string key_pattern;  // empty: any key
     std::optional<float> min_score;
     bool exact = false;
     // Numbers of the query count by their idf in each space (base/feature_idf.h): for models whose

@@ -106,8 +106,10 @@ class Store : public std::enable_shared_from_this<Store> {
     // dropped, kCancelled.
     virtual std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
                                                             const CallControl& control = {}) = 0;
-    // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states.
-    virtual std::optional<HitInfo> describe(uint64_t chunk_id) = 0;
+    // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states. A
+    // chunk that several documents share is told of the first one that passes the filter, of the
+    // first one if none does.
+    virtual std::optional<HitInfo> describe(uint64_t chunk_id, const SearchFilter& filter = {}) = 0;
     // Without `successors` those are not looked for.
     virtual std::vector<HitStates> load_states(std::span<const Hit> hits,
                                                bool successors = true) = 0;

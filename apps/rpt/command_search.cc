@@ -2,8 +2,10 @@
 #include <CLI/App.hpp>
 
 #include <algorithm>
+#include <chrono>
 
 #include "apps/rpt/hit_record.h"
+#include "apps/rpt/moment.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/prompt_text.h"
 #include "apps/rpt/quantities.h"
@@ -17,6 +19,7 @@ struct Options {
     uint32_t k = 0;
     bool exact = false, why = false;
     std::vector<std::string> legs;
+    std::string since, before, path;
 };
 
 uint32_t legs_of(const Options& options) {
@@ -26,14 +29,36 @@ uint32_t legs_of(const Options& options) {
     return legs;
 }
 
+int64_t moment_of(const std::string& text, const char* option) {
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    if (const auto moment = parse_moment_ms(text, now.count())) return *moment;
+    throw Failure(std::string(option) + " \"" + text +
+                      "\" is no time: write 2026-11-30, 2026-11-30T17:40, 7d, 12h or 30m",
+                  kExitUsage);
+}
+
+void limit(const Options& options, rpt_retrieve_options& retrieve) {
+    if (!options.since.empty()) {
+        retrieve.has_times |= RPT_RETRIEVE_SINCE;
+        retrieve.since_ms = moment_of(options.since, "--since");
+    }
+    if (!options.before.empty()) {
+        retrieve.has_times |= RPT_RETRIEVE_BEFORE;
+        retrieve.before_ms = moment_of(options.before, "--before");
+    }
+    if (!options.path.empty()) retrieve.key_pattern = options.path.c_str();
+}
+
 int run(const Settings& settings, const Options& options) {
     const std::string query = options.file.empty() ? options.query : read_whole_text(options.file);
     if (query.empty()) throw Failure("the query is empty: give a text, or --file", kExitUsage);
+    rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
+    limit(options, retrieve);
     Workplace place(settings);
     place.open_memory(settings, options.store, Access::kRead);
     place.open_spaces(settings, false);
 
-    rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
     retrieve.flags = RPT_RETRIEVE_TEXT | (options.exact ? RPT_RETRIEVE_EXACT : 0u);
     retrieve.k = options.k;
     retrieve.legs = legs_of(options);
@@ -64,7 +89,8 @@ int run(const Settings& settings, const Options& options) {
         print_line("");
     }
     if (settings.json) print_json(json);
-    if (records.empty()) remark(settings, "nothing found: this memory is empty");
+    if (records.empty())
+        remark(settings, "nothing found: the memory is empty, or nothing passes the options");
     flush_output();
     return kExitDone;
 }
@@ -93,6 +119,17 @@ void register_search(Registry& registry) {
             "the text), words, grams (pieces of words), definitions (of names), states (of tokens)")
         ->type_name("LEG")
         ->check(CLI::IsMember(std::vector<std::string>(kLegNames.begin(), kLegNames.end())));
+    command
+        ->add_option("--since", options->since,
+                     "Documents of this time or later: 2026-11-30, 2026-11-30T17:40 (UTC), or 7d, "
+                     "12h, 30m ago")
+        ->type_name("TIME");
+    command->add_option("--before", options->before, "Documents from before this time")
+        ->type_name("TIME");
+    command
+        ->add_option("--path", options->path,
+                     "Documents whose key matches: * stands for any characters, ? for one")
+        ->type_name("PATTERN");
     command->add_flag("--why", options->why, "Tell which ways found a hit, with rank and score");
     add_space_options(*command, registry.settings, true);
     add_model_options(*command, registry.settings);

@@ -48,8 +48,7 @@ Piece ChunkFeeder::advance_lower(engine::Stream& stream, const Sequence& sequenc
         NeighbourSet set;
         if (use.retrieve != nullptr && (use.by_mass || !chunk.query.empty())) {
             std::vector<Found> found = find(chunk, closed.end, use, control);
-            if (use.tell)
-                closed.hits = search_.describe(found, own_, sequence.text, use.retrieve->with_text);
+            if (use.tell) closed.hits = search_.describe(found, own_, sequence.text, *use.retrieve);
             set = search_.load(found, own_, use.tell ? &closed.hits : nullptr);
             closed.searched = true;
         }

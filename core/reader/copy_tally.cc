@@ -24,7 +24,7 @@ RetrievedChunk own_chunk(uint64_t number, const Sequence& sequence, size_t chunk
 }  // namespace
 
 std::vector<RetrievedChunk> CopyTally::take(const MemorySearch& search, const Sequence& sequence,
-                                            size_t chunk, bool with_text) {
+                                            size_t chunk, const RetrieveOptions& options) {
     std::vector<std::pair<double, std::pair<bool, uint64_t>>> all;
     for (const auto& [place, share] : shares_)
         if (share >= kLeastTold * double(tokens_)) all.emplace_back(share / double(tokens_), place);
@@ -37,8 +37,8 @@ std::vector<RetrievedChunk> CopyTally::take(const MemorySearch& search, const Se
     for (const auto& [share, place] : all) {
         if (told.size() == kMostTold) break;
         std::optional<RetrievedChunk> one =
-            place.first ? own_chunk(place.second, sequence, chunk, with_text)
-                        : search.describe_stored(place.second, with_text);
+            place.first ? own_chunk(place.second, sequence, chunk, options.with_text)
+                        : search.describe_stored(place.second, options);
         if (!one) continue;  // deleted meanwhile
         one->reading = model::kReadCopy;
         one->copied = static_cast<float>(std::min(share, 1.0));

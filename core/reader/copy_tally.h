@@ -22,7 +22,7 @@ class CopyTally {
     // The chunks with the largest shares, averaged over the tokens counted, as people want them
     // told; then the tally is empty. `sequence` is the session's, `chunk` its tokens a chunk.
     std::vector<RetrievedChunk> take(const MemorySearch& search, const Sequence& sequence,
-                                     size_t chunk, bool with_text);
+                                     size_t chunk, const RetrieveOptions& options);
 
   private:
     std::map<std::pair<bool, uint64_t>, double> shares_;

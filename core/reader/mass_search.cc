@@ -12,6 +12,7 @@
 #include "core/reader/copy_places.h"
 #include "core/reader/exp_weights.h"
 #include "core/reader/pointer_scan.h"
+#include "storage/document_filter.h"
 
 namespace rpt::reader {
 namespace {
@@ -81,9 +82,12 @@ class MassSearch::Allowed {
 
     bool operator()(const Found& one) {
         if (filter_.min_score && one.score < *filter_.min_score) return false;
-        if (one.own || (filter_.exclude_key.empty() && filter_.max_per_document == 0)) return true;
-        const std::optional<storage::HitInfo> info = store_->describe(one.id);
-        if (!info) return false;
+        if (one.own || (filter_.exclude_key.empty() && filter_.max_per_document == 0 &&
+                        !storage::limits_documents(filter_)))
+            return true;
+        const std::optional<storage::HitInfo> info = store_->describe(one.id, filter_);
+        if (!info || !storage::passes_document(filter_, info->key, info->timestamp_ms))
+            return false;
         const ByteSpan hidden = filter_.exclude_bytes;
         if (!filter_.exclude_key.empty() && info->key == filter_.exclude_key &&
             (hidden.size() == 0 ||

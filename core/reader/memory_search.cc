@@ -147,12 +147,13 @@ std::vector<Found> MemorySearch::share_places(std::span<const Query> queries, bo
     return found;
 }
 
-std::optional<RetrievedChunk> MemorySearch::describe_stored(uint64_t id, bool with_text) const {
-    std::optional<storage::HitInfo> info = store_->describe(id);
+std::optional<RetrievedChunk> MemorySearch::describe_stored(uint64_t id,
+                                                            const RetrieveOptions& options) const {
+    std::optional<storage::HitInfo> info = store_->describe(id, options.filter);
     if (!info) return std::nullopt;
     RetrievedChunk chunk;
     chunk.info = std::move(*info);
-    if (with_text) {
+    if (options.with_text) {
         chunk.text = stored_text(*store_, id, false);
         if (!chunk.info.next_bytes.empty()) chunk.next_text = stored_text(*store_, id, true);
     }
@@ -160,7 +161,8 @@ std::optional<RetrievedChunk> MemorySearch::describe_stored(uint64_t id, bool wi
 }
 
 std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, const OwnPast* own,
-                                                   std::string_view text, bool with_text) const {
+                                                   std::string_view text,
+                                                   const RetrieveOptions& options) const {
     std::vector<RetrievedChunk> told;
     std::vector<Found> kept;
     for (const Found& one : found) {
@@ -171,12 +173,12 @@ std::vector<RetrievedChunk> MemorySearch::describe(std::vector<Found>& found, co
             chunk.info.ordinal = one.id;
             chunk.info.bytes = own->bytes(one.id);
             if (one.id + 1 < own->size()) chunk.info.next_bytes = own->bytes(one.id + 1);
-            if (with_text) {
+            if (options.with_text) {
                 chunk.text = own_text(text, chunk.info.bytes);
                 chunk.next_text = own_text(text, chunk.info.next_bytes);
             }
         } else {
-            std::optional<RetrievedChunk> stored = describe_stored(one.id, with_text);
+            std::optional<RetrievedChunk> stored = describe_stored(one.id, options);
             if (!stored) continue;
             chunk = std::move(*stored);
             chunk.score = one.score;

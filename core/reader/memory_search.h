@@ -67,9 +67,11 @@ class MemorySearch {
     // As people want it told; entries of `found` that were deleted meanwhile are dropped from both
     // lists. `text` is the session's, for own chunks.
     std::vector<RetrievedChunk> describe(std::vector<Found>& found, const OwnPast* own,
-                                         std::string_view text, bool with_text) const;
+                                         std::string_view text,
+                                         const RetrieveOptions& options) const;
     // A stored chunk told; nothing if it was deleted meanwhile.
-    std::optional<RetrievedChunk> describe_stored(uint64_t chunk, bool with_text) const;
+    std::optional<RetrievedChunk> describe_stored(uint64_t chunk,
+                                                  const RetrieveOptions& options) const;
     // States for the model. What was deleted meanwhile is dropped from `found`, and from `told`
     // unless it is null.
     NeighbourSet load(std::vector<Found>& found, const OwnPast* own,

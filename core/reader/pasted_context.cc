@@ -32,7 +32,7 @@ class ChunkSource {
         return pair;
     }
     // As people want it told; nothing if it was deleted meanwhile.
-    std::optional<RetrievedChunk> told(const Found& found, bool with_text) const {
+    std::optional<RetrievedChunk> told(const Found& found, const RetrieveOptions& options) const {
         std::optional<RetrievedChunk> chunk;
         if (found.own) {
             const size_t m = size_t(session_.engine_->config().chunk), begin = size_t(found.id) * m;
@@ -42,7 +42,7 @@ class ChunkSource {
             chunk->info.ordinal = found.id;
             chunk->info.bytes = sequence.bytes(begin, begin + m);
             chunk->info.next_bytes = sequence.bytes(begin + m, begin + 2 * m);
-            if (with_text) {
+            if (options.with_text) {
                 const auto cut = [&](ByteSpan bytes) {
                     return sequence.text.substr(bytes.begin, bytes.size());
                 };
@@ -50,7 +50,7 @@ class ChunkSource {
                 chunk->next_text = cut(chunk->info.next_bytes);
             }
         } else {
-            chunk = search_.describe_stored(found.id, with_text);
+            chunk = search_.describe_stored(found.id, options);
         }
         if (!chunk) return chunk;
         chunk->score = found.score;
@@ -149,7 +149,7 @@ PastedContext paste_context(Session::Impl& session, const RetrieveOptions& optio
         size_t more = 0;
         for (const auto& [name, tokens] : pair) more += tokens.size();
         if (n_pasted + more > room / 2) break;
-        std::optional<RetrievedChunk> chunk = source.told(one, options.with_text);
+        std::optional<RetrievedChunk> chunk = source.told(one, options);
         if (!chunk) continue;
         n_pasted += more;
         pasted.merge(pair);

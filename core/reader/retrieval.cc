@@ -36,7 +36,7 @@ std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
     if (legs == 1u << kLegKeys) {
         std::vector<Found> found =
             search.find({{asked.key_query(text, control)}}, -1, nullptr, options, control);
-        return search.describe(found, nullptr, {}, options.with_text);
+        return search.describe(found, nullptr, {}, options);
     }
     const size_t k = options.k != 0 ? options.k : size_t(engine.config().neighbours);
     const uint32_t most = options.filter.max_per_document;
@@ -50,7 +50,7 @@ std::vector<RetrievedChunk> retrieve(const engine::Engine& engine,
     for (const FusedHit& hit : fuse(asked.find(text, legs, wanted, filter, control), legs)) {
         if (told.size() == k) break;
         if (options.filter.min_score && hit.score < *options.filter.min_score) break;
-        std::optional<RetrievedChunk> chunk = search.describe_stored(hit.chunk, options.with_text);
+        std::optional<RetrievedChunk> chunk = search.describe_stored(hit.chunk, options);
         if (!chunk) continue;  // deleted meanwhile
         if (most != 0 && ++taken[chunk->info.document_id] > most) continue;
         chunk->score = hit.score;

@@ -38,7 +38,7 @@ struct FusedHit {
 // Legs that models of this configuration have.
 uint32_t legs_of(const model::ModelConfig& config);
 
-// One order of several by reciprocal ranks: a chunk's score is the sum of w / (2 + rank) over the
+// One order of several by reciprocal ranks: a chunk's score is the sum of w / (1 + rank) over the
 // legs that have it, divided by what a chunk that is first in all of them gets. `hits[i]` are leg
 // i's, best first; legs that were not asked are empty. Best first, ties to the lower chunk.
 // Formula: Cormack, Clarke, Buettcher, "Reciprocal rank fusion", SIGIR 2009.

@@ -112,7 +112,7 @@ std::vector<RetrievedChunk> Session::retrieve(const RetrieveOptions& options,
     const auto find = options.k == 0 ? &MemorySearch::find_to_read : &MemorySearch::find;
     std::vector<Found> found = (pieces.search().*find)(
         {{question, whole}}, own_last, impl.own_.get(), impl.with_usual_k(options), control);
-    return pieces.search().describe(found, impl.own_.get(), sequence.text, options.with_text);
+    return pieces.search().describe(found, impl.own_.get(), sequence.text, options);
 }
 
 }  // namespace rpt::reader

@@ -179,7 +179,7 @@ class Run {
         if (!copies_) return;
         const std::vector<RetrievedChunk> from =
             copied_.take(pieces_.search(), impl_.sequence_, size_t(impl_.engine_->config().chunk),
-                         retrieve_.with_text);
+                         retrieve_);
         delivery_.deliver_copies(from, told_until_);
         told_until_ = result.tokens;
     }
@@ -222,7 +222,7 @@ class Run {
         const MemorySearch& search = pieces_.search();
         std::vector<Found> found =
             search.find_to_read({{question, whole}}, -1, nullptr, *use_.retrieve, control_);
-        hits_ = search.describe(found, nullptr, {}, use_.retrieve->with_text);
+        hits_ = search.describe(found, nullptr, {}, *use_.retrieve);
         const NeighbourSet set = search.load(found, nullptr, &hits_);
         const std::vector<engine::NeighbourUse> uses =
             stream_->set_opening_neighbours(set.neighbours());

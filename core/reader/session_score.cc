@@ -47,7 +47,7 @@ class ChunkTally {
         if (scored_.tokens == 0) return;
         const size_t n_hits = hits_.size();
         if (const auto at = copies_.find(chunk_); at != copies_.end()) {
-            for (RetrievedChunk& one : at->second.take(search_, past_, m_, false))
+            for (RetrievedChunk& one : at->second.take(search_, past_, m_, {}))
                 hits_.push_back(std::move(one));
             copies_.erase(at);
         }

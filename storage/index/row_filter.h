@@ -11,8 +11,10 @@ namespace rpt::storage {
 class RowFilter {
   public:
     virtual ~RowFilter() = default;
-    // The search's filter leaves this chunk out: no document but the excluded one (or its excluded
-    // bytes) holds it.
+    // Whether any chunk can be left out.
+    virtual bool excludes_some() const = 0;
+    // The search's filter leaves this chunk out: no document that passes its limits holds it, but
+    // the excluded one (or its excluded bytes).
     virtual bool is_excluded(const RowFacts& facts) = 0;
     // The first document that holds it.
     virtual uint64_t document_of(const RowFacts& facts) = 0;

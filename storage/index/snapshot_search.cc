@@ -28,11 +28,12 @@ struct Question {
     const SearchFilter& filter;
     RowFilter& documents;
     const CallControl& control;
+    const bool filtered = documents.excludes_some();
 
     bool passes(const RowRun& run, size_t row, float score) const {
         if (filter.min_score && score < *filter.min_score) return false;
         if (!run.is_live(row)) return false;
-        return filter.exclude_key.empty() || !documents.is_excluded(run.rows->facts(row));
+        return !filtered || !documents.is_excluded(run.rows->facts(row));
     }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/document_filter.h"
 #include "storage/sqlite/chunk_table.h"
 #include "storage/sqlite/document_places.h"
 
@@ -13,7 +14,8 @@ ChunkDocuments::ChunkDocuments(Connection& connection, const SearchFilter& filte
     if (filter.exclude_key.empty()) return;
     for (const uint64_t space : spaces) {
         auto document = find_document_row(connection, space, filter.exclude_key, false);
-        if (!document) continue;
+        if (!document || !passes_document(filter, document->info.key, document->info.timestamp_ms))
+            continue;
         DocumentPlaces(connection, *document).at_byte(0);  // proves what its row says
         const uint64_t id = document->info.id;
         excluded_documents_.emplace(id, std::move(*document));
@@ -34,44 +36,42 @@ const std::vector<uint64_t>& ChunkDocuments::begins_of(uint64_t segment) {
     return begins;
 }
 
-bool ChunkDocuments::is_excluded(const RowFacts& facts) {
-    if (excluded_documents_.empty()) return false;
-    const std::vector<uint64_t>& begins = begins_of(facts.segment);
-    if (begins.empty()) return false;
-    if (!filter_.exclude_bytes.empty()) {
-        const auto chunk = read_chunk_row(connection_, facts.chunk);
-        if (!chunk) return true;
-        const bool all_overlap = std::ranges::all_of(begins, [&](uint64_t begin) {
-            const ByteSpan bytes{begin + chunk->place.bytes.begin, begin + chunk->place.bytes.end};
-            return bytes.overlaps(filter_.exclude_bytes);
-        });
-        if (!all_overlap) return false;
-    }
-    return !held_elsewhere(facts.segment);
-}
-
-bool ChunkDocuments::held_elsewhere(uint64_t segment) {
-    const auto known = elsewhere_.find(segment);
-    if (known != elsewhere_.end()) return known->second;
+const std::vector<uint64_t>& ChunkDocuments::holders_of(uint64_t segment) {
+    const auto [known, is_new] = holders_.try_emplace(segment);
+    if (!is_new) return known->second;
     Query query(
         connection_,
-        "SELECT DISTINCT p.document_id FROM places p JOIN documents d ON d.id = p.document_id "
-        "WHERE p.segment_id = ? AND d.pending = 0");
+        "SELECT d.id, d.key, d.timestamp_ms FROM documents d WHERE d.pending = 0 AND d.id IN "
+        "(SELECT document_id FROM places WHERE segment_id = ?) ORDER BY d.id");
     query.bind(static_cast<int64_t>(segment));
-    bool elsewhere = false;
-    while (!elsewhere && query.step()) elsewhere = !excluded_documents_.contains(query.count(0));
-    return elsewhere_[segment] = elsewhere;
+    while (query.step())
+        if (passes_document(filter_, query.blob(1), query.number(2)))
+            known->second.push_back(query.count(0));
+    return known->second;
+}
+
+bool ChunkDocuments::excludes_some() const {
+    return !excluded_documents_.empty() || limits_documents(filter_);
+}
+
+bool ChunkDocuments::is_excluded(const RowFacts& facts) {
+    if (!excludes_some()) return false;
+    const std::vector<uint64_t>& holders = holders_of(facts.segment);
+    if (std::ranges::any_of(holders,
+                            [&](uint64_t holder) { return !excluded_documents_.contains(holder); }))
+        return false;
+    if (holders.empty() || filter_.exclude_bytes.empty()) return true;
+    const auto chunk = read_chunk_row(connection_, facts.chunk);
+    if (!chunk) return true;
+    return std::ranges::all_of(begins_of(facts.segment), [&](uint64_t begin) {
+        const ByteSpan bytes{begin + chunk->place.bytes.begin, begin + chunk->place.bytes.end};
+        return bytes.overlaps(filter_.exclude_bytes);
+    });
 }
 
 uint64_t ChunkDocuments::document_of(const RowFacts& facts) {
-    const auto known = documents_.find(facts.segment);
-    if (known != documents_.end()) return known->second;
-    Query query(
-        connection_,
-        "SELECT min(p.document_id) FROM places p JOIN documents d ON d.id = p.document_id WHERE "
-        "p.segment_id = ? AND d.pending = 0");
-    query.bind(static_cast<int64_t>(facts.segment));
-    return documents_[facts.segment] = query.step() ? query.count(0) : 0;
+    const std::vector<uint64_t>& holders = holders_of(facts.segment);
+    return holders.empty() ? 0 : holders.front();
 }
 
 }  // namespace rpt::storage

@@ -20,20 +20,22 @@ class ChunkDocuments final : public RowFilter {
     ChunkDocuments(Connection& connection, const SearchFilter& filter,
                    const std::set<uint64_t>& spaces);
 
+    bool excludes_some() const override;
     bool is_excluded(const RowFacts& facts) override;
     uint64_t document_of(const RowFacts& facts) override;
 
   private:
     // Where the excluded documents hold a segment, as bytes where it begins.
     const std::vector<uint64_t>& begins_of(uint64_t segment);
-    bool held_elsewhere(uint64_t segment);
+    // Documents that hold the segment and pass the filter's limits, ascending; the excluded ones
+    // too.
+    const std::vector<uint64_t>& holders_of(uint64_t segment);
 
     Connection& connection_;
     const SearchFilter& filter_;
     std::map<uint64_t, DocumentRow> excluded_documents_;  // by number
     std::map<uint64_t, std::vector<uint64_t>> begins_;    // by segment
-    std::map<uint64_t, bool> elsewhere_;
-    std::map<uint64_t, uint64_t> documents_;  // by segment
+    std::map<uint64_t, std::vector<uint64_t>> holders_;   // likewise
 };
 
 }  // namespace rpt::storage

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "storage/document_filter.h"
 
 namespace rpt::storage {
 namespace {
@@ -141,17 +142,25 @@ std::optional<FoundPlace> DocumentPlaces::previous(const FoundPlace& found) {
     return previous;
 }
 
-std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment) {
+std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment,
+                                           const SearchFilter& filter) {
     uint64_t document = 0, place = 0;
     {
         Query query(connection,
-                    "SELECT p.document_id, p.place FROM places p JOIN documents d ON d.id = "
-                    "p.document_id WHERE p.segment_id = ? AND d.pending = 0 ORDER BY "
-                    "p.document_id, p.place LIMIT 1");
+                    "SELECT p.document_id, p.place, d.key, d.timestamp_ms FROM places p JOIN "
+                    "documents d ON d.id = p.document_id WHERE p.segment_id = ? AND d.pending = 0 "
+                    "ORDER BY p.document_id, p.place");
         query.bind(static_cast<int64_t>(segment));
-        if (!query.step()) return std::nullopt;
-        document = query.count(0);
-        place = query.count(1);
+        bool found = false, passes = false;
+        while (!passes && query.step()) {
+            passes = query.blob(2) != filter.exclude_key &&
+                     passes_document(filter, query.blob(2), query.number(3));
+            if (found && !passes) continue;
+            found = true;
+            document = query.count(0);
+            place = query.count(1);
+        }
+        if (!found) return std::nullopt;
     }
     auto row = read_document_row(connection, document);
     if (!row) return std::nullopt;

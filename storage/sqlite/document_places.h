@@ -62,6 +62,7 @@ struct Occurrence {
     DocumentRow document;
     FoundPlace at;
 };
-std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment);
+std::optional<Occurrence> first_occurrence(Connection& connection, uint64_t segment,
+                                           const SearchFilter& filter = {});
 
 }  // namespace rpt::storage

@@ -272,11 +272,11 @@ std::vector<Hit> StoreImpl::search(std::span<const std::shared_ptr<Space>> space
     return search_snapshots(snapshots, query, k, filter, documents, control);
 }
 
-std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id) {
+std::optional<HitInfo> StoreImpl::describe(uint64_t chunk_id, const SearchFilter& filter) {
     ConnectionPool::Lease lease(readers_);
     const auto chunk = read_chunk_row(*lease, chunk_id);
     if (!chunk) return std::nullopt;
-    const auto at = first_occurrence(*lease, chunk->place.segment);
+    const auto at = first_occurrence(*lease, chunk->place.segment, filter);
     const auto space = read_space(*lease, chunk->place.space);
     if (!at || !space) return std::nullopt;
     const DocumentInfo& document = at->document.info;

@@ -161,7 +161,10 @@ int main(void) {
     AT(rpt_retrieve_options, exclude_key);
     AT(rpt_retrieve_options, exclude_bytes);
     AT(rpt_retrieve_options, legs);
-    AT(rpt_retrieve_options, reserved0);
+    AT(rpt_retrieve_options, has_times);
+    AT(rpt_retrieve_options, since_ms);
+    AT(rpt_retrieve_options, before_ms);
+    AT(rpt_retrieve_options, key_pattern);
     SIZE(rpt_hit);
     AT(rpt_hit, struct_size);
     AT(rpt_hit, flags);

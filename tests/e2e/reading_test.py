@@ -1,4 +1,5 @@
 import math
+import os
 import signal
 import subprocess
 import time
@@ -42,6 +43,30 @@ def test_search_finds_by_words_names_and_pieces_and_says_why(rpt, tmp_path):
     told = rpt("search", "mem", "lighthouse keeper", "--why").out
     assert "found by " in told and "words #1" in told and "The lighthouse keeper wrote letters.\n" in told
     assert "klingon" in rpt("search", "mem", "x", "--leg", "klingon", code=2).err
+
+
+def test_search_keeps_to_times_and_paths(rpt, tmp_path):
+    (tmp_path / "src").mkdir()
+    for name, days in (("src/old.py", 400), ("src/new.py", 2), ("new.txt", 1)):
+        (tmp_path / name).write_text(f"the lighthouse of {name}\n")
+        os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
+    rpt("add", "mem", "src", "new.txt")
+
+    def found(*options):
+        hits = rpt("search", "mem", "lighthouse", "--json", "-k", "10", *options).json["hits"]
+        return sorted({hit["key"] for hit in hits})
+
+    assert found() == ["new.txt", "src/new.py", "src/old.py"]
+    assert found("--since", "7d") == ["new.txt", "src/new.py"]
+    assert found("--before", "30d") == ["src/old.py"]
+    assert found("--since", "2001-01-31", "--before", "36h") == ["src/new.py", "src/old.py"]
+    assert found("--path", "*.py") == ["src/new.py", "src/old.py"]
+    assert found("--path", "src/*", "--since", "7d", "--leg", "keys") == ["src/new.py"]
+    assert found("--path", "*.c") == []
+    for bad in ("yesterday", "2026-02-31", "7", "-3d"):
+        code = 2 if bad != "7" else 0  # seconds
+        done = rpt("search", "mem", "lighthouse", "--since=" + bad, code=code)
+        assert code == 0 or "--since" in done.err
 
 
 def test_search_by_words_follows_changes(rpt, tmp_path):

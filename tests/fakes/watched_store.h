@@ -176,8 +176,9 @@ class WatchedStore : public storage::Store {
         const std::shared_ptr<storage::Space>& space, const CallControl& control = {}) override {
         return store_->pointers(static_cast<const WatchedSpace&>(*space).inner(), control);
     }
-    std::optional<storage::HitInfo> describe(uint64_t chunk_id) override {
-        return store_->describe(chunk_id);
+    std::optional<storage::HitInfo> describe(uint64_t chunk_id,
+                                             const storage::SearchFilter& filter = {}) override {
+        return store_->describe(chunk_id, filter);
     }
     std::vector<storage::HitStates> load_states(std::span<const storage::Hit> hits,
                                                 bool successors = true) override {

@@ -1,4 +1,5 @@
 // Searches among documents that share segments: filters, and how hits are told.
+#include "storage/document_filter.h"
 #include "tests/unit/storage/shared_segments.h"
 
 namespace rpt::storage {
@@ -51,6 +52,76 @@ TEST_F(SharedSegments, excluded_bytes_are_of_the_document_that_is_excluded) {
     filter.exclude_bytes = {0, 30};
     EXPECT_EQ(found(filter).size(), found().size() - 1);
     EXPECT_FALSE(found(filter).contains(chunk_of(p[2].chunks[0])));
+}
+
+TEST_F(SharedSegments, limits_of_time_and_key_let_a_chunk_through_if_one_holder_passes) {
+    const Parts p = make(4);
+    const auto add_at = [&](const std::string& key, int64_t timestamp_ms, const Edit& edit) {
+        DocumentSpec spec = spec_of(key);
+        spec.timestamp_ms = timestamp_ms;
+        space_->begin_document(spec)->commit(edit);
+    };
+    add_at("src/old.py", 100, document_of({p[0], p[1]}));
+    add_at("src/new.py", 300, document_of({p[1], p[2]}));
+    add_at("notes/new.txt", 400, document_of({p[3]}));
+    const auto has = [&](const SearchFilter& filter, int part) {
+        const auto keys = found(filter);
+        const bool there = keys.contains(chunk_of(p[size_t(part)].chunks[0]));
+        for (const WordLeg leg : {WordLeg::kWords, WordLeg::kGrams}) {
+            const auto hits =
+                store_->search_words({&space_, 1}, p[size_t(part)].text, leg, 100, filter);
+            EXPECT_EQ(std::ranges::any_of(hits,
+                                          [&](const Hit& hit) {
+                                              return hit.chunk_id ==
+                                                     chunk_of(p[size_t(part)].chunks[0]);
+                                          }),
+                      there)
+                << part;
+        }
+        return there;
+    };
+    SearchFilter since;
+    since.since_ms = 300;
+    EXPECT_FALSE(has(since, 0));
+    EXPECT_TRUE(has(since, 1));  // the new document holds it too
+    EXPECT_TRUE(has(since, 2));
+    EXPECT_TRUE(has(since, 3));
+    EXPECT_EQ(store_->describe(chunk_of(p[1].chunks[0]), since)->key, "src/new.py");
+    EXPECT_EQ(store_->describe(chunk_of(p[1].chunks[0]))->key, "src/old.py");
+    SearchFilter before;
+    before.before_ms = 300;
+    EXPECT_TRUE(has(before, 0));
+    EXPECT_TRUE(has(before, 1));
+    EXPECT_FALSE(has(before, 2));
+    EXPECT_FALSE(has(before, 3));
+    SearchFilter pattern;
+    pattern.key_pattern = "src/*.py";
+    EXPECT_TRUE(has(pattern, 0));
+    EXPECT_FALSE(has(pattern, 3));
+    pattern.since_ms = 200;
+    EXPECT_FALSE(has(pattern, 0));
+    EXPECT_TRUE(has(pattern, 2));
+    pattern.exclude_key = "src/new.py";
+    EXPECT_TRUE(found(pattern).empty());  // old.py holds p[1] too, but is too old
+}
+
+TEST(document_filter, patterns) {
+    const auto matches = [](const char* key, const char* pattern) {
+        return matches_pattern(key, pattern);
+    };
+    EXPECT_TRUE(matches("src/a.py", "*.py"));
+    EXPECT_TRUE(matches("src/a.py", "src/*"));
+    EXPECT_TRUE(matches("src/a.py", "s*/?.py"));
+    EXPECT_TRUE(matches("größe", "gr??e"));
+    EXPECT_TRUE(matches("", "*"));
+    EXPECT_TRUE(matches("aab", "*ab"));
+    EXPECT_TRUE(matches("a*b", "a*b"));
+    EXPECT_FALSE(matches("src/a.py", "*.p"));
+    EXPECT_FALSE(matches("größe", "gr?e"));
+    EXPECT_FALSE(matches("a", ""));
+    EXPECT_FALSE(matches("a", "?b"));
+    const std::string many(20000, 'a');
+    EXPECT_FALSE(matches_pattern(many, "*a*a*a*a*a*a*a*b"));
 }
 
 TEST_F(SharedSegments, at_most_so_many_chunks_of_the_first_document_that_holds_them) {
