@@ -195,6 +195,17 @@ void rule_seeds(const Seeds& seeds) {
     seeds.add("ignore_rules", "many_stars", bytes({2, 60}) + "a*\naaaa");
 }
 
+// Bytes of a chunk and of the question, then the text.
+void word_seeds(const Seeds& seeds) {
+    seeds.add("words", "code",
+              bytes({10, 20}) + "def read_all(path):\n    return getUser(HTTPServer, u8)\n");
+    seeds.add("words", "scripts", bytes({32, 32}) + "The sea 東京都, GRÖSSE e\xCC\x81té МИР");
+    std::string odd;
+    for (int i = 0; i < 70; ++i) odd += "a_";
+    seeds.add("words", "odd",
+              bytes({5, 64}) + odd + "\xff\xe3\x81 __ _x_ " + std::string(200, 'Z'));
+}
+
 }  // namespace
 }  // namespace rpt::fuzz
 
@@ -213,6 +224,7 @@ int main(int argc, char** argv) {
         rpt::fuzz::damage_seeds(seeds);
         rpt::fuzz::call_seeds(seeds);
         rpt::fuzz::rule_seeds(seeds);
+        rpt::fuzz::word_seeds(seeds);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
