@@ -38,6 +38,10 @@ bool limits_documents(const SearchFilter& filter) {
     return filter.since_ms || filter.before_ms || !filter.key_pattern.empty();
 }
 
+bool leaves_documents_out(const SearchFilter& filter) {
+    return !filter.exclude_key.empty() || limits_documents(filter);
+}
+
 bool passes_document(const SearchFilter& filter, std::string_view key, int64_t timestamp_ms) {
     if (filter.since_ms && timestamp_ms < *filter.since_ms) return false;
     if (filter.before_ms && timestamp_ms >= *filter.before_ms) return false;

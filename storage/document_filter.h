@@ -17,4 +17,7 @@ bool passes_document(const SearchFilter& filter, std::string_view key, int64_t t
 // Whether passes_document() can be false.
 bool limits_documents(const SearchFilter& filter);
 
+// Whether a document can be left out, by its limits or as the excluded one.
+bool leaves_documents_out(const SearchFilter& filter);
+
 }  // namespace rpt::storage

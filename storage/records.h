@@ -101,6 +101,8 @@ struct SearchFilter {
     // Numbers of the query count by their idf in each space (base/feature_idf.h): for models whose
     // keys count features.
     bool weigh_by_idf = false;
+
+    bool operator==(const SearchFilter&) const = default;
 };
 
 struct Hit {

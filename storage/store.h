@@ -106,6 +106,11 @@ class Store : public std::enable_shared_from_this<Store> {
     // dropped, kCancelled.
     virtual std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
                                                             const CallControl& control = {}) = 0;
+    // Visible chunks of the space that the documents of the filter leave out, ascending: those that
+    // a search with it would not find. Looks at every chunk unless the filter lets all through.
+    virtual std::vector<uint64_t> hidden_chunks(const std::shared_ptr<Space>& space,
+                                                const SearchFilter& filter,
+                                                const CallControl& control = {}) = 0;
     // Facts and states of hits; a hit that was deleted meanwhile gives nullopt / null states. A
     // chunk that several documents share is told of the first one that passes the filter, of the
     // first one if none does.

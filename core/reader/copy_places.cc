@@ -37,16 +37,17 @@ void CopyPlaces::put(int32_t slot) {
 }
 
 SpacePlaces::SpacePlaces(std::shared_ptr<const storage::PointerSnapshot> snapshot, int32_t bos,
-                         const ReadingLimits& limits)
+                         const ReadingLimits& limits, std::span<const uint64_t> hidden)
     : CopyPlaces(bos), snapshot_(std::move(snapshot)) {
     begins_.reserve(snapshot_->parts.size());
     slots_.reserve(snapshot_->tokens);
     for (const storage::PointerSnapshot::Part& part : snapshot_->parts) {
         begins_.push_back(slots_.size());
         const std::span<const int32_t> tokens = part.rows().tokens;
+        const bool counts = !std::ranges::binary_search(hidden, part.chunk());
         for (size_t t = 0; t < tokens.size(); ++t) {
             const int32_t next = t + 1 < tokens.size() ? tokens[t + 1] : part.next;
-            put(tokens[t] == bos ? FollowerSlots::kNone : followers_.put(next));
+            put(tokens[t] == bos || !counts ? FollowerSlots::kNone : followers_.put(next));
         }
     }
     most_best_ = std::max(slots_.size() / kBestOneIn, limits.least_best);

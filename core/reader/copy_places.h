@@ -86,11 +86,12 @@ class CopyPlaces {
     uint64_t count_ = 0;
 };
 
-// All tokens of a space but begin tokens and those that nothing follows.
+// All tokens of a space but begin tokens, those that nothing follows, and those of `hidden` chunks
+// (ascending).
 class SpacePlaces final : public CopyPlaces {
   public:
     SpacePlaces(std::shared_ptr<const storage::PointerSnapshot> snapshot, int32_t bos,
-                const ReadingLimits& limits = {});
+                const ReadingLimits& limits = {}, std::span<const uint64_t> hidden = {});
     const storage::PointerSnapshot& snapshot() const { return *snapshot_; }
 
     bool is_own() const override { return false; }

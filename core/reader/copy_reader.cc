@@ -41,12 +41,17 @@ CopyReader::CopyReader(const engine::Engine& engine, storage::Store* store,
 }
 
 void CopyReader::look(const OwnPointers* own, std::span<const int32_t> ids, size_t own_end,
-                      const CallControl& control) {
+                      const storage::SearchFilter& filter, const CallControl& control) {
+    if (filter != filter_)
+        for (auto& places : in_spaces_) places.reset();
+    filter_ = filter;
     const int32_t bos = engine_.tokenizer()->bos();
     for (size_t i = 0; i < spaces_.size(); ++i) {
         auto snapshot = store_->pointers(spaces_[i], control);
         if (in_spaces_[i] && &in_spaces_[i]->snapshot() == snapshot.get()) continue;
-        in_spaces_[i] = std::make_unique<SpacePlaces>(std::move(snapshot), bos);
+        in_spaces_[i] =
+            std::make_unique<SpacePlaces>(std::move(snapshot), bos, ReadingLimits{},
+                                          store_->hidden_chunks(spaces_[i], filter, control));
     }
     const size_t end = own == nullptr ? 0 : own_end;
     if (in_own_ && own_ == own && own_end_ == end &&

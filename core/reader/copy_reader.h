@@ -26,11 +26,12 @@ class CopyReader {
     CopyReader(const engine::Engine& engine, storage::Store* store,
                std::span<const std::shared_ptr<storage::Space>> spaces);
 
-    // What may be copied from, from now on: the spaces as they stand, and of `own` (null: none) the
-    // positions [0, own_end), whose tokens are the first of `ids`. What did not change is kept.
-    // Before the mixing calls; `own` keeps those positions until the next look.
+    // What may be copied from, from now on: of the spaces as they stand what the documents of the
+    // filter hold, and of `own` (null: none) the positions [0, own_end), whose tokens are the first
+    // of `ids`. What did not change is kept. Before the mixing calls; `own` keeps those positions
+    // until the next look.
     void look(const OwnPointers* own, std::span<const int32_t> ids, size_t own_end,
-              const CallControl& control);
+              const storage::SearchFilter& filter, const CallControl& control);
 
     // For n tokens with `queries` [n, w]: what the model gave to `next[i]`, `log_probs[i]`, becomes
     // what the mixture gives to it. `entropies[i]` is that of the model's prediction.
@@ -55,6 +56,7 @@ class CopyReader {
     storage::Store* store_;
     std::vector<std::shared_ptr<storage::Space>> spaces_;  // each once
     CopySettings settings_;
+    storage::SearchFilter filter_;  // that in_spaces_ were made with
     std::vector<std::unique_ptr<SpacePlaces>> in_spaces_;
     std::unique_ptr<OwnPlaces> in_own_;
     // The own past that in_own_ was made of: the same as long as it only grows.

@@ -82,8 +82,7 @@ class MassSearch::Allowed {
 
     bool operator()(const Found& one) {
         if (filter_.min_score && one.score < *filter_.min_score) return false;
-        if (one.own || (filter_.exclude_key.empty() && filter_.max_per_document == 0 &&
-                        !storage::limits_documents(filter_)))
+        if (one.own || (filter_.max_per_document == 0 && !storage::leaves_documents_out(filter_)))
             return true;
         const std::optional<storage::HitInfo> info = store_->describe(one.id, filter_);
         if (!info || !storage::passes_document(filter_, info->key, info->timestamp_ms))

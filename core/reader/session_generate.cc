@@ -177,9 +177,8 @@ class Run {
     // What the tokens since the last such event were copied from.
     void tell_copies(const GenerateResult& result) {
         if (!copies_) return;
-        const std::vector<RetrievedChunk> from =
-            copied_.take(pieces_.search(), impl_.sequence_, size_t(impl_.engine_->config().chunk),
-                         retrieve_);
+        const std::vector<RetrievedChunk> from = copied_.take(
+            pieces_.search(), impl_.sequence_, size_t(impl_.engine_->config().chunk), retrieve_);
         delivery_.deliver_copies(from, told_until_);
         told_until_ = result.tokens;
     }
@@ -190,7 +189,7 @@ class Run {
         const uint64_t last = stream_->position() - 1;
         impl_.copy_->look(impl_.own_pointers_.get(), impl_.sequence_.ids(),
                           impl_.own_places(last, aside_reading_ ? &*aside_reading_ : nullptr),
-                          control_);
+                          retrieve_.filter, control_);
         impl_.copy_->mix(queries.last(width), logits_, control_);
     }
 

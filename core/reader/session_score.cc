@@ -93,7 +93,7 @@ void advance_and_copy(Session::Impl& impl, engine::Stream& stream,
     });
     const std::vector<float> queries = impl.keep_pointers(stream, aside);
     impl.copy_->look(impl.own_pointers_.get(), impl.sequence_.ids(), impl.own_places(begin, aside),
-                     control);
+                     {}, control);
     impl.copy_->mix_scored(queries, next, entropies, log_probs, tallies, control);
 }
 

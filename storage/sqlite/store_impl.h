@@ -48,6 +48,9 @@ class StoreImpl final : public Store {
                                   const SearchFilter& filter, const CallControl& control) override;
     std::shared_ptr<const PointerSnapshot> pointers(const std::shared_ptr<Space>& space,
                                                     const CallControl& control) override;
+    std::vector<uint64_t> hidden_chunks(const std::shared_ptr<Space>& space,
+                                        const SearchFilter& filter,
+                                        const CallControl& control) override;
     std::optional<HitInfo> describe(uint64_t chunk_id, const SearchFilter& filter) override;
     std::vector<HitStates> load_states(std::span<const Hit> hits, bool successors) override;
     std::optional<SegmentTokens> read_segment_tokens(uint64_t segment_id,

@@ -176,6 +176,12 @@ class WatchedStore : public storage::Store {
         const std::shared_ptr<storage::Space>& space, const CallControl& control = {}) override {
         return store_->pointers(static_cast<const WatchedSpace&>(*space).inner(), control);
     }
+    std::vector<uint64_t> hidden_chunks(const std::shared_ptr<storage::Space>& space,
+                                        const storage::SearchFilter& filter,
+                                        const CallControl& control = {}) override {
+        return store_->hidden_chunks(static_cast<const WatchedSpace&>(*space).inner(), filter,
+                                     control);
+    }
     std::optional<storage::HitInfo> describe(uint64_t chunk_id,
                                              const storage::SearchFilter& filter = {}) override {
         return store_->describe(chunk_id, filter);

@@ -241,6 +241,37 @@ TEST_P(SessionCopy, generates_what_the_mixture_says) {
     EXPECT_EQ(told.text.substr(0, text.size() - 3), text.substr(0, text.size() - 3));
 }
 
+TEST_P(SessionCopy, what_a_filter_leaves_out_is_not_copied) {
+    fit();
+    engine_->copy[2] = engine_->copy[20] = 6;  // nearly all is copied
+    const auto generated = [&](const GenerateOptions& options, bool& from_secret) {
+        auto s = session_of({space_});
+        s->read(kMore);
+        Told told;
+        s->generate(options, into(told));
+        from_secret = false;
+        for (const Told::Hits& hits : told.hits)
+            for (const RetrievedChunk& chunk : hits.chunks)
+                from_secret |= !chunk.own && chunk.info.key == "secret";
+        return told.text;
+    };
+    bool from_secret = false;
+    const std::string before = generated(greedy(30), from_secret);
+    EXPECT_FALSE(from_secret);
+    // its places stand before others of the space: they count for nothing, wherever they are
+    write("secret", std::string(kMore) + kMore);
+    EXPECT_NE(generated(greedy(30), from_secret), "");
+    EXPECT_TRUE(from_secret);
+    GenerateOptions options = greedy(30);
+    options.retrieve.filter.exclude_key = "secret";
+    EXPECT_EQ(generated(options, from_secret), before);
+    EXPECT_FALSE(from_secret);
+    options.retrieve.filter = {};
+    options.retrieve.filter.key_pattern = "secre?";
+    generated(options, from_secret);
+    EXPECT_TRUE(from_secret);
+}
+
 TEST_P(SessionCopy, what_was_copied_is_told) {
     fit();
     engine_->copy[2] = engine_->copy[20] = 6;  // nearly all is copied

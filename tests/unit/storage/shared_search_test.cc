@@ -80,8 +80,17 @@ TEST_F(SharedSegments, limits_of_time_and_key_let_a_chunk_through_if_one_holder_
         }
         return there;
     };
+    const auto hidden = [&](const SearchFilter& filter) {
+        const std::set<uint64_t> all = found(), seen = found(filter);
+        std::vector<uint64_t> expected;
+        std::ranges::set_difference(all, seen, std::back_inserter(expected));
+        EXPECT_EQ(store_->hidden_chunks(space_, filter), expected);
+        return expected.size();
+    };
+    EXPECT_EQ(hidden({}), 0u);
     SearchFilter since;
     since.since_ms = 300;
+    EXPECT_EQ(hidden(since), 2u);
     EXPECT_FALSE(has(since, 0));
     EXPECT_TRUE(has(since, 1));  // the new document holds it too
     EXPECT_TRUE(has(since, 2));
@@ -103,6 +112,7 @@ TEST_F(SharedSegments, limits_of_time_and_key_let_a_chunk_through_if_one_holder_
     EXPECT_TRUE(has(pattern, 2));
     pattern.exclude_key = "src/new.py";
     EXPECT_TRUE(found(pattern).empty());  // old.py holds p[1] too, but is too old
+    EXPECT_EQ(hidden(pattern), 8u);
 }
 
 TEST(document_filter, patterns) {
