@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "apps/rpt/edited_file.h"
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/prompt_text.h"
@@ -25,6 +26,7 @@ uint64_t draw_seed() {
 
 struct Options {
     std::string store, prompt, file, suffix, suffix_file;
+    uint64_t line = 0;  // 0: the whole file
     uint32_t max_tokens = 256, top_k = 0;
     float temperature = 0, top_p = 0, repeat_penalty = 0;
     uint64_t seed = 0;
@@ -136,8 +138,9 @@ rpt_generate_options generate_options(const Options& options, const std::vector<
 }
 
 int run(const Settings& settings, const Options& options, bool has_prompt) {
-    const std::string prompt =
+    std::string prompt =
         has_prompt ? options.prompt : read_whole_text(options.file.empty() ? "-" : options.file);
+    if (options.line > 0) prompt = text_up_to_line(prompt, options.line, options.file);
     const std::string suffix =
         options.suffix_file.empty() ? options.suffix : read_whole_text(options.suffix_file);
     const bool with_store = options.store != "-" && !options.no_memory;
@@ -164,6 +167,10 @@ int run(const Settings& settings, const Options& options, bool has_prompt) {
     for (const std::string& text : options.stop) stop.push_back({text.data(), text.size()});
     rpt_retrieve_options retrieve = RPT_RETRIEVE_OPTIONS_INIT;
     retrieve.flags = RPT_RETRIEVE_TEXT;
+    // what is being edited must not be continued with what it was
+    const std::string own =
+        options.line > 0 && with_store ? document_of_file(place, options.file) : std::string();
+    if (!own.empty()) retrieve.exclude_key = own.c_str();
     const rpt_generate_options generate = generate_options(options, stop, suffix, retrieve);
 
     Listener listener{!settings.json, isatty(STDOUT_FILENO) == 1, {}, {}, {}};
@@ -210,11 +217,17 @@ void register_complete(Registry& registry) {
         ->required();
     auto* prompt =
         command->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
+    auto* file = command
+                     ->add_option("-f,--file", options->file,
+                                  "Read the text from a file, - for stdin (the default)")
+                     ->type_name("FILE")
+                     ->excludes(prompt);
     command
-        ->add_option("-f,--file", options->file,
-                     "Read the text from a file, - for stdin (the default)")
-        ->type_name("FILE")
-        ->excludes(prompt);
+        ->add_option("--line", options->line,
+                     "Go on behind this line of the file, which is then left out of the memory")
+        ->type_name("N")
+        ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+        ->needs(file);
     auto* suffix =
         command
             ->add_option("--suffix", options->suffix, "Fill the gap between the text and this one")

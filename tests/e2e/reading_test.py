@@ -231,3 +231,22 @@ def test_ways_of_reading_are_chosen_by_name(rpt, store, tmp_path):
     assert "upper layers" in rpt("score", store, "t.txt", "--read", "upper", code=1).err
     for wrong in ("", "cca,", "all", "copy,,cca"):
         assert "--read" in rpt("score", store, "t.txt", "--read", wrong, code=2).err
+
+
+def test_complete_goes_on_behind_a_line_and_leaves_the_file_out(rpt, tmp_path):
+    (tmp_path / "d").mkdir()
+    lines = [f"line {i} of the file about islands\n" for i in range(1, 41)]
+    (tmp_path / "d/own.txt").write_text("".join(lines))
+    (tmp_path / "d/other.txt").write_text("another file about islands and harbours\n" * 20)
+    rpt("add", "mem", "d")
+    options = ["--json", "-n", "8", "--seed", "1"]
+    cut = rpt("complete", "mem", "--file", "d/own.txt", "--line", "30", *options).json
+    (tmp_path / "before.txt").write_text("".join(lines[:30]).removesuffix("\n"))
+    keys = {hit["key"] for retrieval in cut["retrievals"] for hit in retrieval["hits"] if not hit["own"]}
+    assert keys <= {"d/other.txt"}
+    whole = rpt("complete", "mem", "--file", "before.txt", *options).json
+    assert "d/own.txt" in {hit["key"] for retrieval in whole["retrievals"] for hit in retrieval["hits"]}
+    # another form of the path is the same file
+    assert rpt("complete", "mem", "--file", str(tmp_path / "d/own.txt"), "--line", "30", *options).json["text"] == cut["text"]
+    assert "40 lines" in rpt("complete", "mem", "--file", "d/own.txt", "--line", "41", code=2).err
+    rpt("complete", "mem", "--line", "3", "--prompt", "x", code=2)

@@ -30,7 +30,7 @@ _rpt() {
         --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
---top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens|--since|--before|--path) return ;;
+--top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens|--since|--before|--path|--line) return ;;
         --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
         --read) COMPREPLY=($(compgen -W "cca copy" -- "$current")); return ;;
         --leg) COMPREPLY=($(compgen -W "keys words grams definitions states" -- "$current")); return ;;
@@ -41,7 +41,7 @@ _rpt() {
         "") first="$commands --help --version --json" ;;
         add) first="$common $space $model --key --replace --prune --watch --states --encoding --lossy --html-source --wait" ;;
         search) first="$common $space $model --file -k --exact --leg --why --since --before --path" ;;
-        complete) first="$common $space $model --prompt --file --suffix --suffix-file --max-tokens --temperature --top-k --top-p
+        complete) first="$common $space $model --prompt --file --line --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory --neighbours --read" ;;
         score) first="$common $space $model --no-memory --by-chunk --neighbours --read" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
