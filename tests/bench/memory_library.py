@@ -76,6 +76,15 @@ class Memory:
         self.call("store_open", self.env, folder.encode(), c.byref(options), c.byref(self.store))
         self.call("space_open", self.store, b"default", collection.encode(), c.c_uint32(1), c.byref(self.space))
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.rpt.rpt_space_close(self.space)
+        self.rpt.rpt_store_close(self.store, None)
+        self.rpt.rpt_model_close(self.model)
+        self.rpt.rpt_env_close(self.env)
+
     def call(self, name, *arguments):
         if getattr(self.rpt, "rpt_" + name)(*arguments, c.byref(self.fault)) < 0:
             raise RuntimeError(f"{name}: {self.fault.message.decode()}")
