@@ -12,6 +12,7 @@ import re
 import sys
 
 import frozen_tables
+import pointer_tables
 import proof_tables
 import tables
 from runs import read_json
@@ -89,7 +90,8 @@ def pages(docs):
              (("mathematics", "math"), ("books", "books"))}
     blocks = {"systems": systems_table(report, paper), "proofs": proof_tables.summary(verdicts),
               "gains": gain_summary(gains), "frozen": frozen_tables.table(results),
-              "ways": frozen_tables.ways_table(results)}
+              "ways": frozen_tables.ways_table(results),
+              "pointers": pointer_tables.table(read_json(results / "pointers/rows.json"), paper)}
     return {results / "systems/tables.md": tables.markdown(report, paper),
             results / "proofs.md": proof_tables.page(verdicts), results / "memory_gain.md": gain_page(gains),
             docs / "results.md": with_blocks((docs / "results.md").read_text(), blocks)}

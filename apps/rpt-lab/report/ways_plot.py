@@ -14,7 +14,7 @@ from draw import STYLE, legend_below  # noqa: E402
 
 RESULTS = pathlib.Path(__file__).resolve().parents[3] / "docs/results"
 # label and the ways that a line joins, in the order of K
-LINES = {"copy": ["copy"], "upper, K 1 to 8": [f"upper@{k}" for k in (1, 2, 4, 8)],
+LINES = {"copy": ["copy"], "upper, K 1 to 16": [f"upper@{k}" for k in (1, 2, 4, 8, 16)],
          "upper + copy, K 2 and 8": [f"upper,copy@{k}" for k in (2, 8)], "text, K 1": ["text@1"]}
 
 
