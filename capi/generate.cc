@@ -3,6 +3,7 @@
 #include <random>
 #include <string>
 
+#include "capi/chat.h"
 #include "capi/guard.h"
 #include "capi/hits.h"
 #include "capi/records.h"
@@ -74,6 +75,7 @@ reader::GenerateOptions read_generate_options(const rpt_generate_options& o) {
     out.retrieve = read_session_retrieve_options(o.retrieve, "options.retrieve");
     check_text(o.suffix.data, o.suffix.size, "options.suffix");
     if (o.suffix.size) out.suffix.assign(o.suffix.data, o.suffix.size);
+    if (o.chat) out.chat = read_chat(o.chat);
     return out;
 }
 
@@ -135,6 +137,8 @@ rpt_generate_result describe(const reader::GenerateResult& made, uint64_t seed) 
     out.seed = seed;
     out.first_token_us = made.first_token_us;
     out.total_us = made.total_us;
+    out.chat_turns = made.chat_turns;
+    out.chat_notes = made.chat_notes;
     return out;
 }
 
@@ -144,7 +148,8 @@ rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options
                                 const rpt_call* call, rpt_event_fn on_event, void* user,
                                 rpt_generate_result* result, rpt_error* err) {
     return guard(err, [&] {
-        const Result<rpt_generate_result> filled(result, "result", true);
+        const Result<rpt_generate_result> filled(result, "result", true,
+                                                 offsetof(rpt_generate_result, chat_turns));
         const Use<rpt_session> use(session, "session");
         const rpt_generate_options o = read_options(options, "options", kFirstOptions);
         const reader::GenerateOptions choices = read_generate_options(o);

@@ -8,6 +8,7 @@
 #include "core/calibration/untrained_memory.h"
 #include "core/engine/engine_factory.h"
 #include "core/engine/model_cost.h"
+#include "core/text/chat_template.h"
 #include "core/weights/memory_file.h"
 #include "core/weights/model_file.h"
 #include "core/weights/model_import.h"
@@ -87,6 +88,8 @@ rpt_status rpt_model_get_info(const rpt_model* model, rpt_model_info* info, rpt_
         if (config.has_retriever()) out.flags |= RPT_MODEL_FILLS_STORES;
         if (m.untrained) out.flags |= RPT_MODEL_UNTRAINED;
         if (e.tokenizer()->expects_nfc()) out.flags |= RPT_MODEL_EXPECTS_NFC;
+        if (rpt::text::ChatTemplate(e.chat_template(), *e.tokenizer()).known())
+            out.flags |= RPT_MODEL_CHATS;
         result.set(out);
     });
 }

@@ -246,6 +246,8 @@ typedef struct rpt_model_options {
 #define RPT_MODEL_UNTRAINED 0x2u    /* its memory was not trained; rpt-lab memory fit does */
 #define RPT_MODEL_EXPECTS_NFC 0x4u  /* it was trained on text in Unicode's form NFC. The library
                                        reads text as it is; a host may bring it to that form */
+/* It answers conversations: rpt_generate_options.chat */
+#define RPT_MODEL_CHATS 0x8u
 typedef struct rpt_model_info {
     uint32_t struct_size;
     uint32_t chunk_tokens;  /* m: tokens of a chunk, the unit of retrieval */
@@ -765,6 +767,35 @@ RPT_API rpt_status rpt_session_retrieve(rpt_session* session, const rpt_retrieve
                                         const rpt_call* call, rpt_hits** out, rpt_error* err);
 RPT_API void rpt_session_free(rpt_session* session);
 
+#define RPT_SPEAKER_USER 1
+#define RPT_SPEAKER_ASSISTANT 2 /* the model */
+/* One turn of a conversation. The record never grows, because arrays hold it. */
+typedef struct rpt_turn {
+    int32_t speaker; /* RPT_SPEAKER_* */
+    uint32_t reserved0;
+    rpt_str text;
+} rpt_turn;
+/* What the model answers in a conversation. The library writes the prompt in the form that the
+ * model was trained with. No text becomes one of the tokens that begin or end a turn, whatever is
+ * in it. */
+typedef struct rpt_chat {
+    uint32_t struct_size;
+    uint32_t flags;        /* none defined */
+    rpt_str system;        /* what the model is told beforehand; empty: what its form says */
+    const rpt_turn* turns; /* before the message, the oldest first; at most 65536 */
+    size_t n_turns;
+    const rpt_str* notes; /* that the message is answered with, the best first; at most 64. They
+                             stand before the message, under "My notes" */
+    size_t n_notes;
+    rpt_str message; /* the user's turn that is answered; required */
+} rpt_chat;
+#define RPT_CHAT_INIT                                       \
+    {                                                       \
+        sizeof(rpt_chat), 0, {NULL, 0}, NULL, 0, NULL, 0, { \
+            NULL, 0                                         \
+        }                                                   \
+    }
+
 #define RPT_GENERATE_NO_MEMORY 0x1u /* retrieve nothing */
 #define RPT_GENERATE_HITS 0x2u      /* deliver RPT_EVENT_HITS */
 typedef struct rpt_generate_options {
@@ -783,13 +814,11 @@ typedef struct rpt_generate_options {
     const rpt_retrieve_options* retrieve; /* NULL: defaults */
     rpt_str suffix; /* the text behind a gap that the model is to fill; empty: the model continues
                        the text. If struct_size ends before this field, it is empty */
+    const rpt_chat* chat; /* the conversation that the model answers; NULL: it continues the text.
+                             If struct_size ends before this field, it is NULL */
 } rpt_generate_options;
-#define RPT_GENERATE_OPTIONS_INIT                                              \
-    {                                                                          \
-        sizeof(rpt_generate_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, { \
-            NULL, 0                                                            \
-        }                                                                      \
-    }
+#define RPT_GENERATE_OPTIONS_INIT \
+    { sizeof(rpt_generate_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, {NULL, 0}, NULL }
 
 #define RPT_FINISH_NONE 0   /* the call failed or was cancelled */
 #define RPT_FINISH_STOP 1   /* a stop string came */
@@ -804,6 +833,8 @@ typedef struct rpt_generate_result {
     uint64_t tokens, bytes; /* tokens generated; bytes delivered */
     uint64_t seed;          /* that was used */
     int64_t first_token_us, total_us;
+    /* If struct_size ends here, the library does not fill the fields below. */
+    uint32_t chat_turns, chat_notes; /* of `chat` that the prompt held */
 } rpt_generate_result;
 
 #define RPT_EVENT_TEXT 1 /* has text: whole characters, never a part of a stop string that came */
@@ -837,7 +868,17 @@ typedef int32_t (*rpt_event_fn)(void* user, const rpt_event* event);
  * take what the other leaves free. The model retrieves as without a suffix: from the spaces and,
  * with SELF_MEMORY, from the text before the part that it reads again. The suffix does not join the
  * session. RPT_ERR_UTF8 for an invalid suffix (offset in it), RPT_ERR_UNSUPPORTED if the tokenizer
- * has no tokens for gaps. A model that was not trained with gaps answers at random. */
+ * has no tokens for gaps. A model that was not trained with gaps answers at random.
+ *
+ * With `chat` the model answers a conversation. The prompt is the system's text, the turns, and the
+ * message with its notes. It has window_tokens, less 1, less room for the answer as above. Turns
+ * that find no room are left out from the oldest on, so that a user's turn comes first; then notes,
+ * the worst first. TOO_LARGE if the message does not fit by itself. The answer ends
+ * (RPT_FINISH_EOS) where the model ends its turn. The session's text is no part of the prompt. It
+ * is the session's past: from it and from the spaces the model retrieves in the session's ways but
+ * RPT_READ_TEXT. The session stays as it is. UNSUPPORTED if the library does not know the model's
+ * form of a conversation, see RPT_MODEL_CHATS; UTF8 for an invalid text (offset in it). ARGUMENT
+ * together with a suffix. */
 RPT_API rpt_status rpt_session_generate(rpt_session* session, const rpt_generate_options* options,
                                         const rpt_call* call, rpt_event_fn on_event, void* user,
                                         rpt_generate_result* result, rpt_error* err);

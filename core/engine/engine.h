@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/cancel.h"
@@ -114,9 +115,13 @@ class Engine {
     virtual std::vector<EncodedChunk> encode_segment(std::span<const int32_t> context,
                                                      std::span<const int32_t> tokens) const = 0;
     virtual std::unique_ptr<Stream> new_stream() const = 0;
-    // Numbers of the gate between the model's prediction and what is copied, as the package's tensor
-    // `memory.copy` has them (reader/copy_gate.h); empty if there is none. Lives with the engine.
+    // Numbers of the gate between the model's prediction and what is copied, as the package's
+    // tensor `memory.copy` has them (reader/copy_gate.h); empty if there is none. Lives with the
+    // engine.
     virtual std::span<const float> copy_numbers() const { return {}; }
+    // How the model writes a conversation, as its files tell it (text::ChatTemplate); empty if they
+    // do not. Lives with the engine.
+    virtual std::string_view chat_template() const { return {}; }
 };
 
 }  // namespace rpt::engine

@@ -15,7 +15,8 @@ void require(bool holds, const char* what) {
 
 }  // namespace
 
-Sampler::Sampler(const GenerateOptions& options, const text::Tokenizer& tokenizer)
+Sampler::Sampler(const GenerateOptions& options, const text::Tokenizer& tokenizer,
+                 int32_t end_of_turn)
     : temperature_(options.temperature),
       top_p_(options.top_p),
       repeat_penalty_(options.repeat_penalty),
@@ -29,7 +30,8 @@ Sampler::Sampler(const GenerateOptions& options, const text::Tokenizer& tokenize
     require(top_p_ >= 0 && top_p_ <= 1, "top_p must lie in [0, 1]; 0 is off");
     allowed_.resize(size_t(tokenizer.vocab_size()));
     for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
-        allowed_[size_t(id)] = !tokenizer.is_special(id) || id == tokenizer.eos();
+        allowed_[size_t(id)] =
+            !tokenizer.is_special(id) || id == tokenizer.eos() || id == end_of_turn;
 }
 
 void Sampler::penalise(std::span<float> logits, std::span<const int32_t> recent) const {

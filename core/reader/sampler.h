@@ -15,12 +15,13 @@ namespace rpt::reader {
 class Sampler {
   public:
     // kArgument for a temperature, penalty or top_p out of range.
-    Sampler(const GenerateOptions& options, const text::Tokenizer& tokenizer);
+    Sampler(const GenerateOptions& options, const text::Tokenizer& tokenizer,
+            int32_t end_of_turn = -1);
 
     // `logits` [vocab] is worked on in place. `recent`: the tokens that the repeat penalty looks
     // at, the last repeat_window of them. Order: penalty, temperature, top-k, top-p. Special tokens
-    // other than the end of text and ids beyond the tokenizer never come out. Ties go to the lower
-    // id.
+    // other than the end of text and `end_of_turn`, and ids beyond the tokenizer, never come out.
+    // Ties go to the lower id.
     int32_t sample(std::span<float> logits, std::span<const int32_t> recent);
 
   private:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/cancel.h"
 #include "core/engine/engine.h"
 #include "core/model/reading.h"
+#include "core/reader/chat_prompt.h"
 #include "core/reader/retrieval.h"
 #include "storage/store.h"
 
@@ -48,6 +50,8 @@ struct GenerateOptions {
     RetrieveOptions retrieve;
     // What follows the gap that is to be filled (gap_context.h); empty: the text is continued.
     std::string suffix;
+    // The conversation that is answered (chat_prompt.h), aside of the session; no suffix then.
+    std::optional<ChatRequest> chat;
 };
 
 struct GenerateResult {
@@ -56,6 +60,7 @@ struct GenerateResult {
     uint32_t retrievals = 0;
     uint64_t tokens = 0, bytes = 0;
     int64_t first_token_us = 0, total_us = 0;
+    uint32_t chat_turns = 0, chat_notes = 0;  // that the prompt held
 };
 
 struct GenerateEvent {
@@ -118,7 +123,9 @@ class Session {
     // what is in force changes, also to nothing. What was copied is known when it is written: an
     // event of its own, whose hits have `copied`, comes behind the text, and its at_token tells
     // from where. With a suffix: kUnsupported if the tokenizer lacks
-    // the tokens around a gap, kUtf8 for invalid text. `result` is filled however it ends.
+    // the tokens around a gap, kUtf8 for invalid text. With a conversation the session stays as it
+    // is; its past and its spaces are what is retrieved from. Fails as chat_prompt() does.
+    // `result` is filled however it ends.
     void generate(const GenerateOptions& options, const GenerateSink& sink, GenerateResult& result,
                   const CallControl& control = {});
     // The same, for who needs no figures of a failure.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "core/reader/chat_context.h"
 #include "core/reader/gap_context.h"
 #include "core/reader/pasted_context.h"
 #include "core/reader/sampler.h"
@@ -87,9 +88,10 @@ class Delivery {
 class Run {
   public:
     // `aside` may be null. `pasted`: chunks that it holds, in force as long as no others are.
+    // `end_of_turn`: a token that ends the text beside the usual one; -1: none.
     Run(Session::Impl& impl, AsideContext* aside, std::vector<RetrievedChunk> pasted,
-        const GenerateOptions& options, const CallControl& control, Delivery& delivery,
-        const Stopwatch& watch)
+        int32_t end_of_turn, const GenerateOptions& options, const CallControl& control,
+        Delivery& delivery, const Stopwatch& watch)
         : impl_(impl),
           aside_(aside),
           pasted_(!pasted.empty()),
@@ -98,7 +100,8 @@ class Run {
           control_(control),
           delivery_(delivery),
           watch_(watch),
-          sampler_(options, *impl.engine_->tokenizer()),
+          end_of_turn_(end_of_turn),
+          sampler_(options, *impl.engine_->tokenizer(), end_of_turn),
           stops_(options.stop),
           pieces_(impl.feeder()),
           retrieve_(impl.with_usual_k(options.retrieve)),
@@ -121,7 +124,8 @@ class Run {
             control_.check();
             const int32_t token = sampler_.sample(logits_, recent());
             if (result.first_token_us == 0) result.first_token_us = watch_.us();
-            if (token == impl_.engine_->tokenizer()->eos()) return end(Finish::kEos, result);
+            if (token == impl_.engine_->tokenizer()->eos() || token == end_of_turn_)
+                return end(Finish::kEos, result);
             ++result.tokens;
             if (copies_) impl_.copy_->trace(token, copied_);
             if (take(token, result)) return tell_copies(result);
@@ -262,6 +266,7 @@ class Run {
     const CallControl& control_;
     Delivery& delivery_;
     const Stopwatch& watch_;
+    int32_t end_of_turn_;
     Sampler sampler_;
     StopMatcher stops_;
     text::Utf8Gate code_points_{text::Utf8Gate::Mode::kReplace};
@@ -285,7 +290,19 @@ void Session::generate(const GenerateOptions& options, const GenerateSink& sink,
     impl_->require_whole_code_points("generate");
     Delivery delivery(sink);
     std::optional<AsideContext> aside;
-    if (!options.suffix.empty()) aside = gap_context(*impl_, options.suffix, options.max_tokens);
+    int32_t end_of_turn = -1;
+    if (!options.suffix.empty()) {
+        if (options.chat)
+            throw Error(Status::kArgument, "rpt",
+                        "generate: a conversation has no suffix; give one of both");
+        aside = gap_context(*impl_, options.suffix, options.max_tokens);
+    } else if (options.chat) {
+        ChatContext context = chat_context(*impl_, *options.chat, options.max_tokens);
+        aside = std::move(context.aside);
+        end_of_turn = context.end_of_turn;
+        result.chat_turns = uint32_t(context.n_turns);
+        result.chat_notes = uint32_t(context.n_notes);
+    }
     const Stopwatch watch;
     control.check();
     std::exception_ptr failure;
@@ -298,7 +315,8 @@ void Session::generate(const GenerateOptions& options, const GenerateSink& sink,
             pasted = std::move(context.chunks);
             ++result.retrievals;
         }
-        Run(*impl_, aside ? &*aside : nullptr, std::move(pasted), options, control, delivery, watch)
+        Run(*impl_, aside ? &*aside : nullptr, std::move(pasted), end_of_turn, options, control,
+            delivery, watch)
             .run(result);
     } catch (...) {
         failure = std::current_exception();
@@ -306,7 +324,7 @@ void Session::generate(const GenerateOptions& options, const GenerateSink& sink,
     }
     result.bytes = delivery.text().size();
     result.total_us = watch.us();
-    impl_->take(delivery.text());
+    if (!options.chat) impl_->take(delivery.text());
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -204,8 +204,12 @@ std::vector<ChatPiece> ChatTemplate::render(std::span<const ChatMessage> message
     switch (form_) {
         case Form::kOther:
             throw Error(Status::kUnsupported, "rpt",
-                        "chat: the model's form of a conversation is not known; continue a text "
-                        "instead");
+                        name_ == "none"
+                            ? "chat: the model's files tell no form of a conversation (chat "
+                              "template); continue a text, or take an instruct model"
+                            : "chat: the model's chat template is none of chatml, llama-3, "
+                              "llama-3.1 and mistral, or lacks their tokens; continue a text "
+                              "instead");
         case Form::kChatMl:
         case Form::kLlama3:
             render_turns(messages, answer, writer);

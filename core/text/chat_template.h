@@ -37,6 +37,8 @@ class ChatTemplate {
     bool known() const { return form_ != Form::kOther; }
     // What the model is told where the first message is not a system's; empty: nothing.
     const std::string& default_system() const { return default_system_; }
+    // The token with which the model ends its message; -1 if the form is not known.
+    int32_t end_of_turn() const { return known() ? end_ : -1; }
 
     // The conversation, with `answer` up to where the model's next message begins. Pieces of text
     // are as long as can be, and encoding them gives no special token, so a message cannot end a

@@ -38,6 +38,11 @@ std::vector<float> copy_numbers_of(const weights::Package& package) {
     return numbers;
 }
 
+std::string chat_template_of(const weights::Package& package) {
+    const auto found = package.metadata().find("chat_template");
+    return found == package.metadata().end() ? std::string() : found->second;
+}
+
 }  // namespace
 
 TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
@@ -47,6 +52,7 @@ TorchEngine::TorchEngine(const weights::Package& package, at::Device device)
       tokenizer_(text::Tokenizer::from_json(package.tokenizer_json(), package.roles_json())),
       fingerprint_(package.fingerprint()),
       copy_numbers_(copy_numbers_of(package)),
+      chat_template_(chat_template_of(package)),
       upper_memo_(kMemoBytes) {
     if (tokenizer_->vocab_size() > config().vocab) {
         throw Error(Status::kCorrupt, "rpt",

@@ -35,6 +35,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
                                              std::span<const int32_t> tokens) const override;
     std::unique_ptr<Stream> new_stream() const override;
     std::span<const float> copy_numbers() const override { return copy_numbers_; }
+    std::string_view chat_template() const override { return chat_template_; }
 
     const model::RptModel& model() const { return *model_; }
     const model::ModelWeights& weights() const { return model_->weights(); }
@@ -67,6 +68,7 @@ class TorchEngine final : public Engine, public std::enable_shared_from_this<Tor
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     Digest fingerprint_;
     std::vector<float> copy_numbers_;
+    std::string chat_template_;
     std::unique_ptr<const TokenStep> token_step_;
     at::Tensor sink_state_;
     mutable UpperMemo upper_memo_;

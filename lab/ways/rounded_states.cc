@@ -80,6 +80,7 @@ class RoundedEngine final : public engine::Engine {
         return std::make_unique<RoundedStream>(engine_->new_stream(), config().dim);
     }
     std::span<const float> copy_numbers() const override { return engine_->copy_numbers(); }
+    std::string_view chat_template() const override { return engine_->chat_template(); }
 
   private:
     std::shared_ptr<const engine::Engine> engine_;

@@ -198,6 +198,19 @@ int main(void) {
     AT(rpt_session_options, reserved0);
     AT(rpt_session_options, reading);
     AT(rpt_session_options, reserved1);
+    SIZE(rpt_turn);
+    AT(rpt_turn, speaker);
+    AT(rpt_turn, reserved0);
+    AT(rpt_turn, text);
+    SIZE(rpt_chat);
+    AT(rpt_chat, struct_size);
+    AT(rpt_chat, flags);
+    AT(rpt_chat, system);
+    AT(rpt_chat, turns);
+    AT(rpt_chat, n_turns);
+    AT(rpt_chat, notes);
+    AT(rpt_chat, n_notes);
+    AT(rpt_chat, message);
     SIZE(rpt_generate_options);
     AT(rpt_generate_options, struct_size);
     AT(rpt_generate_options, flags);
@@ -212,6 +225,7 @@ int main(void) {
     AT(rpt_generate_options, n_stop);
     AT(rpt_generate_options, retrieve);
     AT(rpt_generate_options, suffix);
+    AT(rpt_generate_options, chat);
     SIZE(rpt_generate_result);
     AT(rpt_generate_result, struct_size);
     AT(rpt_generate_result, finish);
@@ -222,6 +236,8 @@ int main(void) {
     AT(rpt_generate_result, seed);
     AT(rpt_generate_result, first_token_us);
     AT(rpt_generate_result, total_us);
+    AT(rpt_generate_result, chat_turns);
+    AT(rpt_generate_result, chat_notes);
     SIZE(rpt_event);
     AT(rpt_event, struct_size);
     AT(rpt_event, type);

@@ -1,6 +1,7 @@
 // make_tiny_model FOLDER: random models of a few kilobytes for the tests of the C interface.
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
 
 #include "core/text/bpe_trainer.h"
@@ -33,8 +34,8 @@ rpt::model::ModelConfig tiny_config() {
 }
 
 void save(const rpt::model::ModelConfig& config, uint64_t seed, const std::string& tokenizer,
-          const std::string& path) {
-    rpt::model::save_model(rpt::model::RptModel(config, seed), tokenizer, {}, path);
+          const std::string& path, const std::map<std::string, std::string>& more = {}) {
+    rpt::model::save_model(rpt::model::RptModel(config, seed), tokenizer, more, path);
 }
 
 }  // namespace
@@ -54,6 +55,8 @@ int main(int argc, char** argv) {
         // than its arithmetic.
         config.chunk = 64;
         config.stride = 256;
+        save(config, 5, json, std::string(argv[1]) + "/chat.safetensors",
+             {{"chat_template", "{{ '[INST] ' + content + ' [/INST]' + answer + eos_token }}"}});
         config.dim = config.head_dim = 16;
         config.n_lower = config.n_upper = 1;
         config.n_heads = config.n_kv_heads = 1;

@@ -88,7 +88,10 @@ class FakeEngine : public engine::Engine {
 
     std::span<const float> copy_numbers() const override { return copy; }
 
+    std::string_view chat_template() const override { return chat; }
+
     std::vector<float> copy;  // numbers of the gate
+    std::string chat;         // form of a conversation
     // The token that is far the likeliest after these input positions; -1: none.
     std::function<int32_t(std::span<const int32_t> tokens)> script;
     // Counts down with every model call; the call that finds 1 throws kDevice. 0: never.
