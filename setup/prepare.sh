@@ -17,7 +17,7 @@ torch_version=2.13.0
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 packages="g++ cmake ninja-build ccache python3 python3-venv libsqlite3-dev libzstd-dev libfaiss-dev libopenblas-dev
-libboost1.81-dev zstd libxml2-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
+libboost1.81-dev zstd libxml2-dev libedit-dev libcli11-dev nlohmann-json3-dev libgtest-dev libbenchmark-dev"
 
 [ "$purpose" != test ] || packages="$packages git"
 [ "$purpose" != fuzz ] || packages="$packages clang libclang-rt-dev"
@@ -38,7 +38,7 @@ if command -v dpkg-query >/dev/null 2>&1; then
         missing="$missing $package"
     done
 else
-    say "this is not Debian: SQLite, zstd, libxml2, Faiss, BLAS, CLI11, nlohmann-json, GoogleTest must be there already"
+    say "this is not Debian: SQLite, zstd, libxml2, libedit, Faiss, BLAS, CLI11, nlohmann-json, GoogleTest must be there already"
 fi
 
 if [ -n "$missing" ]; then

@@ -2,27 +2,16 @@
 #include <unistd.h>
 #include <CLI/App.hpp>
 
-#include <algorithm>
-#include <random>
-
 #include "apps/rpt/edited_file.h"
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/prompt_text.h"
 #include "apps/rpt/quantities.h"
+#include "apps/rpt/sampling_seed.h"
 #include "apps/rpt/workplace.h"
 
 namespace rpt::cli {
 namespace {
-
-// A reader of JSON may know doubles only, and must be able to give the seed back.
-constexpr uint64_t kMaxSeed = (uint64_t{1} << 53) - 1;
-
-uint64_t draw_seed() {
-    std::random_device source;
-    const uint64_t drawn = uint64_t{source()} << 32 | source();
-    return std::max<uint64_t>(1, drawn & kMaxSeed);  // 0 leaves the choice to the library
-}
 
 struct Options {
     std::string store, prompt, file, suffix, suffix_file;

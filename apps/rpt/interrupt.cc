@@ -25,6 +25,8 @@ rpt_cancel* g_token = nullptr;
 volatile std::sig_atomic_t g_stop = 0;  // a Stop
 volatile std::sig_atomic_t g_n_alarms = 0;
 std::array<int, 2> g_pipe = {-1, -1};
+rpt_cancel* volatile g_piece = nullptr;  // of the Interruption that lives
+volatile std::sig_atomic_t g_piece_ended = 0;
 int64_t g_timeout_ms = 0;
 
 void set_alarm(int64_t first_ms) {
@@ -42,6 +44,7 @@ void set_alarm(int64_t first_ms) {
 void stop(Stop reason) {
     if (g_stop == 0) g_stop = static_cast<std::sig_atomic_t>(reason);
     rpt_cancel_request(g_token);
+    if (g_piece != nullptr) rpt_cancel_request(g_piece);
     const char byte = 0;
     if (write(g_pipe[1], &byte, 1) < 0) return;  // full: whoever waits has been woken
 }
@@ -50,6 +53,13 @@ extern "C" void rpt_cli_on_signal(int) {
     const int kept = errno;
     stop(Stop::kSignal);
     set_alarm(kAgainMs);
+    errno = kept;
+}
+
+extern "C" void rpt_cli_on_piece_signal(int) {
+    const int kept = errno;
+    g_piece_ended = 1;
+    if (g_piece != nullptr) rpt_cancel_request(g_piece);
     errno = kept;
 }
 
@@ -115,6 +125,24 @@ void watch_interrupts(int64_t timeout_ms, int64_t spent_ms) {
     ignore(SIGXFSZ);
     g_timeout_ms = timeout_ms;
     if (timeout_ms > 0) set_alarm(std::max<int64_t>(1, timeout_ms - spent_ms));
+}
+
+Interruption::Interruption() : token_(rpt_cancel_new()) {
+    if (token_ == nullptr) throw std::bad_alloc();
+    g_piece_ended = 0;
+    g_piece = token_;
+    if (interrupted()) rpt_cancel_request(token_);
+    handle(SIGINT, rpt_cli_on_piece_signal, 0);
+}
+
+Interruption::~Interruption() {
+    handle(SIGINT, rpt_cli_on_signal, static_cast<int>(SA_RESETHAND));
+    g_piece = nullptr;
+    rpt_cancel_free(token_);
+}
+
+bool Interruption::came() const {
+    return g_piece_ended != 0;
 }
 
 rpt_cancel* interrupt_token() {

@@ -18,6 +18,21 @@ void watch_interrupts(int64_t timeout_ms, int64_t spent_ms);
 // The token of this process; lives until its end.
 rpt_cancel* interrupt_token();
 Stop stop_reason();
+
+// While one lives, Ctrl-C ends a piece of work and not the program: it cancels this token, as often
+// as it comes. Whatever else ends the program cancels it too. One at a time.
+class Interruption {
+  public:
+    Interruption();
+    ~Interruption();
+    Interruption(const Interruption&) = delete;
+    Interruption& operator=(const Interruption&) = delete;
+    rpt_cancel* token() const { return token_; }
+    bool came() const;
+
+  private:
+    rpt_cancel* token_;
+};
 inline bool interrupted() {
     return stop_reason() != Stop::kNone;
 }

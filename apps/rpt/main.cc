@@ -43,6 +43,7 @@ int parse_and_run(int argc, char** argv) {
     register_search(registry);
     register_complete(registry);
     register_score(registry);
+    register_chat(registry);
     CLI::App* memory = app.add_subcommand("memory", "Administration of a memory; needs no model");
     memory->require_subcommand(1);
     memory->footer("Example:\n  rpt memory list notes");

@@ -66,6 +66,7 @@ void register_add(Registry& registry);
 void register_search(Registry& registry);
 void register_complete(Registry& registry);
 void register_score(Registry& registry);
+void register_chat(Registry& registry);
 void register_memory_list(Registry& registry, CLI::App& memory);
 void register_memory_stat(Registry& registry, CLI::App& memory);
 void register_memory_show(Registry& registry, CLI::App& memory);

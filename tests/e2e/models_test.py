@@ -42,6 +42,8 @@ def write_tiny(path, architecture="llama", **changes):
     writer.add_token_types([1] * 256 + [3, 3])
     writer.add_token_merges([])
     writer.add_eos_token_id(257)
+    if "chat_template" in changes:
+        writer.add_chat_template(changes["chat_template"])
 
     def matrix(name, rows, columns):
         values = (random.normal(size=(rows, columns)) * 0.2).astype(np.float32)

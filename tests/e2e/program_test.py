@@ -6,7 +6,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = [["add"], ["search"], ["complete"], ["score"], ["bench"], ["memory", "list"], ["memory", "stat"],
+COMMANDS = [["add"], ["search"], ["complete"], ["score"], ["chat"], ["bench"], ["memory", "list"], ["memory", "stat"],
             ["memory", "show"], ["memory", "delete"], ["memory", "drop"], ["memory", "rebuild-index"],
             ["model", "info"], ["model", "import"], ["model", "list"]]
 

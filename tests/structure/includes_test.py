@@ -56,6 +56,7 @@ THIRD_PARTIES = {
     r"^nlohmann/": ["core/text", "core/weights", "core/model", "core/calibration", "lab", "capi", "apps/rpt", "apps/rpt-lab"],
     r"^CLI/": ["apps/rpt", "apps/rpt-lab"],
     r"^libxml/": ["apps/rpt"],
+    r"^histedit\.h$": ["apps/rpt"],
     r"^boost/": ["apps"],
     r"^(gtest|gmock|benchmark)/": [],
 }

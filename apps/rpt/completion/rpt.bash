@@ -9,7 +9,7 @@ _rpt() {
     local common="--help --json --quiet --timeout"
     local space="--owner --collection"
     local model="--model --threads --cache"
-    local commands="add search complete score memory model bench"
+    local commands="add search complete score chat memory model bench"
     local word command= first= store= index
     COMPREPLY=()
 
@@ -30,7 +30,7 @@ _rpt() {
         --model|-m) COMPREPLY=($(compgen -f -- "$current") $(compgen -W nano -- "$current")); return ;;
         --dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --timeout|--owner|--collection|--threads|--cache|--neighbours|--key|-k|--prompt|-p|--suffix|--max-tokens|-n|--temperature|-t|--top-k|\
---top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens|--since|--before|--path|--line) return ;;
+--top-p|--repeat-penalty|--seed|--stop|--chunk|--tokens|--since|--before|--path|--line|--system|--notes) return ;;
         --encoding) COMPREPLY=($(compgen -W "utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r" -- "$current")); return ;;
         --read) COMPREPLY=($(compgen -W "cca copy" -- "$current")); return ;;
         --leg) COMPREPLY=($(compgen -W "keys words grams definitions states" -- "$current")); return ;;
@@ -44,6 +44,7 @@ _rpt() {
         complete) first="$common $space $model --prompt --file --line --suffix --suffix-file --max-tokens --temperature --top-k --top-p
             --repeat-penalty --seed --stop --explain --no-memory --neighbours --read" ;;
         score) first="$common $space $model --no-memory --by-chunk --neighbours --read" ;;
+        chat) first="$common $space $model --system --notes --max-tokens --temperature --top-k --top-p --repeat-penalty --seed --wait" ;;
         bench) first="$common $model --tokens --quick --text --dir" ;;
         memory) first="list stat show delete drop rebuild-index budget compact backup restore check upgrade --help" ;;
         "memory list") first="$common $space" ;;

@@ -1,5 +1,5 @@
 # Completion of rpt for fish.
-set -l commands add search complete score memory model bench
+set -l commands add search complete score chat memory model bench
 set -l memory list stat show delete drop rebuild-index budget compact backup restore check upgrade
 
 function __rpt_at
@@ -18,6 +18,7 @@ complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a add -d 'Read f
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a search -d 'Show what the model would retrieve after a text'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a complete -d 'Continue a text with what the memory holds'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a score -d 'Measure how surprising a text is'
+complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a chat -d 'Talk; what is said is remembered'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a memory -d 'Administration of a memory'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a model -d 'Import, list and describe models'
 complete -c rpt -n "not __fish_seen_subcommand_from $commands" -a bench -d 'Measure this machine'
@@ -31,11 +32,11 @@ complete -c rpt -s h -l help -d 'Show help'
 complete -c rpt -l json -d 'Print one JSON object and nothing else'
 complete -c rpt -n "__fish_seen_subcommand_from $commands" -s q -l quiet -d 'No progress bars and no remarks'
 complete -c rpt -n "__fish_seen_subcommand_from $commands" -x -l timeout -d 'Give up after this time, such as 30s'
-for command in add search complete score 'memory list' 'memory show' 'memory delete' 'memory drop' 'memory budget'
+for command in add search complete score chat 'memory list' 'memory show' 'memory delete' 'memory drop' 'memory budget'
     complete -c rpt -n "__rpt_at $command" -x -l owner -d 'Whose memory'
     complete -c rpt -n "__rpt_at $command" -x -l collection -d 'Which part of it'
 end
-for command in add search complete score bench 'model info' 'memory check'
+for command in add search complete score chat bench 'model info' 'memory check'
     complete -c rpt -n "__rpt_at $command" -r -s m -l model -d 'Model file or name'
     complete -c rpt -n "__rpt_at $command" -x -l threads -d 'Threads of the model'
     complete -c rpt -n "__rpt_at $command" -x -l cache -d 'Model states kept in memory, such as 512M'
@@ -48,7 +49,7 @@ complete -c rpt -n "__rpt_at add" -x -l states -a 'fp16 int8 int4 low-rank' -d '
 complete -c rpt -n "__rpt_at add" -x -l encoding -a 'utf-16le utf-16be windows-1252 iso-8859-15 shift_jis gb18030 koi8-r' -d 'Encoding of texts without a mark'
 complete -c rpt -n "__rpt_at add" -l lossy -d 'Keep invalid bytes'
 complete -c rpt -n "__rpt_at add" -l html-source -d 'Keep HTML with its tags'
-for command in add 'memory delete' 'memory drop' 'memory budget' 'memory compact' 'memory upgrade' 'memory rebuild-index'
+for command in add chat 'memory delete' 'memory drop' 'memory budget' 'memory compact' 'memory upgrade' 'memory rebuild-index'
     complete -c rpt -n "__rpt_at $command" -l wait -d 'Wait for another writer'
 end
 complete -c rpt -n "__rpt_at memory drop" -l all-collections -d 'Every collection of the owner'
@@ -70,12 +71,16 @@ complete -c rpt -n "__rpt_at complete" -r -s f -l file -d 'Text from a file'
 complete -c rpt -n "__rpt_at complete" -x -l line -d 'Go on behind this line of the file'
 complete -c rpt -n "__rpt_at complete" -x -l suffix -d 'Fill the gap before this text'
 complete -c rpt -n "__rpt_at complete" -r -l suffix-file -d 'That text from a file'
-complete -c rpt -n "__rpt_at complete" -x -s n -l max-tokens -d 'Stop after so many tokens'
-complete -c rpt -n "__rpt_at complete" -x -s t -l temperature -d '0 is the likeliest token'
-complete -c rpt -n "__rpt_at complete" -x -l top-k -d 'Choose among so many tokens'
-complete -c rpt -n "__rpt_at complete" -x -l top-p -d 'Choose among this share'
-complete -c rpt -n "__rpt_at complete" -x -l repeat-penalty -d 'Make recent tokens less likely'
-complete -c rpt -n "__rpt_at complete" -x -l seed -d 'Same seed, same text'
+for command in complete chat
+    complete -c rpt -n "__rpt_at $command" -x -s n -l max-tokens -d 'Stop after so many tokens'
+    complete -c rpt -n "__rpt_at $command" -x -s t -l temperature -d '0 is the likeliest token'
+    complete -c rpt -n "__rpt_at $command" -x -l top-k -d 'Choose among so many tokens'
+    complete -c rpt -n "__rpt_at $command" -x -l top-p -d 'Choose among this share'
+    complete -c rpt -n "__rpt_at $command" -x -l repeat-penalty -d 'Make recent tokens less likely'
+    complete -c rpt -n "__rpt_at $command" -x -l seed -d 'Same seed, same text'
+end
+complete -c rpt -n "__rpt_at chat" -x -l system -d 'What the model is told beforehand'
+complete -c rpt -n "__rpt_at chat" -x -l notes -d 'Earlier turns that a message is answered with'
 complete -c rpt -n "__rpt_at complete" -x -l stop -d 'End before this text'
 complete -c rpt -n "__rpt_at complete" -l explain -d 'Show which chunks shaped the text'
 complete -c rpt -n "__rpt_at complete" -x -l neighbours -d 'Chunks retrieved for each chunk'
