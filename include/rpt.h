@@ -630,10 +630,10 @@ RPT_API rpt_status rpt_doc_read_chunk(rpt_space* space, const char* key, uint64_
 #define RPT_RETRIEVE_SINCE 0x1u
 #define RPT_RETRIEVE_BEFORE 0x2u
 /* Legs: ways to compare a text with the chunks. KEYS: what the model makes of the last
- * chunk_tokens tokens. WORDS: words and identifiers (BM25). GRAMS: the four-character pieces of words
- * (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text. STATES: the
- * model's states of the last tokens, compared with those of the best chunks of the other legs; of
- * models with pointer keys alone. Bit i is leg number i. */
+ * chunk_tokens tokens. WORDS: words and identifiers (BM25). GRAMS: the four-character pieces of
+ * words (BM25), for other forms of a word. DEFINITIONS: chunks that define a name of the text.
+ * STATES: the model's states of the last tokens, compared with those of the best chunks of the
+ * other legs; of models with pointer keys alone. Bit i is leg number i. */
 #define RPT_LEG_KEYS 0x1u
 #define RPT_LEG_WORDS 0x2u
 #define RPT_LEG_GRAMS 0x4u
@@ -649,8 +649,8 @@ typedef struct rpt_retrieve_options {
     const char* exclude_key; /* leave out this document; NULL: none */
     rpt_span exclude_bytes;  /* if not empty, leave out only its chunks that touch these bytes */
     /* If struct_size ends here, rpt_retrieve asks RPT_LEG_KEYS alone. */
-    uint32_t legs; /* RPT_LEG_*, summed; 0: all that the model has. Of rpt_retrieve: with another call, ARGUMENT unless
-                      0 or RPT_LEG_KEYS */
+    uint32_t legs;           /* RPT_LEG_*, summed; 0: all that the model has. ARGUMENT for others
+                                than 0 and KEYS where a session retrieves: it asks KEYS alone */
     uint32_t has_times;      /* RPT_RETRIEVE_SINCE, RPT_RETRIEVE_BEFORE: which of these count */
     int64_t since_ms;        /* documents with timestamp_ms of at least this ... */
     int64_t before_ms;       /* ... and below this */

@@ -1,7 +1,9 @@
 #include "apps/rpt/chat_turns.h"
 
+#include <locale.h>
+#include <wctype.h>
+
 #include <algorithm>
-#include <array>
 #include <cwctype>
 #include <nlohmann/json.hpp>
 
@@ -33,11 +35,15 @@ std::string read_text(rpt_space* space, const std::string& key) {
     return text;
 }
 
-// In lower case where the alphabet has cases.
+// In lower case where the alphabet has cases, whatever the locale of the process.
 std::u32string folded(std::string_view text) {
+    static const locale_t kUtf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
     std::u32string points = code_points(text);
-    for (char32_t& point : points)
-        point = static_cast<char32_t>(std::towlower(static_cast<wint_t>(point)));
+    for (char32_t& point : points) {
+        const auto wide = static_cast<wint_t>(point);
+        point = static_cast<char32_t>(kUtf8 != nullptr ? ::towlower_l(wide, kUtf8)
+                                                       : std::towlower(wide));
+    }
     return points;
 }
 

@@ -29,21 +29,16 @@ std::vector<float> LegSearch::key_query(std::string_view text, const CallControl
     return recent_query(engine_, tokens_of(text), size_t(engine_.config().chunk), control);
 }
 
-std::vector<storage::Hit> LegSearch::find_by_states(std::string_view text, const LegHits& others,
-                                                    size_t n, const CallControl& control) const {
+std::vector<storage::Hit> LegSearch::find_by_states(std::span<const float> asked,
+                                                    const LegHits& others, size_t n,
+                                                    const CallControl& control) const {
     std::vector<uint64_t> chunks;
     for (const std::vector<storage::Hit>& hits : others)
         for (size_t i = 0; i < std::min(hits.size(), kShortList); ++i)
             if (std::ranges::find(chunks, hits[i].chunk_id) == chunks.end())
                 chunks.push_back(hits[i].chunk_id);
-    if (chunks.empty()) return {};
-    std::vector<int32_t> tokens = tokens_of(text);
-    const size_t m = size_t(engine_.config().chunk);
-    // the begin token stands before whatever is asked
-    if (tokens.size() > m) tokens.erase(tokens.begin() + 1, tokens.end() - ptrdiff_t(m - 1));
-    const std::vector<engine::EncodedChunk> asked = engine_.encode_segment({}, tokens);
     std::vector<storage::Hit> hits =
-        rank_by_states(store_, chunks, asked.front().states, size_t(engine_.config().dim), control);
+        rank_by_states(store_, chunks, asked, size_t(engine_.config().dim), control);
     if (hits.size() > n) hits.resize(n);
     return hits;
 }
@@ -53,10 +48,23 @@ LegHits LegSearch::find(std::string_view text, uint32_t legs, size_t n,
     LegHits hits;
     // what the states are compared among
     const uint32_t others = has(legs, kLegStates) ? legs_of(engine_.config()) : legs;
+    const size_t m = size_t(engine_.config().chunk);
+    std::vector<int32_t> tokens;
+    if (has(others, kLegKeys) || has(legs, kLegStates)) tokens = tokens_of(text);
+    const bool fits = tokens.size() <= m;
+    engine::EncodedChunk asked;
+    if (has(legs, kLegStates)) {
+        // the begin token stands before whatever is asked
+        std::vector<int32_t> last = tokens;
+        if (!fits) last.erase(last.begin() + 1, last.end() - ptrdiff_t(m - 1));
+        asked = std::move(engine_.encode_segment({}, last).front());
+    }
     if (has(others, kLegKeys)) {
         storage::SearchFilter weighed = filter;
         weighed.weigh_by_idf = engine_.config().key_features > 0;
-        hits[kLegKeys] = store_.search(spaces_, key_query(text, control), n, weighed, control);
+        // a text that fits a chunk has been encoded as the key wants it
+        if (!fits || asked.query.empty()) asked.query = recent_query(engine_, tokens, m, control);
+        hits[kLegKeys] = store_.search(spaces_, asked.query, n, weighed, control);
     }
     constexpr std::array kByText{std::pair{kLegWords, storage::WordLeg::kWords},
                                  std::pair{kLegGrams, storage::WordLeg::kGrams},
@@ -64,7 +72,7 @@ LegHits LegSearch::find(std::string_view text, uint32_t legs, size_t n,
     for (const auto& [leg, compared] : kByText)
         if (has(others, leg))
             hits[leg] = store_.search_words(spaces_, text, compared, n, filter, control);
-    if (has(legs, kLegStates)) hits[kLegStates] = find_by_states(text, hits, n, control);
+    if (has(legs, kLegStates)) hits[kLegStates] = find_by_states(asked.states, hits, n, control);
     for (size_t leg = 0; leg < kLegs; ++leg)
         if (!has(legs, Leg(leg))) hits[leg].clear();
     return hits;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -31,8 +32,8 @@ class LegSearch {
 
   private:
     std::vector<int32_t> tokens_of(std::string_view text) const;
-    std::vector<storage::Hit> find_by_states(std::string_view text, const LegHits& others, size_t n,
-                                             const CallControl& control) const;
+    std::vector<storage::Hit> find_by_states(std::span<const float> asked, const LegHits& others,
+                                             size_t n, const CallControl& control) const;
 
     const engine::Engine& engine_;
     const std::vector<std::shared_ptr<storage::Space>>& spaces_;

@@ -65,7 +65,7 @@ std::vector<storage::Hit> rank_by_states(std::span<const uint64_t> chunks,
                                          std::span<const std::vector<float>* const> states,
                                          std::span<const float> question, size_t dim,
                                          const CallControl& control) {
-    if (question.size() < dim) return {};
+    if (question.size() < dim || chunks.empty()) return {};
     const std::span<const float> begin = question.first(dim);
     Rows asked, places;
     append(asked, question.subspan(dim), 0, begin, dim);

@@ -8,6 +8,7 @@
 #include "storage/codec/blob_codec.h"
 #include "storage/sqlite/pointer_table.h"
 #include "storage/sqlite/segment_table.h"
+#include "storage/sqlite/space_eviction.h"
 
 namespace rpt::storage {
 namespace {
@@ -154,23 +155,13 @@ std::shared_ptr<const PointerSnapshot> PointerCache::read(
 }
 
 void PointerCache::publish(Space& space, std::shared_ptr<const PointerSnapshot> snapshot) {
-    std::vector<std::shared_ptr<const PointerSnapshot>> freed;  // without the lock
+    std::shared_ptr<const PointerSnapshot> old;  // freed without the lock, like the others
+    std::vector<std::shared_ptr<const PointerSnapshot>> freed;
     const std::lock_guard guard(mutex_);
     space.given = snapshot;
-    freed.push_back(std::exchange(
-        space.kept, snapshot->memory_bytes <= limit_ ? std::move(snapshot) : nullptr));
-    for (;;) {
-        uint64_t bytes = 0;
-        Space* oldest = nullptr;
-        for (const auto& [id, other] : spaces_) {
-            if (!other->kept) continue;
-            bytes += other->kept->memory_bytes;
-            if (other.get() != &space && (oldest == nullptr || other->used < oldest->used))
-                oldest = other.get();
-        }
-        if (bytes <= limit_ || oldest == nullptr) return;
-        freed.push_back(std::move(oldest->kept));
-    }
+    old =
+        std::exchange(space.kept, snapshot->memory_bytes <= limit_ ? std::move(snapshot) : nullptr);
+    freed = take_oldest(spaces_, space, limit_);
 }
 
 void PointerCache::forget(uint64_t space, std::span<const uint64_t> chunks) {
@@ -209,10 +200,7 @@ void PointerCache::clear() {
 
 uint64_t PointerCache::bytes() const {
     const std::lock_guard guard(mutex_);
-    uint64_t bytes = 0;
-    for (const auto& [id, space] : spaces_)
-        if (space->kept) bytes += space->kept->memory_bytes;
-    return bytes;
+    return kept_bytes(spaces_);
 }
 
 }  // namespace rpt::storage

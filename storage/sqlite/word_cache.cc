@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "storage/sqlite/pointer_table.h"
 #include "storage/sqlite/segment_table.h"
+#include "storage/sqlite/space_eviction.h"
 
 namespace rpt::storage {
 namespace {
@@ -33,15 +34,20 @@ void add_segment(Connection& connection, const SegmentVersion& version, WordPart
     builder.add(version, read_segment_text(connection, row), chunks);
 }
 
-size_t count_living(const WordSnapshot::Part& part) {
-    return static_cast<size_t>(std::ranges::count(part.lives, true));
+// Words of deleted texts stay in a part until an eighth of it is gone.
+bool has_shrunk(const WordSnapshot::Part& part) {
+    return part.living < part.part->rows() - part.part->rows() / 8;
 }
 
-// Parts that shrank or that newer ones have caught up with are written anew, as one: so there are
-// few, and each row is copied seldom.
-bool must_merge(const WordSnapshot::Part& part, size_t newer_rows) {
-    const size_t living = count_living(part);
-    return living <= 2 * newer_rows || living < part.part->rows() - part.part->rows() / 8;
+// How many of the oldest parts stay as they are. The others are written anew, as one: those that
+// shrank, all behind them, and those that newer rows have caught up with. So there are few parts,
+// and each row is copied seldom.
+size_t count_staying(std::span<const WordSnapshot::Part> parts, size_t fresh_rows) {
+    size_t stay = static_cast<size_t>(std::ranges::find_if(parts, has_shrunk) - parts.begin());
+    size_t newer = fresh_rows;
+    for (size_t i = stay; i < parts.size(); ++i) newer += parts[i].living;
+    while (stay > 0 && parts[stay - 1].living <= 2 * newer) newer += parts[--stay].living;
+    return stay;
 }
 
 }  // namespace
@@ -74,13 +80,12 @@ std::shared_ptr<const WordSnapshot> WordCache::read(
     const std::shared_ptr<const WordSnapshot>& base) {
     const std::set<SegmentVersion> visible = list_versions(connection, row);
     std::set<SegmentVersion> fresh = visible;
-    // what lives of the old parts, the oldest first
-    WordSnapshot old;
+    std::vector<WordSnapshot::Part> old;  // what lives of them, the oldest first
     if (base) {
         for (const WordSnapshot::Part& part : base->parts) {
             for (const WordPart::Segment& segment : part.part->segments())
                 fresh.erase(segment.version);
-            old.add(part.part, visible);
+            old.push_back(living_part(part.part, visible));
         }
     }
     WordPartBuilder builder;
@@ -89,35 +94,23 @@ std::shared_ptr<const WordSnapshot> WordCache::read(
         control.report(done++, fresh.size());
         add_segment(connection, version, builder);
     }
-    size_t stay = old.parts.size(), newer = builder.rows();
-    while (stay > 0 && must_merge(old.parts[stay - 1], newer))
-        newer += count_living(old.parts[--stay]);
-    for (size_t i = stay; i < old.parts.size(); ++i)
-        builder.add(*old.parts[i].part,
+    const size_t stay = count_staying(old, builder.rows());
+    for (size_t i = stay; i < old.size(); ++i)
+        builder.add(*old[i].part,
                     [&](const SegmentVersion& version) { return visible.contains(version); });
     auto next = std::make_shared<WordSnapshot>();
     next->generation = row.generation;
-    for (size_t i = 0; i < stay; ++i) next->add(old.parts[i].part, visible);
-    if (builder.rows() > 0 || !fresh.empty()) next->add(builder.finish(), visible);
+    for (size_t i = 0; i < stay; ++i) next->add(std::move(old[i]));
+    if (builder.segments() > 0) next->add(living_part(builder.finish(), visible));
     return next;
 }
 
 void WordCache::publish(Space& space, std::shared_ptr<const WordSnapshot> snapshot) {
-    std::vector<std::shared_ptr<const WordSnapshot>> freed;  // without the lock
+    std::shared_ptr<const WordSnapshot> old;  // freed without the lock, like the others
+    std::vector<std::shared_ptr<const WordSnapshot>> freed;
     const std::lock_guard guard(mutex_);
-    freed.push_back(std::exchange(space.kept, std::move(snapshot)));
-    for (;;) {
-        uint64_t bytes = 0;
-        Space* oldest = nullptr;
-        for (const auto& [id, other] : spaces_) {
-            if (!other->kept) continue;
-            bytes += other->kept->memory_bytes;
-            if (other.get() != &space && (oldest == nullptr || other->used < oldest->used))
-                oldest = other.get();
-        }
-        if (bytes <= limit_ || oldest == nullptr) return;
-        freed.push_back(std::move(oldest->kept));
-    }
+    old = std::exchange(space.kept, std::move(snapshot));
+    freed = take_oldest(spaces_, space, limit_);
 }
 
 void WordCache::drop(uint64_t space) {
@@ -132,10 +125,7 @@ void WordCache::clear() {
 
 uint64_t WordCache::bytes() const {
     const std::lock_guard guard(mutex_);
-    uint64_t bytes = 0;
-    for (const auto& [id, space] : spaces_)
-        if (space->kept) bytes += space->kept->memory_bytes;
-    return bytes;
+    return kept_bytes(spaces_);
 }
 
 }  // namespace rpt::storage

@@ -108,6 +108,7 @@ class WordPartBuilder {
         add_segments(part, chosen);
     }
     size_t rows() const { return part_->rows(); }
+    size_t segments() const { return part_->segments_.size(); }
     std::shared_ptr<const WordPart> finish();
 
   private:

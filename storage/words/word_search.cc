@@ -151,19 +151,26 @@ void score(SpaceScores& scores, const Wanted& wanted, WordLeg leg, uint64_t rows
 
 }  // namespace
 
-void WordSnapshot::add(std::shared_ptr<const WordPart> part,
-                       const std::set<SegmentVersion>& visible) {
-    std::vector<bool> lives(part->rows());
-    for (const WordPart::Segment& segment : part->segments()) {
+WordSnapshot::Part living_part(std::shared_ptr<const WordPart> part,
+                               const std::set<SegmentVersion>& visible) {
+    WordSnapshot::Part out{std::move(part), {}};
+    out.lives.resize(out.part->rows());
+    for (const WordPart::Segment& segment : out.part->segments()) {
         if (!visible.contains(segment.version)) continue;
         for (uint32_t row = segment.first_row; row < segment.first_row + segment.n_rows; ++row) {
-            lives[row] = true;
-            words += part->words(row);
-            ++rows;
+            out.lives[row] = true;
+            out.words += out.part->words(row);
+            ++out.living;
         }
     }
-    memory_bytes += part->memory_bytes() + lives.size() / 8;
-    parts.push_back({std::move(part), std::move(lives)});
+    return out;
+}
+
+void WordSnapshot::add(Part part) {
+    rows += part.living;
+    words += part.words;
+    memory_bytes += part.part->memory_bytes() + part.lives.size() / 8;
+    parts.push_back(std::move(part));
 }
 
 std::vector<Hit> search_words(std::span<const std::shared_ptr<const WordSnapshot>> snapshots,

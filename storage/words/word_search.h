@@ -18,16 +18,20 @@ namespace rpt::storage {
 struct WordSnapshot {
     struct Part {
         std::shared_ptr<const WordPart> part;
-        std::vector<bool> lives;  // [rows]
+        std::vector<bool> lives;         // [rows]
+        uint64_t living = 0, words = 0;  // rows that live, and their words
     };
     uint64_t generation = 0;  // of the space when this was true
     std::vector<Part> parts;
     uint64_t rows = 0, words = 0;  // of those that live
     uint64_t memory_bytes = 0;
 
-    // Behind the others, with the segments of which `visible` has the version.
-    void add(std::shared_ptr<const WordPart> part, const std::set<SegmentVersion>& visible);
+    void add(Part part);  // behind the others
 };
+
+// The segments live of which `visible` has the version.
+WordSnapshot::Part living_part(std::shared_ptr<const WordPart> part,
+                               const std::set<SegmentVersion>& visible);
 
 // Best k chunks by what `leg` compares, score descending, ties to the lower chunk id. Each space
 // counts by itself, so a score tells nothing of another space. A chunk without any of the words is

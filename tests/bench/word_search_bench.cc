@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
         chunks += texts[i].chunks.size();
     }
     auto snapshot = std::make_shared<WordSnapshot>();
-    snapshot->add(builder.finish(), visible);
+    snapshot->add(living_part(builder.finish(), visible));
     const double built = seconds_since(begin);
     std::printf(
         "%zu bytes, %zu chunks: indexed in %.2f s, %.1f MB/s, %.0f bytes a chunk in memory\n",

@@ -102,6 +102,13 @@ def test_chat_a_message_about_something_else_gets_no_note(chat):
     assert objects(chat(["Multiply seven by eight."], "--json"))[0]["notes"] == []
 
 
+def test_chat_forgets_letters_of_any_case_in_any_locale(chat, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    chat(["Die GRÖSSE ist 44."])
+    assert len(objects(chat(["/forget größe"], "--json"))[0]["deleted"]) == 0, "ß is another letter than SS"
+    assert [turn["text"] for turn in objects(chat(["/forget grösse"], "--json"))[0]["deleted"]] == ["Die GRÖSSE ist 44."]
+
+
 def test_chat_another_owner_sees_nothing(rpt, chat):
     chat(["My secret is heliotrope."], "--owner", "anna")
     made = objects(chat(["What is my secret?", "/memory"], "--owner", "ben", "--json"))

@@ -46,7 +46,7 @@ std::vector<WordPartBuilder::Chunk> cut(size_t bytes, size_t chunk) {
 std::vector<Hit> ask(const std::shared_ptr<const WordPart>& part, const SegmentVersion& version,
                      std::string_view question, WordLeg leg) {
     auto snapshot = std::make_shared<WordSnapshot>();
-    snapshot->add(part, {version});
+    snapshot->add(living_part(part, {version}));
     const std::shared_ptr<const WordSnapshot> shared = snapshot;
     NoFilter none;
     return search_words({&shared, 1}, question, leg, 50, {}, none, {});

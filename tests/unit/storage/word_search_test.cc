@@ -193,6 +193,22 @@ TEST_F(WordSearch, equals_the_twin_whatever_happened_before) {
     expect_as_twin(*fresh, fresh->open_space("o", "c", false), "read anew");
 }
 
+TEST_F(WordSearch, words_of_deleted_texts_leave_the_memory_though_newer_parts_stay) {
+    const auto store = open();
+    const auto space = store->open_space("o", "c", true);
+    const auto ask = [&] { store->search_words({&space, 1}, "sea", WordLeg::kWords, 3, {}); };
+    Numbers numbers(11);
+    add(*space, "large", make_words_document(numbers, 60));
+    ask();
+    add(*space, "small", make_words_document(numbers, 6));
+    ask();
+    const uint64_t before = store->stats().cache_bytes;
+    space->delete_document("large");
+    ask();
+    EXPECT_LT(store->stats().cache_bytes, before / 4);
+    expect_as_twin(*store, space, "what is left");
+}
+
 TEST_F(WordSearch, open_segments_grow) {
     const auto store = open();
     const auto space = store->open_space("o", "c", true);
