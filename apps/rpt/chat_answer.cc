@@ -4,7 +4,7 @@
 
 #include <exception>
 
-#include "apps/rpt/output.h"
+#include "apps/rpt/generated_text.h"
 #include "apps/rpt/sampling_seed.h"
 
 namespace rpt::cli {
@@ -25,11 +25,7 @@ struct Listener {
         if (event.type != RPT_EVENT_TEXT) return 0;
         try {
             text += view(event.text);
-            if (!stream) return 0;
-            // a terminal must not obey control characters of a model; a pipe gets every byte
-            print(on_terminal ? printable(view(event.text)) : std::string(view(event.text)));
-            flush_output();
-            return reader_left() ? 1 : 0;
+            return !stream || write_generated(view(event.text), on_terminal) ? 0 : 1;
         } catch (...) {
             failure = std::current_exception();
             return -1;
@@ -84,17 +80,7 @@ Answer answer_message(rpt_session* session, const ChatPast& past, const std::str
 }
 
 const char* finish_of(const Answer& answer) {
-    if (answer.status == RPT_ERR_CANCELLED) return "interrupted";
-    switch (answer.result.finish) {
-        case RPT_FINISH_EOS:
-            return "eos";
-        case RPT_FINISH_LENGTH:
-            return "length";
-        case RPT_FINISH_HOST:
-            return "host";
-        default:
-            return "none";
-    }
+    return answer.status == RPT_ERR_CANCELLED ? "interrupted" : finish_name(answer.result.finish);
 }
 
 }  // namespace rpt::cli

@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 
 #include "apps/rpt/edited_file.h"
+#include "apps/rpt/generated_text.h"
 #include "apps/rpt/hit_record.h"
 #include "apps/rpt/output.h"
 #include "apps/rpt/prompt_text.h"
@@ -39,14 +40,7 @@ struct Listener {
         try {
             if (event.type == RPT_EVENT_TEXT) {
                 text += view(event.text);
-                if (stream) {
-                    // a model may write control characters; a terminal must not obey them, a pipe
-                    // gets every byte
-                    print(on_terminal ? printable(view(event.text))
-                                      : std::string(view(event.text)));
-                    flush_output();
-                    if (reader_left()) return 1;
-                }
+                if (stream && !write_generated(view(event.text), on_terminal)) return 1;
             } else if (event.type == RPT_EVENT_HITS) {
                 retrievals.push_back({event.at_token, copy_hits(event.hits)});
             }
@@ -60,21 +54,6 @@ struct Listener {
 
 int32_t on_event(void* user, const rpt_event* event) {
     return static_cast<Listener*>(user)->take(*event);
-}
-
-const char* finish_name(int32_t finish) {
-    switch (finish) {
-        case RPT_FINISH_STOP:
-            return "stop";
-        case RPT_FINISH_EOS:
-            return "eos";
-        case RPT_FINISH_LENGTH:
-            return "length";
-        case RPT_FINISH_HOST:
-            return "host";
-        default:
-            return "none";
-    }
 }
 
 void explain(const Listener& listener) {

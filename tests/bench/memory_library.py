@@ -1,6 +1,7 @@
 """A memory through rpt.h, for scripts that measure: one space of a store, documents in, hits out."""
 import ctypes as c
 import dataclasses
+import pathlib
 
 LEGS = ("keys", "words", "grams", "definitions", "states")
 
@@ -54,6 +55,7 @@ class Hit:
     begin: int
     end: int
     score: float
+    leg_scores: dict  # by name
 
 
 def sized(kind, **values):
@@ -63,7 +65,7 @@ def sized(kind, **values):
 
 
 class Memory:
-    """Opens or makes the store in `folder`."""
+    """Makes a store in `folder`, or opens the one that was made there."""
 
     def __init__(self, library, model, folder, collection="default"):
         self.rpt = c.CDLL(library)
@@ -73,7 +75,8 @@ class Memory:
         self.call("env_open", None, c.byref(self.env))
         self.call("model_open", self.env, model.encode(), None, None, c.byref(self.model))
         options = sized(StoreOptions, flags=1, model=self.model)
-        self.call("store_open", self.env, folder.encode(), c.byref(options), c.byref(self.store))
+        path = pathlib.Path(folder, "store")
+        self.call("store_open", self.env, bytes(path), c.byref(options), c.byref(self.store))
         self.call("space_open", self.store, b"default", collection.encode(), c.c_uint32(1), c.byref(self.space))
 
     def __enter__(self):
@@ -109,6 +112,6 @@ class Memory:
         for i in range(self.rpt.rpt_hits_count(hits)):
             hit = sized(HitRecord)
             self.call("hits_get", hits, c.c_size_t(i), c.byref(hit))
-            out.append(Hit(str(hit.key), hit.span.begin, hit.span.end, hit.score))
+            out.append(Hit(str(hit.key), hit.span.begin, hit.span.end, hit.score, dict(zip(LEGS, hit.leg_scores))))
         self.rpt.rpt_hits_free(hits)
         return out

@@ -100,7 +100,7 @@ def main():
     orders = {**{leg: (leg,) for leg in LEGS}, "all": ()}
     right = {name: {} for name in orders}
     for documents, questions in sets:
-        with tempfile.TemporaryDirectory() as folder, Memory(options.library, options.model, folder + "/memory") as memory:
+        with tempfile.TemporaryDirectory() as folder, Memory(options.library, options.model, folder) as memory:
             for key, text in documents.items():
                 memory.add(key, text)
             for question in questions:
